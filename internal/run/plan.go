@@ -1,0 +1,183 @@
+package run
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"errand/internal/problem"
+)
+
+// Check reports in what way a tool's arguments (JSON text) do not satisfy its
+// schema, in words for the model; nil when they do.
+type Check func(tool *Tool, arguments string) error
+
+// Plan decides what becomes of each call of a reply to the state's next step. A
+// call of a tool that is not there, or with arguments that fail its schema, is
+// refused: the model is told, and it is never executed.
+func Plan(s *State, reply *Reply, check Check) []Planned {
+	var planned []Planned
+	for i := range reply.Calls {
+		call := &reply.Calls[i]
+		p := Planned{ID: fmt.Sprintf("act_%02d", s.Actions+i+1)}
+		tool := s.Spec.Tool(call.Name)
+		switch {
+		case tool == nil:
+			p.Refused = noSuchTool(&s.Spec, call.Name)
+		default:
+			if err := check(tool, call.Arguments); err != nil {
+				p.Refused = fmt.Sprintf("The call was not made: the arguments of %s do not satisfy its schema: %v. Call it again with corrected arguments.", tool.Name, err)
+			}
+		}
+		if p.Refused == "" {
+			p.Denied = s.Spec.lacks(tool)
+			p.Gated = s.Spec.Gated(tool.Name)
+			p.Preview = Preview(tool, call.Arguments)
+			p.Digest = Digest(&s.Spec, tool, call.Arguments)
+		}
+		planned = append(planned, p)
+	}
+	return planned
+}
+
+func noSuchTool(spec *Spec, name string) string {
+	names := make([]string, 0, len(spec.Tools))
+	for i := range spec.Tools {
+		names = append(names, spec.Tools[i].Name)
+	}
+	if len(names) == 0 {
+		return fmt.Sprintf("The call was not made: there is no tool %q, nor any other. Answer without tools.", name)
+	}
+	text := fmt.Sprintf("The call was not made: there is no tool %q.", name)
+	if near := problem.Nearest(name, names); near != "" {
+		text += fmt.Sprintf(" Did you mean %q?", near)
+	}
+	slices.Sort(names)
+	return text + " The tools are: " + strings.Join(names, ", ") + "."
+}
+
+// ExecuteScope is what a key needs for its runs to call tools at all.
+const ExecuteScope = "agents:execute"
+
+// lacks returns the scope that a call of the tool needs and the run's key has
+// not, or "". Function tools are the caller's own business.
+func (s *Spec) lacks(tool *Tool) string {
+	switch {
+	case tool.Function:
+		return ""
+	case !s.Granted(ExecuteScope):
+		return ExecuteScope
+	case !s.Granted(tool.Scope):
+		return tool.Scope
+	}
+	return ""
+}
+
+// Digest is what an approval is for: tool name, tool version, the argument bytes
+// as stored, and agent version. If any of them differs, so does the digest.
+func Digest(spec *Spec, tool *Tool, arguments string) string {
+	agent := ""
+	if spec.Agent != nil {
+		agent = spec.Agent.ID + "/" + strconv.Itoa(spec.Agent.Version)
+	}
+	hash := sha256.New()
+	for _, part := range []string{tool.Name, tool.Version, arguments, agent} {
+		var length [8]byte // before each part: no two lists of parts hash alike
+		binary.BigEndian.PutUint64(length[:], uint64(len(part)))
+		hash.Write(length[:])
+		hash.Write([]byte(part))
+	}
+	return "sha256:" + hex.EncodeToString(hash.Sum(nil))
+}
+
+// maxPreview is how many characters a preview has at most.
+const maxPreview = 200
+
+// Preview is a call in one line for the person who decides: the tool's template
+// filled in from the arguments, or the arguments themselves.
+func Preview(tool *Tool, arguments string) string {
+	var values map[string]json.RawMessage
+	if json.Unmarshal([]byte(arguments), &values) != nil {
+		return clip(visible(arguments))
+	}
+	if tool.Preview == "" {
+		return clip(visible(listValues(values)))
+	}
+	var out strings.Builder
+	rest := tool.Preview
+	for {
+		before, after, found := strings.Cut(rest, "{{")
+		out.WriteString(before)
+		name, following, closed := strings.Cut(after, "}}")
+		if !found || !closed {
+			break
+		}
+		out.WriteString(plain(values[strings.TrimSpace(name)]))
+		rest = following
+	}
+	return clip(visible(out.String()))
+}
+
+func listValues(values map[string]json.RawMessage) string {
+	names := make([]string, 0, len(values))
+	for name := range values {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for i, name := range names {
+		names[i] = name + ": " + plain(values[name])
+	}
+	return strings.Join(names, ", ")
+}
+
+// plain shows a JSON value without its quotes: strings as they are, lists joined
+// by commas, anything else as JSON.
+func plain(value json.RawMessage) string {
+	var text string
+	if json.Unmarshal(value, &text) == nil {
+		return text
+	}
+	var list []json.RawMessage
+	if json.Unmarshal(value, &list) != nil {
+		return string(value)
+	}
+	parts := make([]string, len(list))
+	for i := range list {
+		parts[i] = plain(list[i])
+	}
+	return strings.Join(parts, ", ")
+}
+
+// visible writes characters that a person can't see, or that reorder what they
+// see, as escapes: what is approved is what is read.
+func visible(text string) string {
+	var out strings.Builder
+	for _, r := range text {
+		switch {
+		case r == '\n' || r == '\t':
+			out.WriteByte(' ')
+		case unicode.IsPrint(r):
+			out.WriteRune(r)
+		case r > 0xFFFF:
+			fmt.Fprintf(&out, `\U%08x`, r)
+		default:
+			fmt.Fprintf(&out, `\u%04x`, r)
+		}
+	}
+	return out.String()
+}
+
+func clip(text string) string {
+	if utf8.RuneCountInString(text) <= maxPreview {
+		return text
+	}
+	runes := []rune(text)
+	return string(runes[:maxPreview-1]) + "…"
+}

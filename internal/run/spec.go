@@ -1,0 +1,141 @@
+package run
+
+import (
+	"encoding/json"
+	"path"
+	"time"
+)
+
+// Spec is everything that one run needs, complete and immutable. Saved agents,
+// defaults and a dialect's quirks are folded in before the run starts.
+type Spec struct {
+	Project      string            `json:"project"`
+	Dialect      string            `json:"dialect"`          // the API that started it: native, you, swarms …
+	Agent        *AgentRef         `json:"agent,omitempty"`  // nil for an ad-hoc run
+	Key          string            `json:"key,omitempty"`    // id of the API key that started it
+	Scopes       []string          `json:"scopes,omitempty"` // what that key was granted, for checks at a step
+	Model        string            `json:"model"`            // as the caller named it; the router resolves it
+	Window       int               `json:"window,omitempty"` // the model's context in tokens; 0 = not known
+	Instructions string            `json:"instructions,omitempty"`
+	History      []Message         `json:"history,omitempty"` // earlier turns of the thread
+	Input        Message           `json:"input"`             // what this run is asked
+	Tools        []Tool            `json:"tools,omitempty"`
+	Gates        []string          `json:"gates,omitempty"`        // tool names or patterns (email.*) that need a person
+	GateTimeout  Seconds           `json:"gate_timeout,omitempty"` // 0 = an approval never expires
+	Limits       Limits            `json:"limits"`
+	Params       Params            `json:"params"`
+	Output       json.RawMessage   `json:"output,omitempty"`  // JSON schema that the answer must satisfy
+	Repairs      int               `json:"repairs,omitempty"` // turns that may mend an answer that does not
+	OnUnknown    OnUnknown         `json:"on_unknown"`
+	Parallel     bool              `json:"parallel,omitempty"` // once calls of one turn may overlap
+	Metadata     map[string]string `json:"metadata,omitempty"`
+	Previous     *ID               `json:"previous,omitempty"`    // the run that this one continues or retries
+	Fingerprint  string            `json:"fingerprint,omitempty"` // of the HTTP request that made it: finds unkeyed retries
+}
+
+// AgentRef names the version of a saved agent that a run was made from.
+type AgentRef struct {
+	ID      string `json:"id"`
+	Name    string `json:"name"`
+	Version int    `json:"version"`
+}
+
+// OnUnknown says what becomes of a once call whose outcome nobody knows.
+type OnUnknown string
+
+const (
+	// AskUnknown makes the call a pending action with reason outcome_unknown.
+	AskUnknown OnUnknown = "ask"
+	// FailUnknown tells the model, and ends the run with tool_error when a
+	// crash of this server was the reason: the caller has no way to answer.
+	FailUnknown OnUnknown = "fail"
+)
+
+// Seconds is a duration that is stored and sent as a number of seconds.
+type Seconds int64
+
+// Duration converts s for use with package time.
+func (s Seconds) Duration() time.Duration { return time.Duration(s) * time.Second }
+
+// Limits bound one run; zero means no limit but for MaxSteps, which callers
+// always set. Each limit that is hit ends the run with its stop reason and the
+// partial result.
+type Limits struct {
+	MaxSteps     int     `json:"max_steps"`                // model turns: step_limit
+	MaxTokens    int     `json:"max_tokens,omitempty"`     // input and output, all steps: budget_exhausted
+	MaxCost      Micros  `json:"max_cost,omitempty"`       // money, all steps: budget_exhausted
+	MaxToolCalls int     `json:"max_tool_calls,omitempty"` // calls started: budget_exhausted
+	WallTime     Seconds `json:"wall_time,omitempty"`      // time in which a driver worked: timeout
+}
+
+// Micros is money in millionths of a US dollar.
+type Micros int64
+
+// Dollars converts m for display.
+func (m Micros) Dollars() float64 { return float64(m) / 1e6 }
+
+// Params are a caller's wishes about how the model samples. Nil and zero mean
+// the provider's default.
+type Params struct {
+	Temperature *float64 `json:"temperature,omitempty"`
+	TopP        *float64 `json:"top_p,omitempty"`
+	MaxTokens   int      `json:"max_tokens,omitempty"` // of one reply
+	Effort      string   `json:"effort,omitempty"`     // reasoning effort: low, medium, high
+	Defaults    []string `json:"defaults,omitempty"`   // names of the above that a dialect set, not the caller: may be dropped
+}
+
+// Class says what a crash in the middle of a call means.
+type Class string
+
+const (
+	Safe  Class = "safe"  // reading: repeated freely
+	Keyed Class = "keyed" // repeated with the same Idempotency-Key, which its owner honours
+	Once  Class = "once"  // never repeated without a person's word
+)
+
+// Tool is what a run knows of a tool that it may call: a snapshot of its
+// definition when the run was made.
+type Tool struct {
+	Name        string          `json:"name"`
+	Description string          `json:"description,omitempty"`
+	Parameters  json.RawMessage `json:"parameters,omitempty"` // JSON schema of the arguments
+	Class       Class           `json:"class"`
+	Function    bool            `json:"function,omitempty"` // returned to the caller, who sends the output back
+	Scope       string          `json:"scope,omitempty"`    // needed on the run's key at the step
+	Preview     string          `json:"preview,omitempty"`  // template: "To: {{to}}"
+	Version     string          `json:"version"`            // digest of the definition
+}
+
+// Tool returns the tool with this name, or nil.
+func (s *Spec) Tool(name string) *Tool {
+	for i := range s.Tools {
+		if s.Tools[i].Name == name {
+			return &s.Tools[i]
+		}
+	}
+	return nil
+}
+
+// Gated reports whether calls of the tool need a person's approval.
+func (s *Spec) Gated(tool string) bool {
+	for _, pattern := range s.Gates {
+		if GateMatches(pattern, tool) {
+			return true
+		}
+	}
+	return false
+}
+
+// GateMatches reports whether a gate (a tool's name, or a pattern in which *
+// stands for any characters) covers the tool.
+func GateMatches(pattern, tool string) bool {
+	if pattern == tool {
+		return true
+	}
+	matched, err := path.Match(pattern, tool)
+	return err == nil && matched
+}
+
+// Granted reports whether the run's key may use what needs this scope.
+// "finance:read" and "context:finance" are two spellings of one scope.
+func (s *Spec) Granted(scope string) bool { return ScopeIn(s.Scopes, scope) }
