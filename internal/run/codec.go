@@ -20,6 +20,9 @@ func Encode(e Event) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encoding a %s: %w", e.Type, err)
 	}
+	if string(data) == "null" {
+		return nil, nil // the type may have a body, and this event has none
+	}
 	return data, nil
 }
 

@@ -1,0 +1,318 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"errand/internal/problem"
+	"errand/internal/run"
+)
+
+// Decision is a person's word on pending actions.
+type Decision struct {
+	Actions  []string
+	Approve  bool
+	Continue bool // on_reject: continue
+	Reason   string
+	By       string // id of the key
+	ByName   string
+}
+
+// Decide records a decision: all of it or nothing. The same decision again
+// changes nothing. It returns the run as it stood right after the decision.
+// Errors: invalid_request (errors.action_ids), conflict, not_found.
+func (e *Engine) Decide(ctx context.Context, project string, id run.ID, d Decision) (run.State, error) {
+	actions := slices.Compact(slices.Sorted(slices.Values(d.Actions)))
+	var open []string
+	s, err := e.amend(ctx, project, id, func(s *run.State) (_ []run.Event, err error) {
+		open, err = undecided(s, actions, d.Approve)
+		if err != nil || len(open) == 0 {
+			return nil, err
+		}
+		return []run.Event{{Type: run.ApprovalDecided, Decided: &run.Decided{
+			Actions: open, Approve: d.Approve, Continue: d.Continue && !d.Approve,
+			Reason: d.Reason, By: d.By, ByName: d.ByName,
+		}}}, nil
+	})
+	if err != nil || len(open) > 0 {
+		return s, err
+	}
+	return e.asDecided(ctx, id, actions)
+}
+
+// asDecided returns the run as it stood right after the actions were decided, so
+// that a repeated decision gets the first one's answer.
+func (e *Engine) asDecided(ctx context.Context, id run.ID, actions []string) (run.State, error) {
+	events, err := e.cfg.Log.Load(ctx, id, 0, 0)
+	if err != nil {
+		return run.State{}, err
+	}
+	end := 0
+	for i := range events {
+		if decided := events[i].Decided; decided != nil && slices.ContainsFunc(decided.Actions, func(id string) bool { return slices.Contains(actions, id) }) {
+			end = i + 1
+		}
+		if expired := events[i].Expired; expired != nil && expired.Timeout && end == 0 {
+			end = i + 1
+		}
+	}
+	s := run.Fold(id, events[:end])
+	if end < len(events) && run.Decide(&s).Finish != nil {
+		s = run.Apply(s, events[end]) // the decision brought the end with it
+	}
+	return s, nil
+}
+
+// undecided returns which of the actions this decision decides. It fails if one
+// of them is not the run's, or was decided otherwise, and then decides none.
+func undecided(s *run.State, actions []string, approve bool) ([]string, error) {
+	if len(actions) == 0 {
+		return nil, problem.Invalid("action_ids", "name at least one pending action")
+	}
+	var open, unknown []string
+	for _, id := range actions {
+		if s.Action(id) == nil {
+			unknown = append(unknown, id)
+		}
+	}
+	if len(unknown) > 0 {
+		return nil, problem.Invalid("action_ids", "this run has no action %s; GET the run to see what is pending", strings.Join(unknown, ", "))
+	}
+	for _, id := range actions {
+		a := s.Action(id)
+		switch said, decided := a.Word(); {
+		case a.Waits() && s.Ended != nil:
+			return nil, problem.New(problem.Conflict, "The run has ended (%s); %s can't be decided any more.", s.Status, id)
+		case a.Waits():
+			open = append(open, id)
+		case !decided:
+			return nil, problem.New(problem.Conflict, "%s does not wait for a decision: no gate covers %s.", id, a.Tool.Name)
+		case said != approve:
+			return nil, problem.New(problem.Conflict, "%s was already %s.", id, map[bool]string{true: "approved", false: "rejected"}[said])
+		}
+	}
+	return open, nil
+}
+
+// cancelWait is how long Cancel waits for calls under way to end.
+const cancelWait = 2 * time.Second
+
+// Cancel ends the run and returns it, waiting up to 2 s for calls under way.
+// Repeated it answers the same; a run that ended otherwise is a conflict.
+func (e *Engine) Cancel(ctx context.Context, project string, id run.ID, c run.Cancel) (run.State, error) {
+	s, err := e.amend(ctx, project, id, func(s *run.State) ([]run.Event, error) {
+		switch {
+		case s.Status == run.CancelledStatus, s.Ended == nil && s.Cancel != nil:
+			return nil, nil
+		case s.Ended != nil:
+			return nil, ended(s, "cancelled")
+		}
+		return []run.Event{{Type: run.CancelRequested, Cancel: &c}}, nil
+	})
+	if err != nil || s.Ended != nil {
+		return s, err
+	}
+	waiting, cancel := context.WithTimeout(ctx, cancelWait)
+	defer cancel()
+	return e.Wait(waiting, project, id)
+}
+
+func ended(s *run.State, what string) error {
+	return problem.New(problem.Conflict, "The run has ended (%s); it can't be %s.", s.Status, what)
+}
+
+// Pause holds the run: what is under way ends, nothing new starts. A paused run
+// stays as it is; a terminal one is a conflict.
+func (e *Engine) Pause(ctx context.Context, project string, id run.ID, by string) (run.State, error) {
+	return e.hold(ctx, project, id, run.Event{Type: run.RunPaused, Actor: &run.Actor{By: by}})
+}
+
+// Resume lets a paused run go on. One that is not paused stays as it is; a
+// terminal one is a conflict.
+func (e *Engine) Resume(ctx context.Context, project string, id run.ID, by string) (run.State, error) {
+	return e.hold(ctx, project, id, run.Event{Type: run.RunResumed, Actor: &run.Actor{By: by}})
+}
+
+func (e *Engine) hold(ctx context.Context, project string, id run.ID, event run.Event) (run.State, error) {
+	pause := event.Type == run.RunPaused
+	return e.amend(ctx, project, id, func(s *run.State) ([]run.Event, error) {
+		switch {
+		case s.Ended != nil:
+			return nil, ended(s, map[bool]string{true: "paused", false: "resumed"}[pause])
+		case s.Cancel != nil:
+			return nil, problem.New(problem.Conflict, "The run is being cancelled.")
+		case s.Paused == pause:
+			return nil, nil
+		}
+		return []run.Event{event}, nil
+	})
+}
+
+// Message adds a steering message; where the run waits for one input, the message
+// is that input. A terminal run is a conflict.
+func (e *Engine) Message(ctx context.Context, project string, id run.ID, m run.Added) (run.State, error) {
+	return e.amend(ctx, project, id, func(s *run.State) ([]run.Event, error) {
+		calls := s.PendingCalls()
+		switch {
+		case s.Ended != nil:
+			return nil, problem.New(problem.Conflict, "The run has ended (%s); start another one with previous_run_id to go on from it.", s.Status)
+		case len(calls) > 1:
+			return nil, problem.New(problem.Conflict, "The run waits for %d outputs; send them to /tool_outputs, each with its action_id.", len(calls))
+		case len(calls) == 1:
+			in := run.Input{By: m.By, Outputs: []run.Output{{Action: calls[0].ID, Text: m.Text}}}
+			return []run.Event{{Type: run.InputReceived, Input: &in}}, nil
+		}
+		return []run.Event{{Type: run.MessageAdded, Message: &m}}, nil
+	})
+}
+
+// Outputs brings the outputs of function tools: all of them or nothing. Outputs
+// that the run has already are confirmed if they are the same.
+func (e *Engine) Outputs(ctx context.Context, project string, id run.ID, in run.Input) (run.State, error) {
+	return e.amend(ctx, project, id, func(s *run.State) ([]run.Event, error) {
+		fresh := run.Input{By: in.By}
+		for i, out := range in.Outputs {
+			a := s.Action(out.Action)
+			field := fmt.Sprintf("outputs[%d].action_id", i)
+			switch {
+			case a == nil:
+				return nil, problem.Invalid(field, "this run has no action %s", out.Action)
+			case a.Tool.Function && a.Stage == run.FinishedStage && a.Output == out.Text && (a.Outcome == run.Errored) == out.Failed:
+			case s.Ended != nil:
+				return nil, ended(s, "given outputs")
+			case !a.AwaitsOutput():
+				return nil, problem.New(problem.Conflict, "%s does not wait for an output.", out.Action)
+			default:
+				fresh.Outputs = append(fresh.Outputs, out)
+			}
+		}
+		if len(fresh.Outputs) == 0 {
+			return nil, nil
+		}
+		return []run.Event{{Type: run.InputReceived, Input: &fresh}}, nil
+	})
+}
+
+// amend appends what change asks for to a run's log, on the run as it stands on
+// disk, again and again while others come first. If the run then has nothing
+// left to do, its end goes into the same commit; otherwise its driver is woken.
+// It returns the run right after its own events.
+func (e *Engine) amend(ctx context.Context, project string, id run.ID, change func(*run.State) ([]run.Event, error)) (run.State, error) {
+	for {
+		s, err := e.Get(ctx, project, id)
+		if err != nil {
+			return s, err
+		}
+		events, err := change(&s)
+		if err != nil || len(events) == 0 {
+			return s, err
+		}
+		events = e.extend(&s, events)
+		err = e.append(ctx, &s, events, false)
+		switch {
+		case err == nil:
+			e.tell(&s, events)
+			return s, nil
+		case !errors.Is(err, run.ErrConflict):
+			return s, err
+		}
+	}
+}
+
+// extend numbers the events, applies them, and adds the end if they bring it.
+func (e *Engine) extend(s *run.State, events []run.Event) []run.Event {
+	for i := 0; i < len(events); i++ {
+		events[i].Seq, events[i].At, events[i].ID = s.Seq+1, e.now(), e.eventID()
+		*s = run.Apply(*s, events[i])
+		if i == len(events)-1 {
+			if end := run.Decide(s).Finish; end != nil {
+				events = append(events, run.Event{Type: run.RunFinished, Ended: end})
+			}
+		}
+	}
+	return events
+}
+
+// append writes events that the state has applied, and waits for the disk.
+func (e *Engine) append(ctx context.Context, s *run.State, events []run.Event, remove bool) error {
+	line := s.Summarize()
+	line.Deleted = remove
+	done := make(chan error, 1)
+	e.cfg.Log.Submit(run.Commit{Runs: []run.Append{{
+		ID: s.ID, Expected: events[0].Seq - 1, Events: events, Summary: line,
+	}}}, func(err error) { done <- err })
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// tell shows the events to readers and wakes the driver.
+func (e *Engine) tell(s *run.State, events []run.Event) {
+	live := s.Live()
+	e.mu.Lock()
+	f, driver := e.feeds[s.ID], e.drivers[s.ID]
+	e.mu.Unlock()
+	if f != nil {
+		f.publish(events, !live)
+	}
+	if live || driver != nil {
+		e.wake(s.ID)
+	}
+	if s.Ended != nil {
+		e.observe(events, s)
+	}
+}
+
+// Delete removes the log of a terminal or waiting run; what is pending is
+// rejected first. conflict when the run is neither, or already deleted.
+func (e *Engine) Delete(ctx context.Context, project string, id run.ID, by string) error {
+	for {
+		line, err := e.cfg.Log.Summary(ctx, id)
+		switch {
+		case err == nil && line.Project == project && line.Deleted:
+			return problem.New(problem.Conflict, "The run has already been deleted.")
+		case err != nil && !problem.Is(err, problem.NotFound):
+			return err
+		}
+		s, err := e.Get(ctx, project, id)
+		if err != nil {
+			return err
+		}
+		if s.Ended == nil && s.Live() || s.Status == run.Running || s.Status == run.Queued {
+			return problem.New(problem.Conflict, "The run is under way (%s); cancel it first.", s.Status)
+		}
+		events := e.lastWords(&s, by)
+		if err = e.append(ctx, &s, events, true); !errors.Is(err, run.ErrConflict) {
+			if err == nil {
+				e.tell(&s, events)
+			}
+			return err
+		}
+	}
+}
+
+// lastWords are the events by which a deletion ends a run: what is pending is
+// rejected, and what does not end by that is cancelled. A run that has ended gets
+// a cancel.requested all the same, which changes nothing and holds the log still.
+func (e *Engine) lastWords(s *run.State, by string) []run.Event {
+	const reason = "The run was deleted."
+	var events []run.Event
+	if pending := s.Pending(); len(pending) > 0 {
+		ids := make([]string, len(pending))
+		for i := range pending {
+			ids[i] = pending[i].ID
+		}
+		events = e.extend(s, []run.Event{{Type: run.ApprovalDecided, Decided: &run.Decided{Actions: ids, By: by, Reason: reason}}})
+	}
+	if s.Ended == nil || len(events) == 0 {
+		events = append(events, e.extend(s, []run.Event{{Type: run.CancelRequested, Cancel: &run.Cancel{By: by, Reason: reason}}})...)
+	}
+	return events
+}

@@ -1,0 +1,238 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"errand/internal/problem"
+	"errand/internal/run"
+)
+
+// NewRun asks for a run.
+type NewRun struct {
+	ID   run.ID // zero = the engine makes one
+	Spec run.Spec
+	Rows []run.RowWrite // written in the transaction of run.created
+}
+
+// Create starts a run and returns it when its first event is on disk; its first
+// model call has begun by then. Errors: *run.RowConflict for Rows, overloaded,
+// storage_full.
+func (e *Engine) Create(ctx context.Context, n NewRun) (run.State, error) {
+	if n.ID.IsZero() {
+		n.ID = e.NewID()
+	}
+	f := e.acquire(n.ID)
+	created := make(chan error, 1)
+	d := newDriver(e, n.ID, f)
+	d.epoch, d.asked, d.rows, d.created = 1, true, n.Rows, created
+	d.state.ID = n.ID
+	queued, err := e.enlist(d)
+	if err != nil {
+		e.release(n.ID, f)
+		return run.State{}, err
+	}
+	d.add(run.Event{Type: run.RunCreated, Created: &run.Created{Spec: n.Spec, Queued: queued}})
+	state := d.state
+	if queued {
+		// Nobody drives it yet: the commit alone, and then a place in the queue.
+		d.submit(run.Decision{})
+		go func() {
+			d.settle(e.ctx, <-d.settled)
+			e.wake(n.ID)
+			e.release(n.ID, f)
+		}()
+	} else {
+		go e.employ(d, f)
+	}
+	select {
+	case err = <-created:
+		return state, err
+	case <-ctx.Done():
+		return state, ctx.Err()
+	}
+}
+
+// enlist finds room for a new run's driver, or a place in the queue.
+func (e *Engine) enlist(d *driver) (queued bool, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case e.isDraining():
+		return false, overloaded("This server is shutting down; try again in a moment.")
+	case len(e.drivers) < e.cfg.MaxActive:
+		e.hire(d)
+		return false, nil
+	case len(e.waiting) >= queueFactor*e.cfg.MaxActive:
+		return false, overloaded("This server has all the runs that it can take; try again in a moment.")
+	}
+	return true, nil
+}
+
+func overloaded(detail string) error {
+	p := problem.New(problem.Overloaded, "%s", detail)
+	p.RetryAfter = time.Second
+	return p
+}
+
+// hire gives the driver its place. The lock is held.
+func (e *Engine) hire(d *driver) {
+	e.drivers[d.id] = d
+	d.feed.start()
+	e.workers.Add(1)
+	e.gauge()
+}
+
+// employ runs a hired driver to its end.
+func (e *Engine) employ(d *driver, f *feed) {
+	defer e.workers.Done()
+	defer e.release(d.id, f)
+	d.drive(e.ctx)
+}
+
+// wake sees to it that a run which needs a driver gets one: the one it has looks
+// at the log again, or a new one takes over as soon as there is room.
+func (e *Engine) wake(id run.ID) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if d := e.drivers[id]; d != nil {
+		select {
+		case d.poke <- struct{}{}:
+		default:
+		}
+		return
+	}
+	if e.isDraining() || e.wanted[id] {
+		return
+	}
+	if len(e.drivers) >= e.cfg.MaxActive {
+		e.waiting = append(e.waiting, id)
+		e.wanted[id] = true
+		e.gauge()
+		return
+	}
+	e.send(id)
+}
+
+// send starts a driver for a run that exists. The lock is held.
+func (e *Engine) send(id run.ID) {
+	f := e.acquireLocked(id)
+	d := newDriver(e, id, f)
+	e.hire(d)
+	go func() {
+		if err := d.takeOver(e.ctx); err != nil {
+			e.cfg.Logger.Error("a run can't be taken over", "run", id.String(), "error", err)
+			d.final = err
+		}
+		e.employ(d, f)
+	}()
+}
+
+// takeOver reads the log of a run that someone else has driven so far.
+func (d *driver) takeOver(ctx context.Context) error {
+	events, err := d.e.cfg.Log.Load(ctx, d.id, 0, 0)
+	if err != nil {
+		return err
+	}
+	d.state = run.Fold(d.id, events)
+	d.stored = d.state.Seq
+	d.feed.learn(d.state.Summarize())
+	return nil
+}
+
+// leave lets an idle driver go, unless someone has just poked it; rest is the run
+// if it is at rest, nil if it needs another driver some time.
+func (e *Engine) leave(d *driver, rest *run.State) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(d.poke) > 0 {
+		return false
+	}
+	e.part(d, rest)
+	return true
+}
+
+// dismiss lets a driver go that has given up.
+func (e *Engine) dismiss(d *driver) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.part(d, nil)
+}
+
+// part frees the driver's place for the run that has waited longest. The lock is
+// held, so that the feed never hears of a new driver before it hears of this end.
+func (e *Engine) part(d *driver, rest *run.State) {
+	d.feed.stop(rest)
+	delete(e.drivers, d.id)
+	if len(e.waiting) > 0 && !e.isDraining() {
+		next := e.waiting[0]
+		e.waiting = e.waiting[1:]
+		delete(e.wanted, next)
+		e.send(next)
+	}
+	e.gauge()
+}
+
+// gauge reports how many drivers there are and how many runs wait for one. The
+// lock is held.
+func (e *Engine) gauge() {
+	if e.cfg.Meter != nil {
+		e.cfg.Meter.Active(len(e.drivers), len(e.waiting))
+	}
+}
+
+// acquire returns the run's feed, which lives as long as someone uses it.
+func (e *Engine) acquire(id run.ID) *feed {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.acquireLocked(id)
+}
+
+func (e *Engine) acquireLocked(id run.ID) *feed {
+	f := e.feeds[id]
+	if f == nil {
+		f = &feed{}
+		e.feeds[id] = f
+	}
+	f.users++
+	return f
+}
+
+func (e *Engine) release(id run.ID, f *feed) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if f.users--; f.users == 0 && e.feeds[id] == f {
+		delete(e.feeds, id)
+	}
+}
+
+// DeadlineJob is the kind of job that wakes a parked run when an approval expires.
+const DeadlineJob = "deadline"
+
+// Deadline performs a DeadlineJob. A run that has moved on meanwhile stays as it is.
+func (e *Engine) Deadline(_ context.Context, job run.Job) error {
+	e.wake(job.Run)
+	return nil
+}
+
+// observe tells the meter what has been stored.
+func (e *Engine) observe(events []run.Event, s *run.State) {
+	m := e.cfg.Meter
+	if m == nil {
+		return
+	}
+	for i := range events {
+		switch event := &events[i]; event.Type {
+		case run.ModelResponded:
+			m.ModelCalled(s.Spec.Model, time.Duration(event.Responded.Ms)*time.Millisecond, "")
+		case run.ModelFailed:
+			m.ModelCalled(s.Spec.Model, 0, problem.Code(event.Failed.Code))
+		case run.ToolFinished:
+			if a := s.Action(event.Finished.Action); a != nil {
+				m.ToolCalled(a.Tool.Name, event.Finished.Outcome, time.Duration(event.Finished.Ms)*time.Millisecond)
+			}
+		case run.RunFinished:
+			m.RunEnded(s.Spec.Dialect, event.Ended.Status, event.Ended.Reason)
+		}
+	}
+}

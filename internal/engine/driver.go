@@ -1,0 +1,173 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"errand/internal/run"
+)
+
+// driver keeps one run moving: it asks the core what should be under way, starts
+// and cuts effects, and appends what came of them. All its fields belong to the
+// one goroutine of drive; effects report through results.
+type driver struct {
+	e     *Engine
+	id    run.ID
+	feed  *feed
+	state run.State // with everything, stored or on its way
+	journal
+
+	tasks   map[string]*task
+	held    map[string]int64 // tool calls that wait until their tool.started, of this seq, is on disk
+	results chan result
+	poke    chan struct{}
+	gone    chan struct{} // closed when nobody reads results any more
+	missed  bool          // someone has appended while a commit was in flight
+	final   error         // why the driver gives up; nil while it does not
+}
+
+// task is an effect under way.
+type task struct {
+	effect run.Effect
+	cancel context.CancelFunc
+	cut    time.Time // when it was cut off; zero = it was not
+}
+
+func newDriver(e *Engine, id run.ID, f *feed) *driver {
+	return &driver{
+		e: e, id: id, feed: f, journal: journal{settled: make(chan error, 1)},
+		tasks: map[string]*task{}, held: map[string]int64{},
+		results: make(chan result), poke: make(chan struct{}, 1), gone: make(chan struct{}),
+	}
+}
+
+// drive is the driver's goroutine. It returns when the run rests or has ended,
+// when another driver has taken it over, or when the engine shuts down.
+func (d *driver) drive(ctx context.Context) {
+	defer d.abandon()
+	for d.final == nil {
+		decision := d.advance(ctx)
+		if d.final != nil {
+			break
+		}
+		if d.idle(decision) {
+			var rest *run.State
+			if d.state.Ended != nil || decision.Waits() {
+				rest = &d.state
+			}
+			if d.e.leave(d, rest) {
+				return
+			}
+		}
+		d.await(ctx, d.nextWake(decision))
+	}
+	d.e.dismiss(d)
+}
+
+// advance brings what is under way in line with what the core decides, until the
+// two agree, and submits what there is to store.
+func (d *driver) advance(ctx context.Context) run.Decision {
+	for {
+		if d.final != nil || d.lost != nil && !d.refold(nil) {
+			return run.Decision{Hold: true}
+		}
+		d.claim()
+		decision := run.Decide(&d.state)
+		before := d.state.Seq
+		d.cutUnnamed(decision)
+		switch {
+		case !decision.WakeAt.IsZero() && !decision.WakeAt.After(d.e.now()):
+			d.wake(decision)
+		case decision.Finish != nil && len(d.tasks) == 0:
+			d.add(run.Event{Type: run.RunFinished, Ended: decision.Finish})
+		case !d.blocked():
+			d.startMissing(ctx, decision)
+		}
+		if d.state.Seq == before {
+			d.submit(decision)
+			return decision
+		}
+	}
+}
+
+// wake appends what the clock alone brings about.
+func (d *driver) wake(decision run.Decision) {
+	if decision.Wake == run.WallTime {
+		d.add(run.Event{Type: run.DeadlinePassed, Deadline: &run.Deadline{Which: run.WallTime}})
+		return
+	}
+	lapsed := d.state.Lapsed(d.e.now())
+	d.add(run.Event{Type: run.ApprovalExpired, Expired: &run.Expired{Actions: lapsed, Timeout: true}})
+}
+
+// blocked reports whether no effect may start: the disk refuses to take what has
+// happened, or the server is shutting down.
+func (d *driver) blocked() bool {
+	full := d.failed > 0 && (len(d.queue)+len(d.inflight) > 0 || d.e.now().Before(d.retryAt))
+	return full || d.e.isDraining()
+}
+
+// idle reports whether the driver has nothing left to do or wait for.
+func (d *driver) idle(decision run.Decision) bool {
+	if len(d.tasks)+len(d.queue)+len(d.inflight)+len(d.held)+len(d.lost) > 0 {
+		return false
+	}
+	return d.state.Ended != nil || decision.Waits() || d.e.isDraining()
+}
+
+// await sleeps until something happens, and books it.
+func (d *driver) await(ctx context.Context, wake time.Time) {
+	var timer <-chan time.Time
+	if !wake.IsZero() {
+		t := time.NewTimer(max(wake.Sub(d.e.now()), 0))
+		defer t.Stop()
+		timer = t.C
+	}
+	select {
+	case err := <-d.settled:
+		d.settle(ctx, err)
+	case r := <-d.results:
+		d.book(r)
+	case <-d.poke:
+		d.refresh(ctx)
+	case <-timer:
+		d.giveUpCut()
+	case <-ctx.Done():
+		d.final = ctx.Err()
+	case <-d.drainSignal():
+		// Decide again: nothing new starts from here on.
+	}
+}
+
+// drainSignal wakes an otherwise idle driver once when the server shuts down. A
+// driver with calls under way waits for them, not for the signal.
+func (d *driver) drainSignal() <-chan struct{} {
+	if d.e.isDraining() {
+		return nil
+	}
+	return d.e.draining
+}
+
+// nextWake is the earliest time at which there is something to do unasked.
+func (d *driver) nextWake(decision run.Decision) time.Time {
+	first := decision.WakeAt
+	sooner := func(at time.Time) {
+		if !at.IsZero() && (first.IsZero() || at.Before(first)) {
+			first = at
+		}
+	}
+	for _, effect := range decision.Effects {
+		if d.tasks[effect.Key()] == nil {
+			sooner(effect.After)
+		}
+	}
+	for _, t := range d.tasks {
+		if !t.cut.IsZero() {
+			sooner(t.cut.Add(grace))
+		}
+	}
+	if d.retryAt.After(d.e.now()) && len(d.inflight) == 0 {
+		sooner(d.retryAt)
+	}
+	return first
+}

@@ -1,0 +1,187 @@
+// Package engine performs what the core decides.
+//
+// It drives runs, one driver each: a driver asks run.Decide what should be under
+// way, starts and cuts effects, and appends what came of them. It waits for the
+// disk only where a promise needs it: before an id leaves the server (Create),
+// before a call whose class is once or keyed (intend), and before anything but a
+// draft is shown (feed.publish). Everyone else appends an event (amend) and
+// pokes the driver. A run that rests holds no goroutine and no memory.
+//
+// engine.go has what it needs and how it starts and stops; driver.go, journal.go
+// and effect.go are a driver's loop, its way to the log, and its effects;
+// command.go is what people ask of a run; read.go, watch.go, feed.go and draft.go
+// show it.
+//
+// To change how a run proceeds, edit run.Decide; to change when the engine waits
+// for the disk, edit journal.go and effect.go; what a stream carries, watch.go.
+package engine
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"errand/internal/problem"
+	"errand/internal/run"
+	"errand/internal/schema"
+)
+
+// Log is where events are kept. internal/store has the implementations.
+type Log interface {
+	// Submit queues c and returns; done is called exactly once, when c is on
+	// disk or has failed (run.ErrConflict, run.ErrFenced, *run.RowConflict, a
+	// problem such as storage_full). done must not block.
+	Submit(c run.Commit, done func(error))
+	// Load returns the run's events after the given seq, in order; limit 0 = all.
+	Load(ctx context.Context, id run.ID, after int64, limit int) ([]run.Event, error)
+	// Summary returns the run's line, or a not_found problem.
+	Summary(ctx context.Context, id run.ID) (run.Summary, error)
+	// Live returns the runs that need a driver, oldest first.
+	Live(ctx context.Context) ([]run.ID, error)
+}
+
+// Models answers model calls. internal/model/router is the implementation.
+type Models interface {
+	Reply(ctx context.Context, req run.Request, emit func(run.Delta)) (run.Reply, error)
+}
+
+// Tools makes tool calls. internal/tool is the implementation.
+type Tools interface {
+	// Current returns the tool as it is defined now, and for a registered tool
+	// the check that holds a commit to exactly this definition.
+	Current(ctx context.Context, project, name string) (run.Tool, *run.RowWrite, error)
+	// Call makes one call. A tool_unknown problem means that the request left
+	// and no answer came; any other error is a definite failure whose public
+	// detail goes to the model.
+	Call(ctx context.Context, call run.ToolCall) (run.ToolResult, error)
+}
+
+// Meter counts what the engine does, for metrics.
+type Meter interface {
+	ModelCalled(model string, took time.Duration, failure problem.Code)
+	ToolCalled(tool string, outcome run.Outcome, took time.Duration)
+	RunEnded(dialect string, status run.Status, reason run.StopReason)
+	Active(drivers, waiting int)
+}
+
+// Config is what an Engine needs. Log, Models, Tools and Now must be set.
+type Config struct {
+	Log       Log
+	Models    Models
+	Tools     Tools
+	Now       func() time.Time
+	Retry     func(err error, failures int) (again bool, after time.Duration) // of failed model calls; nil = never
+	Logger    *slog.Logger                                                    // nil = none
+	Meter     Meter                                                           // nil = none
+	MaxActive int                                                             // runs driven at once; 0 = 1,000
+}
+
+// defaultActive is how many runs are driven at once unless the operator says
+// otherwise: each holds a few goroutines and, mostly, an open model call.
+const defaultActive = 1000
+
+// queueFactor is how many runs may wait for a driver, as a multiple of MaxActive.
+const queueFactor = 10
+
+// Engine drives runs. Make one with New, call Start, and Close at the end.
+type Engine struct {
+	cfg      Config
+	schemas  schema.Cache
+	ctx      context.Context // ends when the drivers must
+	cancel   context.CancelFunc
+	draining chan struct{} // closed when Close begins
+	effects  sync.WaitGroup
+	workers  sync.WaitGroup
+
+	mu      sync.Mutex
+	drivers map[run.ID]*driver
+	feeds   map[run.ID]*feed
+	waiting []run.ID        // runs that need a driver and found no room, oldest first
+	wanted  map[run.ID]bool // the same, as a set
+	millis  int64           // of the latest id
+	count   uint16          // ids made in that millisecond
+}
+
+// New returns an engine that drives nothing yet.
+func New(cfg Config) *Engine {
+	if cfg.MaxActive <= 0 {
+		cfg.MaxActive = defaultActive
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Retry == nil {
+		cfg.Retry = func(error, int) (bool, time.Duration) { return false, 0 }
+	}
+	e := &Engine{
+		cfg: cfg, draining: make(chan struct{}),
+		drivers: map[run.ID]*driver{}, feeds: map[run.ID]*feed{}, wanted: map[run.ID]bool{},
+	}
+	e.ctx, e.cancel = context.WithCancel(context.Background())
+	return e
+}
+
+// Start takes over every run that needs a driver, oldest first.
+func (e *Engine) Start(ctx context.Context) error {
+	ids, err := e.cfg.Log.Live(ctx)
+	for _, id := range ids {
+		e.wake(id)
+	}
+	return err
+}
+
+// Close drains: it accepts nothing more, ends the streams without an end, lets
+// calls under way finish for as long as ctx allows, and stops all drivers. What
+// did not finish goes on at the next Start.
+func (e *Engine) Close(ctx context.Context) error {
+	e.mu.Lock()
+	if !e.isDraining() {
+		close(e.draining)
+	}
+	e.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		e.workers.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		e.cancel()
+		<-done
+	}
+	e.cancel()
+	e.effects.Wait()
+	return nil
+}
+
+// Draining is closed when Close begins; streams end then, without an end frame.
+func (e *Engine) Draining() <-chan struct{} { return e.draining }
+
+func (e *Engine) isDraining() bool {
+	select {
+	case <-e.draining:
+		return true
+	default:
+		return false
+	}
+}
+
+// now is the clock of everything that is stored: UTC, to the millisecond.
+func (e *Engine) now() time.Time { return e.cfg.Now().UTC().Truncate(time.Millisecond) }
+
+func (e *Engine) eventID() uint64 { return rand.Uint64() }
+
+// NewID makes a time-ordered id: a later one sorts behind an earlier one.
+func (e *Engine) NewID() run.ID {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if now := e.now().UnixMilli(); now > e.millis {
+		e.millis, e.count = now, 0
+	} else if e.count++; e.count == 0 {
+		e.millis++ // 65,536 in one millisecond: borrow from the next
+	}
+	return run.NewID(time.UnixMilli(e.millis), e.count, rand.Uint64())
+}

@@ -1,0 +1,124 @@
+package engine
+
+import (
+	"sync"
+
+	"errand/internal/run"
+)
+
+// recent is how many of a run's latest events its feed keeps: a reader who keeps
+// up never reads the store, one who does not reads it there.
+const recent = 32
+
+// feed is a run's live side, shared by its driver and its readers. Readers have
+// no queues of their own: each has a place, and takes what lies behind it.
+type feed struct {
+	mu      sync.Mutex
+	users   int           // driver, readers and waiters; guarded by Engine.mu
+	changed chan struct{} // closed at the next change; nil while nobody waits
+	last    int64         // highest seq known to be on disk
+	events  []run.Event   // the latest of them, without gaps, up to last
+	draft   *draft        // the reply being written
+	driven  bool          // a driver is at work here
+	rest    bool          // as far as is published, the run needs no driver
+	state   *run.State    // the run at rest, as its driver left it and nobody changes it any more
+}
+
+// update changes the feed under its lock and wakes whoever waits.
+func (f *feed) update(change func()) {
+	f.mu.Lock()
+	change()
+	if f.changed != nil {
+		close(f.changed)
+		f.changed = nil
+	}
+	f.mu.Unlock()
+}
+
+// wait returns a channel that is closed at the next change. The lock is held.
+func (f *feed) wait() <-chan struct{} {
+	if f.changed == nil {
+		f.changed = make(chan struct{})
+	}
+	return f.changed
+}
+
+// learn takes over what the store knows of the run, if that is news.
+func (f *feed) learn(line run.Summary) {
+	f.update(func() {
+		if line.Seq > f.last {
+			f.last, f.rest, f.events, f.state = line.Seq, !line.Live, nil, nil
+		}
+	})
+}
+
+// publish shows events that are on disk; rest says that they leave the run in no
+// need of a driver. Two writers may come in either order: what leaves a gap is
+// not kept, and readers find it in the store.
+func (f *feed) publish(events []run.Event, rest bool) {
+	if len(events) == 0 {
+		return
+	}
+	f.update(func() {
+		first, last := events[0].Seq, events[len(events)-1].Seq
+		if last <= f.last {
+			return
+		}
+		f.rest, f.state = rest, nil
+		if first != f.last+1 {
+			f.events = nil
+		}
+		f.events = append(f.events, events...)
+		if over := len(f.events) - recent; over > 0 {
+			f.events = append([]run.Event(nil), f.events[over:]...)
+		}
+		f.last = last
+		for i := range events {
+			if r := events[i].Responded; r != nil && f.draft != nil && f.draft.step <= r.Step {
+				f.draft = nil
+			}
+		}
+	})
+}
+
+// begin starts the draft of an attempt.
+func (f *feed) begin(step, attempt int, after int64) {
+	f.update(func() { f.draft = &draft{step: step, attempt: attempt, after: after} })
+}
+
+// write adds to the draft of an attempt, if it is still the current one.
+func (f *feed) write(step, attempt int, delta run.Delta) {
+	f.update(func() {
+		if f.draft != nil && f.draft.step == step && f.draft.attempt == attempt {
+			f.draft.write(delta)
+		}
+	})
+}
+
+// exposed reports whether some of the attempt's reply has been shown to a reader,
+// or asks for a tool: it can't be taken back then.
+func (f *feed) exposed(step, attempt int) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	d := f.draft
+	return d != nil && d.step == step && d.attempt == attempt && (d.shown || d.called)
+}
+
+// start says that a driver has begun.
+func (f *feed) start() {
+	f.update(func() { f.driven, f.rest, f.state = true, false, nil })
+}
+
+// stop says that the driver has gone; state is the run at rest, nil when the
+// driver left it in need of another.
+func (f *feed) stop(state *run.State) {
+	f.update(func() { f.driven, f.rest, f.state, f.draft = false, state != nil, state, nil })
+}
+
+// after returns the kept event that follows seq, or nil.
+func (f *feed) after(seq int64) *run.Event {
+	if n := len(f.events); n > 0 && f.events[0].Seq <= seq+1 && seq < f.last {
+		return &f.events[seq+1-f.events[0].Seq]
+	}
+	return nil
+}

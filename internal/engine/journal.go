@@ -1,0 +1,207 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"errand/internal/problem"
+	"errand/internal/run"
+)
+
+// journal is a driver's way to the log. It has one commit in flight at most: what
+// happens meanwhile waits in queue and goes together in the next one, so that a
+// slow disk makes commits larger and not more, and no commit can succeed behind
+// one that has lost a race.
+type journal struct {
+	stored   int64 // seq up to which the log is on disk
+	queue    []run.Event
+	inflight []run.Event
+	lost     []run.Event // facts to append again when the log can be read
+	settled  chan error
+
+	epoch   int64          // that this driver drives under
+	asked   bool           // the event that says so is queued, in flight or on disk
+	claimed bool           // it is on disk
+	rows    []run.RowWrite // go with the next commit
+	created chan<- error   // of a new run: told what became of the first commit
+	jobbed  time.Time      // the gate's expiry for which a job is written
+	failed  int            // commits that have failed in a row
+	retryAt time.Time      // when to try again; zero = at once
+}
+
+// add applies an event to the state and queues it for the log.
+func (d *driver) add(event run.Event) {
+	event.Seq, event.At, event.ID = d.state.Seq+1, d.e.now(), d.e.eventID()
+	d.state = run.Apply(d.state, event)
+	d.queue = append(d.queue, event)
+}
+
+// claim queues the event by which this driver takes the run over, once there is
+// something to do in it.
+func (d *driver) claim() {
+	if d.asked || !d.state.Live() && len(d.state.Lapsed(d.e.now())) == 0 {
+		return
+	}
+	d.asked, d.epoch = true, d.state.Epoch+1
+	d.add(run.Event{Type: run.RunDriven, Driven: &run.Driven{Epoch: d.epoch}})
+	if d.state.Queued && !d.state.Paused && d.state.Cancel == nil {
+		d.add(run.Event{Type: run.RunStarted})
+	}
+}
+
+// submit puts the queue in flight, if nothing is.
+func (d *driver) submit(decision run.Decision) {
+	if len(d.queue) == 0 || len(d.inflight) > 0 || d.e.now().Before(d.retryAt) {
+		return
+	}
+	d.inflight, d.queue = d.queue, nil
+	rows := d.rows
+	d.rows = nil
+	commit := run.Commit{Rows: rows, Runs: []run.Append{{
+		ID: d.id, Epoch: d.epoch, Expected: d.inflight[0].Seq - 1,
+		Events: d.inflight, Summary: d.state.Summarize(),
+	}}}
+	if decision.Wake == run.GateTime && !decision.WakeAt.Equal(d.jobbed) {
+		d.jobbed = decision.WakeAt
+		commit.Jobs = []run.Job{{Kind: DeadlineJob, Run: d.id, Due: decision.WakeAt}}
+	}
+	d.e.cfg.Log.Submit(commit, func(err error) { d.settled <- err })
+}
+
+// settle books what became of the commit in flight.
+func (d *driver) settle(ctx context.Context, err error) {
+	events := d.inflight
+	d.inflight = nil
+	if d.created != nil {
+		d.created <- err
+		d.created = nil
+		d.final = err // of a run that was not created nobody has the id
+	}
+	switch {
+	case d.final != nil:
+	case err == nil:
+		d.claimed = true
+		d.failed, d.retryAt = 0, time.Time{}
+		d.stored = events[len(events)-1].Seq
+		d.feed.publish(events, false)
+		d.e.observe(events, &d.state)
+		d.release(ctx)
+		if d.missed {
+			d.refresh(ctx)
+		}
+	case errors.Is(err, run.ErrFenced):
+		d.final = err
+	default:
+		d.lose(events)
+		d.refold(err)
+	}
+}
+
+// lose moves the facts among the events that did not reach the disk to lost.
+func (d *driver) lose(events []run.Event) {
+	d.lost = append(d.lost, keepFacts(append(events, d.queue...))...)
+	if d.lost == nil {
+		d.lost = []run.Event{} // nothing to append again, but a log to read again
+	}
+	d.queue, d.rows = nil, nil
+}
+
+// refresh reads what others have appended. While a commit is in flight it only
+// remembers to: if someone came first, that commit will fail and say so.
+func (d *driver) refresh(ctx context.Context) {
+	d.missed = len(d.inflight) > 0
+	if d.missed {
+		return
+	}
+	events, err := d.e.cfg.Log.Load(ctx, d.id, d.stored, 0)
+	if err == nil && len(d.queue) == 0 {
+		for i := range events {
+			d.state = run.Apply(d.state, events[i])
+		}
+		d.stored = d.state.Seq
+		return
+	}
+	if err != nil || len(events) > 0 {
+		d.lose(nil)
+		d.refold(err)
+	}
+}
+
+// Waits between attempts to store what the store refused.
+const (
+	firstRetry = 50 * time.Millisecond
+	lastRetry  = 2 * time.Second
+)
+
+// readTimeout bounds a read of one run's log: far above what the longest takes.
+const readTimeout = 10 * time.Second
+
+// refold starts again from the log after a commit was lost, because someone else
+// came first or the disk failed. Facts are kept and appended behind whatever
+// came; intents and decisions are made anew by the core. It reports whether the
+// state is whole again.
+func (d *driver) refold(cause error) bool {
+	if cause == nil && d.e.now().Before(d.retryAt) {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), readTimeout)
+	defer cancel()
+	events, err := d.e.cfg.Log.Load(ctx, d.id, 0, 0)
+	if err != nil || cause != nil && !overtaken(cause) {
+		d.backOff(errors.Join(cause, err))
+	}
+	if err != nil {
+		return false
+	}
+	if len(events) == 0 {
+		d.final = noRun(d.id) // deleted meanwhile
+		return false
+	}
+	d.state = run.Fold(d.id, events)
+	d.stored = d.state.Seq
+	clear(d.held)
+	d.jobbed = time.Time{}
+	if d.asked && !d.claimed && d.state.Epoch >= d.epoch {
+		d.final = run.ErrFenced // someone else took the run over first
+	}
+	d.asked = d.claimed
+	d.claim()
+	facts := d.lost
+	d.lost = nil
+	for _, fact := range facts {
+		d.add(fact)
+	}
+	return true
+}
+
+// overtaken reports whether a commit failed because someone else came first.
+func overtaken(cause error) bool {
+	var row *run.RowConflict
+	return errors.Is(cause, run.ErrConflict) || errors.As(cause, &row)
+}
+
+func (d *driver) backOff(cause error) {
+	d.failed++
+	d.retryAt = d.e.now().Add(min(firstRetry<<min(d.failed, 10), lastRetry))
+	if d.failed == 1 {
+		d.e.cfg.Logger.Warn("a run's events can't be stored now; trying again",
+			"run", d.id.String(), "error", problem.From(cause))
+	}
+}
+
+// keepFacts returns the events that report what has happened outside.
+func keepFacts(events []run.Event) []run.Event {
+	var facts []run.Event
+	for _, event := range events {
+		switch event.Type {
+		case run.ModelResponded, run.ModelFailed:
+			facts = append(facts, event)
+		case run.ToolFinished:
+			if !event.Finished.Crash { // that one was concluded from the log
+				facts = append(facts, event)
+			}
+		}
+	}
+	return facts
+}

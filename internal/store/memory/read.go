@@ -1,0 +1,170 @@
+package memory
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"errand/internal/run"
+	"errand/internal/store"
+)
+
+// Load returns the run's events after the given seq, in order; limit 0 = all. A
+// run that is not there, or was deleted, has none.
+func (s *Store) Load(_ context.Context, id run.ID, after int64, limit int) ([]run.Event, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	rec := s.runs[id]
+	if rec == nil {
+		return nil, nil
+	}
+	var events []run.Event
+	for _, kept := range rec.events {
+		if kept.seq <= after {
+			continue
+		}
+		if limit > 0 && len(events) == limit {
+			break
+		}
+		e := run.Event{Seq: kept.seq, ID: kept.id, At: kept.at}
+		if err := run.Decode(kept.kind, kept.body, &e); err != nil {
+			return nil, fmt.Errorf("loading run %s: %w", id, err)
+		}
+		events = append(events, e)
+	}
+	return events, nil
+}
+
+// Summary returns the run's line, or a not_found problem. A deleted run has one.
+func (s *Store) Summary(_ context.Context, id run.ID) (run.Summary, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if rec := s.runs[id]; rec != nil {
+		return rec.line, nil
+	}
+	return run.Summary{}, store.RunNotFound(id)
+}
+
+// Live returns the runs that need a driver, oldest first.
+func (s *Store) Live(context.Context) ([]run.ID, error) {
+	var ids []run.ID
+	for _, line := range s.lines(func(line *run.Summary) bool { return line.Live && !line.Deleted }) {
+		ids = append(ids, line.ID)
+	}
+	slices.Reverse(ids)
+	return ids, nil
+}
+
+// Runs lists one project's runs, newest first, without deleted ones; limit 0 = all.
+func (s *Store) Runs(_ context.Context, q run.RunQuery) ([]run.Summary, error) {
+	lines := s.lines(func(line *run.Summary) bool {
+		return store.Matches(&q, line) && (q.Before.IsZero() || bytes.Compare(line.ID[:], q.Before[:]) < 0)
+	})
+	return cut(lines, q.Limit), nil
+}
+
+// Recent lists the runs of all projects created at or after since, newest first,
+// without deleted ones.
+func (s *Store) Recent(_ context.Context, since time.Time) ([]run.Summary, error) {
+	return s.lines(func(line *run.Summary) bool {
+		return !line.Deleted && store.Millis(line.CreatedAt) >= store.Millis(since)
+	}), nil
+}
+
+// lines returns the lines that match, newest first.
+func (s *Store) lines(match func(*run.Summary) bool) []run.Summary {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var lines []run.Summary
+	for _, rec := range s.runs {
+		if match(&rec.line) {
+			lines = append(lines, rec.line)
+		}
+	}
+	slices.SortFunc(lines, func(a, b run.Summary) int { return bytes.Compare(b.ID[:], a.ID[:]) })
+	return lines
+}
+
+// Row returns one row, or a not_found problem.
+func (s *Store) Row(_ context.Context, kind, project, id string) (run.Row, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	row, ok := s.rows[rowKey{kind, project, id}]
+	if !ok || s.expired(&row) {
+		return run.Row{}, store.RowNotFound(kind, id)
+	}
+	row.Data = bytes.Clone(row.Data)
+	return row, nil
+}
+
+// RowByName returns the row that has the name, or a not_found problem.
+func (s *Store) RowByName(_ context.Context, kind, project, name string) (run.Row, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, row := range s.rows {
+		if name != "" && row.Name == name && row.Kind == kind && row.Project == project && !s.expired(&row) {
+			row.Data = bytes.Clone(row.Data)
+			return row, nil
+		}
+	}
+	return run.Row{}, store.RowNotFound(kind, name)
+}
+
+// Rows lists rows of one kind and project in order of id; limit 0 = all.
+func (s *Store) Rows(_ context.Context, q run.RowQuery) ([]run.Row, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	direction := 1
+	if q.Newest {
+		direction = -1
+	}
+	var rows []run.Row
+	for _, row := range s.rows {
+		if row.Kind != q.Kind || row.Project != q.Project || s.expired(&row) {
+			continue
+		}
+		if q.After == "" || strings.Compare(row.ID, q.After)*direction > 0 {
+			row.Data = bytes.Clone(row.Data)
+			rows = append(rows, row)
+		}
+	}
+	slices.SortFunc(rows, func(a, b run.Row) int { return direction * strings.Compare(a.ID, b.ID) })
+	return cut(rows, q.Limit), nil
+}
+
+// Jobs returns the jobs that are due first, in that order, due or not.
+func (s *Store) Jobs(_ context.Context, limit int) ([]run.Job, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	jobs := make([]run.Job, 0, len(s.jobs))
+	for _, job := range s.jobs {
+		job.Data = bytes.Clone(job.Data)
+		jobs = append(jobs, job)
+	}
+	slices.SortFunc(jobs, func(a, b run.Job) int {
+		return cmp.Or(a.Due.Compare(b.Due), cmp.Compare(a.ID, b.ID))
+	})
+	return cut(jobs, limit), nil
+}
+
+// FinishJob deletes a job. One that is gone is no error.
+func (s *Store) FinishJob(ctx context.Context, id int64) error {
+	return store.Wait(ctx, func(done func(error)) { s.push(item{finish: id, done: done}) })
+}
+
+// RetryJob makes a job due again at the given time and counts a failed try. One
+// that is gone stays gone.
+func (s *Store) RetryJob(ctx context.Context, id int64, due time.Time) error {
+	return store.Wait(ctx, func(done func(error)) { s.push(item{retry: id, due: due, done: done}) })
+}
+
+func cut[T any](list []T, limit int) []T {
+	if limit > 0 && len(list) > limit {
+		return list[:limit]
+	}
+	return list
+}

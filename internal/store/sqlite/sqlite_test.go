@@ -1,0 +1,44 @@
+package sqlite
+
+import (
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"errand/internal/store/storetest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// open opens a store that the test's end closes.
+func open(t testing.TB, cfg Config) *Store {
+	t.Helper()
+	if cfg.Dir == "" {
+		cfg.Dir = t.TempDir()
+	}
+	s, err := Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func TestStore(t *testing.T) {
+	storetest.Run(t, storetest.Harness{
+		Open: func(t *testing.T, now func() time.Time) storetest.Store {
+			return open(t, Config{Now: now})
+		},
+		Reopen: func(t *testing.T, s storetest.Store) storetest.Store {
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			return open(t, s.(*Store).cfg)
+		},
+	})
+}

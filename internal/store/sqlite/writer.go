@@ -1,0 +1,282 @@
+package sqlite
+
+import (
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"zombiezen.com/go/sqlite"
+
+	"errand/internal/run"
+	"errand/internal/store"
+)
+
+// A group is one transaction. Its bounds keep a burst from making the first
+// commit of a group wait for megabytes of others.
+const (
+	groupItems = 1024
+	groupBytes = 4 << 20
+)
+
+// item is one thing to write, and who wants to know.
+type item struct {
+	commit run.Commit
+	bodies [][]byte // of the commit's events, in order
+	finish int64    // a job to delete
+	retry  int64    // a job to try again at due
+	due    time.Time
+	err    error // found before it was queued
+	done   func(error)
+
+	// Filled in by the writer.
+	verdict  error   // a conflict
+	versions []int64 // of the rows as they are written
+	firstJob int64   // the new jobs' ids begin here
+}
+
+func (it *item) admitted() bool { return it.err == nil && it.verdict == nil }
+
+// size estimates what the item adds to a transaction.
+func (it *item) size() int {
+	size := 512
+	for _, body := range it.bodies {
+		size += len(body)
+	}
+	for i := range it.commit.Rows {
+		size += len(it.commit.Rows[i].Data)
+	}
+	for i := range it.commit.Jobs {
+		size += len(it.commit.Jobs[i].Data)
+	}
+	return size
+}
+
+// writer is the only one that writes. Its goroutine takes what is queued, puts it
+// into one transaction, and answers; what comes meanwhile is the next group.
+type writer struct {
+	path   string
+	now    func() time.Time
+	logger *slog.Logger
+	pages  *checkpointer
+
+	mu     sync.Mutex // guards what follows
+	some   *sync.Cond // queue is not empty, or closed
+	queue  []*item
+	closed bool
+	onJobs func()
+
+	done                                          sync.WaitGroup
+	groups, commits, largest, conflicts, failures atomic.Int64
+
+	// The goroutine's own.
+	conn      *sqlite.Conn // nil after an I/O error, until it can be opened again
+	stmts     statements
+	suspect   bool // the log may hold a transaction that we called failed
+	heads     map[run.ID]*head
+	dirty     []*head
+	rows      map[rowKey]rowState
+	names     map[nameKey]string
+	undone    []undo
+	moment    int64 // the group's time in Unix milliseconds
+	nextJob   int64
+	nextSweep int64
+	written   int // rows written since the checkpointer was last asked to look
+	// fault, in tests, stands between the writer and each statement.
+	fault func(point string, do func() error) error
+}
+
+func newWriter(path string, cfg Config, pages *checkpointer) (*writer, error) {
+	w := &writer{
+		path: path, now: cfg.Now, logger: cfg.Logger, pages: pages,
+		heads: map[run.ID]*head{}, rows: map[rowKey]rowState{}, names: map[nameKey]string{},
+	}
+	w.some = sync.NewCond(&w.mu)
+	return w, w.connect()
+}
+
+func (w *writer) start() {
+	w.done.Go(func() {
+		for {
+			group := w.take()
+			if len(group) == 0 {
+				return
+			}
+			w.process(group)
+		}
+	})
+}
+
+// push queues an item. After close it is answered at once, but never by the
+// caller's own goroutine, which may hold a lock that done takes.
+func (w *writer) push(it *item) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		go it.done(store.ErrClosed)
+		return
+	}
+	w.queue = append(w.queue, it)
+	w.some.Signal()
+}
+
+// take waits for items and returns the next group; none when the store closes.
+func (w *writer) take() []*item {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for len(w.queue) == 0 && !w.closed {
+		w.some.Wait()
+	}
+	count, bytes := 0, 0
+	for count < len(w.queue) && count < groupItems && bytes < groupBytes {
+		bytes += w.queue[count].size()
+		count++
+	}
+	group := w.queue[:count:count]
+	if w.queue = w.queue[count:]; len(w.queue) == 0 {
+		w.queue = nil // or its array would keep what was written
+	}
+	return group
+}
+
+// process writes a group and answers each of its items.
+func (w *writer) process(group []*item) {
+	err := w.transact(group)
+	if err != nil {
+		w.failures.Add(1)
+	} else {
+		w.count(group)
+	}
+	for _, it := range group {
+		switch {
+		case it.err != nil:
+			it.done(it.err)
+		case err != nil:
+			it.done(err)
+		default:
+			it.done(it.verdict)
+		}
+	}
+}
+
+// transact writes what is admitted of a group: all of it or, when it returns an
+// error, nothing.
+func (w *writer) transact(group []*item) error {
+	w.pages.turn.Lock()
+	defer w.pages.turn.Unlock()
+	if err := w.connect(); err != nil {
+		return w.explain(err)
+	}
+	w.moment = w.now().UnixMilli()
+	clear(w.rows)
+	clear(w.names)
+	err := w.exec("begin", w.stmts.begin)
+	if err == nil {
+		err = w.admit(group)
+	}
+	if err == nil {
+		err = w.write(group)
+	}
+	if err != nil {
+		w.rollback(err)
+		return w.explain(err)
+	}
+	if err := w.exec("commit", w.stmts.commit); err != nil {
+		return w.settle(group, err)
+	}
+	w.keepHeads()
+	return nil
+}
+
+// exec runs a statement whose parameters are bound.
+func (w *writer) exec(point string, stmt *sqlite.Stmt) error {
+	w.written++
+	if w.fault != nil {
+		return w.fault(point, func() error { return step(stmt) })
+	}
+	return step(stmt)
+}
+
+// count books a group that was written, and tells who waits for what it brought.
+func (w *writer) count(group []*item) {
+	admitted, jobs := int64(0), false
+	for _, it := range group {
+		if it.admitted() {
+			admitted++
+			jobs = jobs || len(it.commit.Jobs) > 0 || it.retry != 0
+		}
+	}
+	w.groups.Add(1)
+	w.commits.Add(admitted)
+	w.conflicts.Add(int64(len(group)) - admitted)
+	w.largest.Store(max(w.largest.Load(), admitted))
+	// A row that is written dirties about one page of the log; asking now and
+	// then is cheap, and the checkpointer counts the pages itself.
+	if w.written >= checkpointPages/2 {
+		w.written = 0
+		w.pages.poke()
+	}
+	if jobs {
+		w.mu.Lock()
+		poke := w.onJobs
+		w.mu.Unlock()
+		if poke != nil {
+			poke()
+		}
+	}
+}
+
+func (w *writer) snapshot() store.Stats {
+	w.mu.Lock()
+	queued := len(w.queue)
+	w.mu.Unlock()
+	return store.Stats{
+		Groups: w.groups.Load(), Commits: w.commits.Load(), Largest: w.largest.Load(),
+		Conflicts: w.conflicts.Load(), Failures: w.failures.Load(), Queued: int64(queued),
+	}
+}
+
+// connect opens the writer's connection when it has none.
+func (w *writer) connect() error {
+	if w.conn != nil {
+		return nil
+	}
+	conn, err := openConn(w.path, 4096) // the right edges of all trees, where new runs go
+	if err != nil {
+		return err
+	}
+	// Only a foreign program can hold the write lock; it may for a moment.
+	conn.SetBusyTimeout(5 * time.Second)
+	stmts, err := prepare(conn)
+	if err == nil && w.suspect {
+		// What may be in the log behind its known end is cut off, lest the next
+		// recovery of the log finds it. Readers can prevent this; then the next
+		// transaction overwrites it.
+		_, _, err = checkpoint(conn, "TRUNCATE")
+	}
+	if err == nil && w.nextJob == 0 {
+		w.nextJob, err = lastJob(conn)
+	}
+	if err != nil {
+		conn.Close()
+		return err
+	}
+	w.conn, w.stmts, w.suspect = conn, stmts, false
+	return nil
+}
+
+func (w *writer) dir() string { return filepath.Dir(w.path) }
+
+// close writes what is queued and ends the goroutine.
+func (w *writer) close() error {
+	w.mu.Lock()
+	w.closed = true
+	w.some.Broadcast()
+	w.mu.Unlock()
+	w.done.Wait()
+	if w.conn == nil {
+		return nil
+	}
+	return w.conn.Close()
+}
