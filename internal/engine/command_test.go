@@ -333,6 +333,30 @@ func TestChangedTool(t *testing.T) {
 	})
 }
 
+// A tool that was edited and that nobody has to approve is called as it is now,
+// unless it has become more dangerous.
+func TestChangedOpenTool(t *testing.T) {
+	model := script.Steps(script.Call("send", `{}`).And("read", `{}`), script.Say("ok"))
+	inWorld(t, model, func(t *testing.T, w *world) {
+		w.tools.behave = func(_ context.Context, call run.ToolCall) (string, error) {
+			if call.Tool.Version == "v1" {
+				return "", problem.New(problem.ToolChanged, "It was changed.")
+			}
+			return "by " + call.Tool.Version, nil
+		}
+		w.tools.mu.Lock()
+		w.tools.versions["send"], w.tools.versions["read"] = "v2", "v2" // both once: read was safe
+		w.tools.mu.Unlock()
+		actions := w.rest(w.create(spec()), run.Completed).Turns[0].Actions
+		if got := actions[0]; got.Outcome != run.OK || got.Output != "by v2" {
+			t.Errorf("send: %s %s", got.Outcome, got.Output)
+		}
+		if got := actions[1]; got.Outcome != run.Errored || got.Output != "It was changed." {
+			t.Errorf("read: %s %s", got.Outcome, got.Output)
+		}
+	})
+}
+
 // An approval that expires counts as a rejection, by the clock alone.
 func TestExpiry(t *testing.T) {
 	inWorld(t, script.Steps(script.Call("send", `{}`)), func(t *testing.T, w *world) {

@@ -201,16 +201,31 @@ func (d *driver) callTool(ctx context.Context, effect run.Effect) {
 		Run: d.id, Project: d.state.Spec.Project, Action: a.ID, Tool: a.Tool,
 		Arguments: []byte(a.Arguments), Attempt: a.Attempt,
 	}
-	tools := d.e.cfg.Tools
+	approved, tools := a.Decision != nil, d.e.cfg.Tools
 	d.launch(ctx, effect, func(ctx context.Context, r *result) {
 		for try := 1; ; try++ {
 			r.output, r.err = tools.Call(ctx, call)
+			if problem.Is(r.err, problem.ToolChanged) && !approved {
+				r.output, r.err = callCurrent(ctx, tools, call, r.err)
+			}
 			lost := problem.Is(r.err, problem.ToolUnknown) && call.Tool.Class != run.Once
 			if !lost || try == tries || !pause(ctx, betweenTries<<(try-1)) {
 				return
 			}
 		}
 	})
+}
+
+// callCurrent makes a call by the tool's definition of now. Nobody has approved
+// the one that the run was made with, so nobody is deceived; but a tool that has
+// become more dangerous than the intent on disk says is not called.
+func callCurrent(ctx context.Context, tools Tools, call run.ToolCall, changed error) (run.ToolResult, error) {
+	current, _, err := tools.Current(ctx, call.Project, call.Tool.Name)
+	if err != nil || current.Class != call.Tool.Class {
+		return run.ToolResult{}, changed
+	}
+	call.Tool = current
+	return tools.Call(ctx, call)
 }
 
 // pause waits, and reports whether ctx allowed it.

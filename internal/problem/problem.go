@@ -52,6 +52,7 @@ const (
 // How a tool call can fail.
 const (
 	ToolFailed   Code = "tool_failed"   // a definite failure: nothing happened, or the tool says what did
+	ToolChanged  Code = "tool_changed"  // the tool is no longer what the call was planned for; nothing happened
 	ToolUnknown  Code = "tool_unknown"  // the request left and no answer came: nobody knows what happened
 	EgressDenied Code = "egress_denied" // the address is not one that this server may call
 )

@@ -1,0 +1,155 @@
+package egress
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"errand/internal/problem"
+)
+
+// open is a guard that lets tests reach their servers.
+func open(t *testing.T) *Guard {
+	t.Helper()
+	holes, err := ParseAllow("127.0.0.0/8")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return New(Config{Allow: holes})
+}
+
+func TestNoRedirectUnlessAsked(t *testing.T) {
+	server, _ := counting(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/next", http.StatusFound) })
+	resp, err := get(t, open(t).Client(Options{}), server.URL)
+	if err != nil || resp.StatusCode != http.StatusFound {
+		t.Errorf("got %v, %v, want the 302 itself", resp, err)
+	}
+	_, err = get(t, open(t).Client(Options{Redirects: 3}), server.URL)
+	if told, ok := Public(err); !ok || !strings.Contains(told.Detail, "3 times") {
+		t.Errorf("got %v, want an end after 3 redirects", err)
+	}
+}
+
+func TestCredentialsStayAtTheirOrigin(t *testing.T) {
+	var seen []http.Header
+	other, _ := counting(t, func(w http.ResponseWriter, r *http.Request) {
+		seen = append(seen, r.Header)
+		http.Redirect(w, r, r.URL.Query().Get("back"), http.StatusFound)
+	})
+	var home string
+	server, _ := counting(t, func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/":
+			http.Redirect(w, r, "/same", http.StatusFound)
+		case "/same":
+			if r.Header.Get("X-Api-Key") != "secret" || r.Header.Get("Cookie") == "" {
+				t.Error("a redirect within the origin lost its headers")
+			}
+			http.Redirect(w, r, strings.Replace(other.URL, "http://", "http://user:pass@", 1)+"/?back="+home+"/end", http.StatusFound)
+		case "/end": // back home, and once more within the origin: what was dropped stays dropped
+			seen = append(seen, r.Header)
+			http.Redirect(w, r, "/last", http.StatusFound)
+		case "/last":
+			seen = append(seen, r.Header)
+		}
+	})
+	home = server.URL
+	req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
+	req.Header = http.Header{
+		"X-Api-Key": {"secret"}, "Authorization": {"Bearer secret"}, "Cookie": {"a=secret"}, "Proxy-Authorization": {"secret"},
+		"User-Agent": {"errand"}, "Accept": {"text/html"},
+	}
+	resp, err := open(t).Client(Options{Redirects: 5}).Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if len(seen) != 3 {
+		t.Fatalf("%d requests after leaving the origin, want 3", len(seen))
+	}
+	for _, header := range seen {
+		for name, values := range header {
+			if strings.Contains(strings.Join(values, " "), "secret") || name == "Authorization" || name == "Referer" {
+				t.Errorf("%s: %v crossed origins", name, values)
+			}
+		}
+		if header.Get("User-Agent") != "errand" || header.Get("Accept") != "text/html" {
+			t.Errorf("harmless headers were lost: %v", header)
+		}
+	}
+}
+
+func TestBodiesStayAtTheirOrigin(t *testing.T) {
+	other, reached := counting(t, func(http.ResponseWriter, *http.Request) {})
+	server, _ := counting(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, other.URL, http.StatusTemporaryRedirect)
+	})
+	req, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL, strings.NewReader("secret"))
+	resp, err := open(t).Client(Options{Redirects: 5}).Do(req)
+	if err == nil {
+		resp.Body.Close()
+	}
+	if _, ok := Public(err); !ok || reached.Load() != 0 {
+		t.Errorf("got %v, want a refusal; the other origin had %d connections", err, reached.Load())
+	}
+}
+
+func TestNoProxyFromTheEnvironment(t *testing.T) {
+	proxy, reached := counting(t, func(http.ResponseWriter, *http.Request) {})
+	t.Setenv("HTTP_PROXY", proxy.URL)
+	t.Setenv("http_proxy", proxy.URL)
+	if transport := open(t).Client(Options{}).Transport.(*capped).next; transport.Proxy != nil {
+		t.Error("the transport has a proxy function")
+	}
+	if _, err := get(t, open(t).Client(Options{}), "http://192.0.2.1/"); !problem.Is(err, problem.EgressDenied) {
+		t.Errorf("got %v, want egress_denied", err)
+	}
+	if reached.Load() != 0 {
+		t.Error("the proxy was asked")
+	}
+}
+
+func TestBodyCap(t *testing.T) {
+	server, _ := counting(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, strings.Repeat("x", 1000))
+	})
+	for limit, want := range map[int64]int{999: 999, 1000: 1000, 1001: 1000} {
+		resp, err := get(t, open(t).Client(Options{MaxBody: limit}), server.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		if len(body) != want || problem.Is(err, problem.TooLarge) != (limit < 1000) {
+			t.Errorf("cap %d: read %d bytes with %v, want %d", limit, len(body), err, want)
+		}
+	}
+}
+
+func TestTimeCapCoversTheBody(t *testing.T) {
+	release := make(chan struct{})
+	server, _ := counting(t, func(w http.ResponseWriter, r *http.Request) {
+		w.(http.Flusher).Flush()
+		<-release
+	})
+	defer close(release)
+	resp, err := get(t, open(t).Client(Options{Timeout: 50 * time.Millisecond}), server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var timedOut interface{ Timeout() bool }
+	if _, err := io.ReadAll(resp.Body); !errors.As(err, &timedOut) || !timedOut.Timeout() {
+		t.Errorf("got %v, want a timeout", err)
+	}
+}
+
+func TestHeaderCap(t *testing.T) {
+	server, _ := counting(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Long", strings.Repeat("x", maxHeader+1))
+	})
+	if _, err := get(t, open(t).Client(Options{}), server.URL); err == nil {
+		t.Error("an endless header was read")
+	}
+}
