@@ -1,0 +1,187 @@
+package openai
+
+import (
+	"strconv"
+
+	"github.com/go-json-experiment/json"
+
+	"errand/internal/run"
+)
+
+// perEntry is a guess at what the wire format adds to a message, call or tool.
+const perEntry = 160
+
+// encode writes the request's body, in one allocation as a rule.
+func (c *Client) encode(req run.Request, names names, known lessons) []byte {
+	w := writer{to: make([]byte, 0, sizeOf(req)), kind: c.cfg.Kind, names: names}
+	w.field(`{"model":`, req.Model)
+	w.raw(`,"messages":[`)
+	messages := req.Messages
+	if len(req.Output) > 0 && known.has(noSchema) {
+		messages = withSchema(messages, req.Output)
+	}
+	w.messages(messages)
+	w.raw("]")
+	if !c.cfg.Whole {
+		w.raw(`,"stream":true`)
+		if !known.has(noStreamOptions) {
+			w.raw(`,"stream_options":{"include_usage":true}`)
+		}
+	}
+	w.tools(req.Tools)
+	w.params(req, known, c.newMax != known.has(otherMax))
+	if len(req.Output) > 0 && !known.has(noSchema) {
+		w.raw(`,"response_format":{"type":"json_schema","json_schema":{"name":"answer","strict":`)
+		w.to = strconv.AppendBool(w.to, strict(req.Output))
+		w.raw(`,"schema":`)
+		w.to = append(w.to, req.Output...)
+		w.raw("}}")
+	}
+	w.raw("}")
+	return w.to
+}
+
+func sizeOf(req run.Request) int {
+	size := 512 + len(req.Output)
+	for i := range req.Messages {
+		m := &req.Messages[i]
+		size += perEntry + len(m.Text) + len(m.Text)/16 + len(m.Reasoning)
+		for j := range m.Calls {
+			size += perEntry + len(m.Calls[j].Arguments)*5/4
+		}
+		for j := range m.Images {
+			size += perEntry + len(m.Images[j].URL)
+		}
+	}
+	for i := range req.Tools {
+		size += perEntry + len(req.Tools[i].Description) + len(req.Tools[i].Parameters)
+	}
+	return size
+}
+
+func (w *writer) tools(tools []run.Tool) {
+	for i := range tools {
+		if i == 0 {
+			w.raw(`,"tools":[`)
+		} else {
+			w.raw(",")
+		}
+		w.field(`{"type":"function","function":{"name":`, w.names[i].wire)
+		if tools[i].Description != "" {
+			w.field(`,"description":`, tools[i].Description)
+		}
+		w.raw(`,"parameters":`)
+		if len(tools[i].Parameters) > 0 {
+			w.to = append(w.to, tools[i].Parameters...)
+		} else {
+			w.raw(`{"type":"object","properties":{}}`)
+		}
+		w.raw("}}")
+	}
+	if len(tools) > 0 {
+		w.raw("]")
+	}
+}
+
+func (w *writer) params(req run.Request, known lessons, newMax bool) {
+	p := &req.Params
+	if p.Temperature != nil && !known.drops(noTemperature, p) {
+		w.raw(`,"temperature":`)
+		w.to = strconv.AppendFloat(w.to, *p.Temperature, 'g', -1, 64)
+	}
+	if p.TopP != nil && !known.drops(noTopP, p) {
+		w.raw(`,"top_p":`)
+		w.to = strconv.AppendFloat(w.to, *p.TopP, 'g', -1, 64)
+	}
+	if p.MaxTokens > 0 && !known.drops(noMaxTokens, p) {
+		if newMax {
+			w.raw(`,"max_completion_tokens":`)
+		} else {
+			w.raw(`,"max_tokens":`)
+		}
+		w.to = strconv.AppendInt(w.to, int64(p.MaxTokens), 10)
+	}
+	if p.Effort != "" && !known.drops(noEffort, p) {
+		w.field(`,"reasoning_effort":`, p.Effort)
+	}
+}
+
+// withSchema asks for the output in words, of a provider that has refused to be
+// held to a schema; the answer is checked by the core in either case.
+func withSchema(messages []run.Message, schema []byte) []run.Message {
+	wish := "Answer with nothing but JSON that satisfies this JSON schema:\n" + string(schema)
+	if len(messages) > 0 && messages[0].Role == run.System {
+		first := messages[0]
+		first.Text += "\n\n" + wish
+		return append([]run.Message{first}, messages[1:]...)
+	}
+	return append([]run.Message{{Role: run.System, Text: wish}}, messages...)
+}
+
+// strict reports whether the schema is one that OpenAI holds a model to exactly.
+// It refuses the whole request when strictness is asked for any other schema, so
+// this errs on the side of no.
+func strict(schema []byte) bool {
+	var parsed any
+	if json.Unmarshal(schema, &parsed) != nil {
+		return false
+	}
+	root, ok := parsed.(map[string]any)
+	return ok && root["type"] == "object" && strictSchema(parsed)
+}
+
+func strictSchema(schema any) bool {
+	node, ok := schema.(map[string]any)
+	if !ok {
+		return false
+	}
+	for word, value := range node {
+		switch word {
+		case "type", "description", "enum", "const", "$ref", "required", "additionalProperties":
+		case "properties", "$defs":
+			children, ok := value.(map[string]any)
+			if !ok {
+				return false
+			}
+			for _, child := range children {
+				if !strictSchema(child) {
+					return false
+				}
+			}
+		case "items":
+			if !strictSchema(value) {
+				return false
+			}
+		case "anyOf":
+			children, ok := value.([]any)
+			if !ok {
+				return false
+			}
+			for _, child := range children {
+				if !strictSchema(child) {
+					return false
+				}
+			}
+		default:
+			return false
+		}
+	}
+	return node["type"] != "object" || closedObject(node)
+}
+
+// closedObject reports whether an object allows no other property and requires
+// all of its own.
+func closedObject(node map[string]any) bool {
+	properties, _ := node["properties"].(map[string]any)
+	required, _ := node["required"].([]any)
+	named := map[any]bool{}
+	for _, name := range required {
+		named[name] = true
+	}
+	for name := range properties {
+		if !named[name] {
+			return false
+		}
+	}
+	return node["additionalProperties"] == false && len(named) == len(properties)
+}

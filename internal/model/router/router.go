@@ -1,0 +1,201 @@
+// Package router finds the model that a name means and calls it there.
+//
+// A name is provider/model; or a plain name, which goes to the only endpoint
+// that is configured; or one of the aliases y0-agent, y0-fast, y0-deep,
+// y0-text-fast, auto and default, also with a date behind it, which stand for
+// the operator's default model. "offline" is always there, and where nothing is
+// configured every plain name and alias means it.
+//
+// What the package promises:
+//   - A name that can't be resolved is refused when it is checked, with the
+//     names that can.
+//   - A reply's usage carries its price, or says that the price is not known.
+//   - It makes one call per Reply. Whether another one may help, and when, is
+//     told by Retry; the caller makes it, so that its log shows it.
+//
+// A tour: router.go (configuration, calling), resolve.go (what a name means),
+// providers.go (who is known), prices.go with models.json (prices and windows),
+// retry.go (which errors pass).
+//
+// To add a provider, edit providers.go; to add a model, edit models.json.
+package router
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+
+	"errand/internal/problem"
+	"errand/internal/run"
+)
+
+// Model answers model calls. A Model that also has List(ctx) ([]string, error)
+// shows what it has in Models.
+type Model interface {
+	Reply(ctx context.Context, req run.Request, emit func(run.Delta)) (run.Reply, error)
+}
+
+// Endpoint is a place that serves models.
+type Endpoint struct {
+	Name    string // the prefix of its models: letters, digits, dot, underscore, dash
+	BaseURL string // empty = the provider's own, for a name of Providers
+	Key     string
+	Kind    string            // whose dialect it speaks; empty = Name's
+	Headers map[string]string // sent with each call
+	Default string            // its model that the aliases mean where Config.Default is empty
+}
+
+// Config says which endpoints there are. Connect and Offline must be set.
+type Config struct {
+	Endpoints []Endpoint
+	Connect   func(Endpoint) (Model, error) // makes an endpoint's client
+	Offline   Model                         // answers as "offline"
+	Default   string                        // what the aliases mean: ERRAND_MODEL
+	Aliases   map[string]string             // what one alias means instead, by its name
+	Facts     map[string]Facts              // the operator's prices and windows, by endpoint/model or endpoint/*
+	Random    func() float64                // in [0,1), for the jitter of Retry; nil = math/rand
+}
+
+// Router calls models by name. It is safe for concurrent use.
+type Router struct {
+	cfg   Config
+	facts facts
+
+	mu        sync.RWMutex
+	endpoints []*endpoint // in order of configuration
+}
+
+// endpoint is an Endpoint with its client.
+type endpoint struct {
+	Endpoint
+	model    Model
+	official bool // it is the provider's own: its prices are known
+}
+
+// New connects every endpoint. It makes no call.
+func New(cfg Config) (*Router, error) {
+	if cfg.Connect == nil || cfg.Offline == nil {
+		return nil, errors.New("router: Connect and Offline must be set")
+	}
+	if cfg.Random == nil {
+		cfg.Random = rand.Float64
+	}
+	known, err := readFacts()
+	if err != nil {
+		return nil, err
+	}
+	for name := range cfg.Aliases {
+		if !isAlias(name) {
+			return nil, fmt.Errorf("alias %q: the aliases are %s", name, strings.Join(aliases(), ", "))
+		}
+	}
+	r := &Router{cfg: cfg, facts: known}
+	for _, e := range cfg.Endpoints {
+		if err := r.Add(e); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// Add connects one more endpoint, or one of a known name anew. It serves a
+// provider that is found while the server runs.
+func (r *Router) Add(e Endpoint) error {
+	if e.Name == "" || e.Name == offline || strings.Trim(e.Name, nameBytes) != "" || isAlias(e.Name) {
+		return fmt.Errorf("endpoint %q: a name has letters, digits, '.', '_' and '-', and is neither offline nor an alias", e.Name)
+	}
+	known := providerNamed(e.Name)
+	if e.BaseURL == "" {
+		e.BaseURL = known.baseURL
+	}
+	if e.BaseURL == "" {
+		return fmt.Errorf("endpoint %s: a base URL is needed", e.Name)
+	}
+	if e.Kind == "" {
+		e.Kind = known.name
+	}
+	made := &endpoint{Endpoint: e, official: strings.TrimRight(e.BaseURL, "/") == known.baseURL}
+	made.official = made.official || known.name == "ollama" // one's own machine, wherever it is
+	if made.official && e.Default == "" {
+		made.Default = known.standard
+	}
+	model, err := r.cfg.Connect(e)
+	if err != nil {
+		return fmt.Errorf("connecting endpoint %s: %w", e.Name, err)
+	}
+	made.model = model
+
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i, old := range r.endpoints {
+		if old.Name == e.Name {
+			r.endpoints[i] = made
+			return nil
+		}
+	}
+	r.endpoints = append(r.endpoints, made)
+	return nil
+}
+
+// nameBytes are the characters of an endpoint's name.
+const nameBytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+
+// Probe adds the endpoint if it answers with a list of models; the first of them
+// is its default. It is how a local server is found.
+func (r *Router) Probe(ctx context.Context, e Endpoint) error {
+	if e.BaseURL == "" {
+		e.BaseURL = providerNamed(e.Name).baseURL
+	}
+	model, err := r.cfg.Connect(e)
+	if err != nil {
+		return fmt.Errorf("connecting endpoint %s: %w", e.Name, err)
+	}
+	names, err := list(ctx, model)
+	if closer, ok := model.(interface{ Close() }); ok {
+		closer.Close()
+	}
+	if err != nil {
+		return fmt.Errorf("listing the models of %s: %w", e.Name, err)
+	}
+	if e.Default == "" && len(names) > 0 {
+		e.Default = names[0]
+	}
+	return r.Add(e)
+}
+
+// Close drops the idle connections of every endpoint.
+func (r *Router) Close() {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for _, e := range r.endpoints {
+		if closer, ok := e.model.(interface{ Close() }); ok {
+			closer.Close()
+		}
+	}
+}
+
+// Reply calls the model that req.Model means, once.
+func (r *Router) Reply(ctx context.Context, req run.Request, emit func(run.Delta)) (run.Reply, error) {
+	to, unknown := r.resolve(req.Model)
+	if unknown != nil {
+		return run.Reply{}, problem.New(problem.ModelUnknown, "%s", unknown.message)
+	}
+	req.Model = to.wire
+	reply, err := to.model.Reply(ctx, req, emit)
+	if reply.Model == "" {
+		reply.Model = to.full()
+	}
+	if err == nil || reply.Usage != (run.Usage{}) {
+		reply.Usage = r.priced(to, reply.Usage)
+	}
+	var failure *problem.Error
+	if to.guessed && errors.As(err, &failure) && failure.Code == problem.ModelRefused {
+		hinted := *failure
+		hinted.Detail += " Set ERRAND_MODEL to a model that " + to.endpoint + " has."
+		return reply, &hinted
+	}
+	return reply, err
+}
