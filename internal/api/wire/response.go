@@ -1,0 +1,79 @@
+package wire
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	jsonv1 "github.com/go-json-experiment/json/v1"
+)
+
+// Response is what a handler gives back: a value, or a stream.
+type Response struct {
+	Status int         // 0 = 200; 204 has no body
+	Header http.Header // beside wire's own; may be nil
+	Body   any         // encoded as JSON; nil slices are [], omitempty as everywhere; json.RawMessage goes as it is
+	Stream *Stream     // instead of Body
+}
+
+// OK is a 200 with a JSON body.
+func OK(body any) Response { return Response{Status: http.StatusOK, Body: body} }
+
+// encode returns a body's JSON. What a model or a tool wrote may hold bytes that
+// are no UTF-8; they become U+FFFD, because failing would hide the rest.
+func encode(body any) (json.RawMessage, error) {
+	if raw, ok := body.(json.RawMessage); ok {
+		return raw, nil
+	}
+	text, err := jsonv2.Marshal(body, encodingOptions())
+	if err != nil {
+		return nil, fmt.Errorf("encoding an answer: %w", err)
+	}
+	return text, nil
+}
+
+// encodeTo is encode for a body that is part of something larger.
+func encodeTo(w io.Writer, body any) error {
+	if err := jsonv2.MarshalWrite(w, body, encodingOptions()); err != nil {
+		return fmt.Errorf("encoding a frame: %w", err)
+	}
+	return nil
+}
+
+func encodingOptions() jsonv2.Options {
+	return jsonv2.JoinOptions(jsontext.AllowInvalidUTF8(true), jsonv2.Deterministic(true), jsonv1.OmitEmptyWithLegacySemantics(true))
+}
+
+// send writes an answer that is no stream.
+func (r *Request) send(answer Response) error {
+	if answer.Status == 0 {
+		answer.Status = http.StatusOK
+	}
+	var body json.RawMessage
+	if answer.Status != http.StatusNoContent {
+		var err error
+		if body, err = encode(answer.Body); err != nil {
+			return err
+		}
+	}
+	header := r.writer.Header()
+	for name, values := range answer.Header {
+		header[name] = values
+	}
+	if answer.Status != http.StatusNoContent {
+		header["Content-Type"] = jsonType
+		header["Content-Length"] = []string{strconv.Itoa(len(body))}
+	}
+	r.sent.status = answer.Status
+	r.writer.WriteHeader(answer.Status)
+	if len(body) > 0 && r.http.Method != http.MethodHead {
+		n, err := r.writer.Write(body)
+		r.sent.bytes += int64(n)
+		r.sent.failed = err != nil
+	}
+	return nil
+}

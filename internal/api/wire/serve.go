@@ -1,0 +1,272 @@
+package wire
+
+import (
+	"context"
+	"encoding/hex"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"errand/internal/auth"
+	"errand/internal/problem"
+	"errand/internal/run"
+)
+
+// Headers that every answer carries, in canonical spelling so that they go into
+// the header map without work. Answers are data: nothing may run, frame or
+// guess them, and no cache may keep them. A page sets its own.
+var (
+	noSniff  = []string{"nosniff"}
+	noScript = []string{"default-src 'none'; frame-ancestors 'none'"}
+	noStore  = []string{"no-store"}
+	jsonType = []string{"application/json"}
+)
+
+// maxPathLog bounds what a path of no route adds to the log.
+const maxPathLog = 200
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
+	r := &Request{server: s, http: hr, writer: w, family: s.cfg.Families[0], ID: requestID(hr.Header)}
+	defer r.end(s.cfg.Now())
+	header := w.Header()
+	header["X-Request-Id"] = []string{r.ID}
+	header["X-Content-Type-Options"] = noSniff
+	header["Content-Security-Policy"] = noScript
+	header["Cache-Control"] = noStore
+	ctx := hr.Context()
+	if err := r.serve(ctx); err != nil {
+		r.fail(ctx, err)
+	}
+}
+
+// serve finds the route, lets the caller in, and answers.
+func (r *Request) serve(ctx context.Context) error {
+	if err := r.match(); err != nil || r.Route == nil {
+		return err
+	}
+	if !r.Route.Open {
+		caller, err := r.server.cfg.Keys.Authenticate(ctx, secretOf(r.http.Header))
+		if err != nil {
+			return err
+		}
+		r.Caller = caller
+		if err := auth.Allow(caller, r.Route.Scope); err != nil {
+			return err
+		}
+	}
+	if r.Route.HTTP != nil {
+		recorder := &recorder{ResponseWriter: r.writer, sent: &r.sent}
+		r.Route.HTTP.ServeHTTP(recorder, r.http)
+		return nil
+	}
+	var err error
+	if r.query, err = readQuery(r.http.URL.RawQuery, r.Route.Query, r.Route.Family.Strict); err != nil {
+		return err
+	}
+	if err := r.readBody(); err != nil {
+		return err
+	}
+	answer, err := r.dispatch(ctx)
+	if err != nil {
+		return err
+	}
+	if answer.Stream != nil {
+		return r.stream(ctx, answer)
+	}
+	gone := ctx.Err() != nil
+	if err := r.send(answer); err != nil {
+		return err
+	}
+	if r.attempt != nil || r.flight != nil {
+		// What comes after (remembering) must not hold the answer back.
+		r.sent.failed = http.NewResponseController(r.writer).Flush() != nil || r.sent.failed
+	}
+	r.sent.failed = r.sent.failed || gone
+	return nil
+}
+
+// match finds the route. A known path without the method is answered here or
+// with an error; then there is no route.
+func (r *Request) match() error {
+	path := r.http.URL.EscapedPath()
+	var place *node
+	if strings.HasPrefix(path, "/") {
+		place, r.values = r.server.root.find(path, r.room[:0])
+	}
+	if place == nil {
+		r.family = familyOf(r.server.cfg.Families, path)
+		return problem.New(problem.NotFound, "There is nothing at this path: /docs lists what there is.")
+	}
+	r.family = place.family
+	method := r.http.Method
+	route := place.methods[method]
+	if route == nil && method == http.MethodHead {
+		route = place.methods[http.MethodGet]
+	}
+	if route != nil {
+		r.Route, r.family = route, route.Family
+		return nil
+	}
+	r.writer.Header()["Allow"] = []string{place.allow}
+	if method == http.MethodOptions {
+		return r.send(Response{Status: http.StatusNoContent})
+	}
+	return problem.New(problem.MethodNotAllowed, "%.20s is not possible here: use one of %s.", method, place.allow)
+}
+
+// secretOf finds the caller's secret in any of the headers that carry one.
+func secretOf(header http.Header) string {
+	scheme, secret, _ := strings.Cut(header.Get("Authorization"), " ")
+	if strings.EqualFold(scheme, "Bearer") {
+		return strings.TrimSpace(secret)
+	}
+	if secret := header.Get("X-Api-Key"); secret != "" {
+		return secret
+	}
+	return header.Get("X-Mynd-Key")
+}
+
+// maxRequestID bounds an id that a client gives: enough for a UUID with a prefix.
+const maxRequestID = 128
+
+// requestID takes the client's id when it is fit for a log line, or makes one. It
+// is for finding lines again, not a secret, so cheap randomness will do.
+func requestID(header http.Header) string {
+	given := header.Get("X-Request-Id")
+	if fit := given != "" && len(given) <= maxRequestID; fit {
+		for i := 0; i < len(given) && fit; i++ {
+			c := given[i]
+			fit = 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("._-:/", c) >= 0
+		}
+		if fit {
+			return given
+		}
+	}
+	var random [12]byte
+	for i, word := range [2]uint64{rand.Uint64(), rand.Uint64()} {
+		for j := range 6 {
+			random[6*i+j] = byte(word >> (8 * j))
+		}
+	}
+	return "req_" + hex.EncodeToString(random[:])
+}
+
+// dispatch runs the handler, or finds that this request has been made before.
+func (r *Request) dispatch(ctx context.Context) (Response, error) {
+	if r.http.Method == http.MethodPost && !r.Route.Open {
+		if r.key = r.http.Header.Get("Idempotency-Key"); r.key != "" {
+			return r.keyed(ctx)
+		}
+		if r.Route.Start != nil {
+			return r.unkeyed(ctx)
+		}
+	}
+	answer, _, err := r.fresh(ctx)
+	return answer, err
+}
+
+// fresh does what the request asks for. The id is that of the run that Start
+// made, also when the answer failed afterwards.
+func (r *Request) fresh(ctx context.Context) (Response, run.ID, error) {
+	if r.Route.Start == nil {
+		answer, err := r.Route.Handle(ctx, r)
+		return answer, run.ID{}, err
+	}
+	// A client that leaves now must not leave a run behind of which nobody knows
+	// whether it was made.
+	id, err := r.Route.Start(context.WithoutCancel(ctx), r)
+	if err != nil {
+		return Response{}, run.ID{}, err
+	}
+	r.server.retries.begun(r.attempt, id)
+	answer, err := r.Route.Answer(ctx, r, id)
+	return answer, id, err
+}
+
+// end closes the books on a request: a panic becomes an error, waiting requests
+// are released, and the log and the counters hear of it.
+func (r *Request) end(began time.Time) {
+	cut := false
+	if caught := recover(); caught != nil {
+		if caught != http.ErrAbortHandler {
+			r.server.cfg.Logger.LogAttrs(r.http.Context(), slog.LevelError, "handler panicked",
+				slog.String("request_id", r.ID), slog.Any("panic", caught), slog.String("stack", string(debug.Stack())))
+		}
+		if cut = caught == http.ErrAbortHandler || r.sent.status != 0; !cut {
+			r.fail(context.WithoutCancel(r.http.Context()),
+				problem.New(problem.Internal, "Something went wrong on this server; its log has the cause under the request id."))
+		}
+	}
+	r.settleKeyed()
+	r.server.retries.settle(r.attempt, r.sent.lost())
+	r.log(began)
+	if cut {
+		panic(http.ErrAbortHandler) // the only way to tell a client that half an answer is not all of it
+	}
+}
+
+// lost reports whether the client is known not to have its answer, or to have
+// one after which it tries again.
+func (d *delivered) lost() bool {
+	if d.stream && d.bytes > 0 {
+		return false
+	}
+	return d.failed || d.status == 0 || d.status >= http.StatusInternalServerError ||
+		d.status == http.StatusRequestTimeout || d.status == http.StatusConflict || d.status == http.StatusTooManyRequests
+}
+
+// log tells the counters and the log. To the counters a stream's answer is its
+// beginning: how long it went on says nothing about this server.
+func (r *Request) log(began time.Time) {
+	took := r.server.cfg.Now().Sub(began)
+	answered := took
+	if !r.sent.begun.IsZero() {
+		answered = r.sent.begun.Sub(began)
+	}
+	route, level := "none", slog.LevelInfo
+	if r.Route != nil {
+		route = r.Route.Path
+		if r.Route.Quiet {
+			level = slog.LevelDebug
+		}
+	}
+	r.server.cfg.Metrics.Request(route, r.http.Method, r.sent.status, answered)
+	logger, ctx := r.server.cfg.Logger, r.http.Context()
+	if !logger.Enabled(ctx, level) {
+		return
+	}
+	logger.LogAttrs(ctx, level, "request",
+		slog.String("request_id", r.ID), slog.String("method", r.http.Method),
+		slog.String("path", r.http.URL.Path[:min(len(r.http.URL.Path), maxPathLog)]),
+		slog.Int("status", r.sent.status), slog.Float64("ms", float64(took.Microseconds())/1000),
+		slog.Int64("bytes", r.sent.bytes), slog.String("key", r.Caller.KeyID))
+}
+
+// recorder watches what a Route.HTTP writes.
+type recorder struct {
+	http.ResponseWriter
+	sent *delivered
+}
+
+func (w *recorder) WriteHeader(status int) {
+	if w.sent.status == 0 && status >= http.StatusOK {
+		w.sent.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *recorder) Write(p []byte) (int, error) {
+	if w.sent.status == 0 {
+		w.sent.status = http.StatusOK
+	}
+	n, err := w.ResponseWriter.Write(p)
+	w.sent.bytes += int64(n)
+	return n, err
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
