@@ -115,6 +115,9 @@ func TestBook(t *testing.T) {
 	if old, err := book.Version(ctx, "p", first.ID, 1); err != nil || !cmp.Equal(old, first) {
 		t.Errorf("version 1: %+v, %v", old, err)
 	}
+	if err := save(agent.Delete("p", first), nil); !errors.As(err, &conflict) {
+		t.Errorf("deleting what has been changed: %v", err)
+	}
 	if err := save(agent.Delete("p", second), nil); err != nil {
 		t.Fatal(err)
 	}

@@ -67,10 +67,17 @@ func (e *Engine) Wait(ctx context.Context, project string, id run.ID) (run.State
 	}
 }
 
-// Events returns stored events after the given seq and whether there are more.
+// maxPage bounds one page of events, so that limit+1 is always a number.
+const maxPage = 1 << 30
+
+// Events returns up to limit stored events after the given seq, all of them if
+// limit is 0, and whether there are more.
 func (e *Engine) Events(ctx context.Context, project string, id run.ID, after int64, limit int) ([]run.Event, bool, error) {
 	if _, err := e.summary(ctx, project, id); err != nil {
 		return nil, false, err
+	}
+	if limit <= 0 || limit > maxPage {
+		limit = maxPage
 	}
 	events, err := e.cfg.Log.Load(ctx, id, after, limit+1)
 	if err != nil {

@@ -29,7 +29,11 @@ func (e *Engine) Watch(ctx context.Context, project string, id run.ID, from Curs
 			yield(Update{}, err)
 			return
 		}
-		if line.Status.Terminal() && from.Seq >= line.Seq {
+		if from.Seq > line.Seq {
+			yield(Update{}, problem.Invalid("after", "the run has only %d events", line.Seq))
+			return
+		}
+		if line.Status.Terminal() && from.Seq == line.Seq {
 			return // it has read everything
 		}
 		// From here on the feed is complete: what it misses is on disk by now.

@@ -1,0 +1,260 @@
+// Package contract checks what goes over the wire against api/openapi.yaml, for
+// tests alone: the validator is not part of the program.
+//
+// It promises to be stricter than the contract: an answer may not have a key that
+// the contract does not describe, and a status that it does not list is a fault.
+//
+// To change what is promised, edit api/openapi.yaml.
+package contract
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+
+	"errand/api"
+)
+
+// Contract is the loaded document.
+type Contract struct {
+	Document *openapi3.T
+	mu       sync.Mutex
+	seen     map[string]bool
+}
+
+// Operation is one method of one path.
+type Operation struct {
+	Method, Path string
+	Tags         []string
+	Scope        string   // x-scope
+	Open         bool     // needs no key
+	Query        []string // its query parameters, sorted
+}
+
+// Load reads the contract and checks that it is valid OpenAPI, examples included.
+func Load() (*Contract, error) {
+	loader := openapi3.NewLoader()
+	document, err := loader.LoadFromData(api.YAML)
+	if err != nil {
+		return nil, fmt.Errorf("loading the contract: %w", err)
+	}
+	if err := document.Validate(context.Background()); err != nil {
+		return nil, fmt.Errorf("validating the contract: %w", err)
+	}
+	closeSchemas(document)
+	return &Contract{Document: document, seen: map[string]bool{}}, nil
+}
+
+// closeSchemas lets no object have a property that is not described, unless its
+// schema speaks of others.
+func closeSchemas(document *openapi3.T) {
+	done := map[*openapi3.Schema]bool{}
+	var closeOne func(*openapi3.SchemaRef)
+	closeOne = func(ref *openapi3.SchemaRef) {
+		if ref == nil || ref.Value == nil || done[ref.Value] {
+			return
+		}
+		s := ref.Value
+		done[s] = true
+		if len(s.Properties) > 0 && s.AdditionalProperties.Has == nil && s.AdditionalProperties.Schema == nil {
+			no := false
+			s.AdditionalProperties.Has = &no
+		}
+		for _, property := range s.Properties {
+			closeOne(property)
+		}
+		closeOne(s.Items)
+		for _, list := range []openapi3.SchemaRefs{s.AllOf, s.AnyOf, s.OneOf} {
+			for _, choice := range list {
+				closeOne(choice)
+			}
+		}
+	}
+	for _, schema := range document.Components.Schemas {
+		closeOne(schema)
+	}
+	for _, item := range document.Paths.Map() {
+		for _, operation := range item.Operations() {
+			for _, response := range operation.Responses.Map() {
+				for _, media := range response.Value.Content {
+					closeOne(media.Schema)
+				}
+			}
+		}
+	}
+}
+
+// Operations lists what the contract describes.
+func (c *Contract) Operations() []Operation {
+	var all []Operation
+	for path, item := range c.Document.Paths.Map() {
+		for method, operation := range item.Operations() {
+			scope, _ := operation.Extensions["x-scope"].(string)
+			all = append(all, Operation{
+				Method: method, Path: path, Tags: operation.Tags, Scope: scope,
+				Open:  operation.Security != nil && len(*operation.Security) == 0,
+				Query: queryNames(item.Parameters, operation.Parameters),
+			})
+		}
+	}
+	slices.SortFunc(all, func(a, b Operation) int { return strings.Compare(a.Path+a.Method, b.Path+b.Method) })
+	return all
+}
+
+func queryNames(lists ...openapi3.Parameters) []string {
+	names := []string{}
+	for _, list := range lists {
+		for _, parameter := range list {
+			if parameter.Value.In == openapi3.ParameterInQuery {
+				names = append(names, parameter.Value.Name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Check reports in what way an answer to a request does not fit the contract.
+// What came for a path or a method that the contract does not have must be an
+// error in the native shape, or it is not this contract's business.
+func (c *Contract) Check(method, path string, answer *http.Response, body []byte) error {
+	operation := c.find(method, path)
+	if operation == nil {
+		if strings.HasPrefix(path, "/v1/") {
+			return c.checkError(body)
+		}
+		return nil
+	}
+	c.mu.Lock()
+	c.seen[fmt.Sprintf("%s %d", operation.OperationID, answer.StatusCode)] = true
+	c.mu.Unlock()
+	response := operation.Responses.Status(answer.StatusCode)
+	if response == nil {
+		return fmt.Errorf("%s %s: status %d is not in the contract: %s", method, path, answer.StatusCode, clip(body))
+	}
+	if len(response.Value.Content) == 0 {
+		return nil
+	}
+	kind, _, _ := strings.Cut(answer.Header.Get("Content-Type"), ";")
+	media := response.Value.Content[strings.TrimSpace(kind)]
+	if media == nil {
+		return fmt.Errorf("%s %s: %d with Content-Type %q is not in the contract", method, path, answer.StatusCode, kind)
+	}
+	if kind != "application/json" || media.Schema == nil {
+		return nil
+	}
+	if err := visit(media.Schema, body); err != nil {
+		return fmt.Errorf("%s %s: %d: %w in %s", method, path, answer.StatusCode, err, clip(body))
+	}
+	return nil
+}
+
+func (c *Contract) checkError(body []byte) error {
+	if len(body) == 0 {
+		return nil
+	}
+	return visit(c.Document.Components.Schemas["Error"], body)
+}
+
+func visit(schema *openapi3.SchemaRef, body []byte) error {
+	var value any
+	if err := json.Unmarshal(body, &value); err != nil {
+		return fmt.Errorf("no JSON: %w", err)
+	}
+	return schema.Value.VisitJSON(value, openapi3.EnableFormatValidation(), openapi3.MultiErrors())
+}
+
+func clip(body []byte) string { return string(body[:min(len(body), 2000)]) }
+
+// find matches a path against the contract's; a literal segment goes before a
+// parameter.
+func (c *Contract) find(method, path string) *openapi3.Operation {
+	var best *openapi3.Operation
+	literals := -1
+	for pattern, item := range c.Document.Paths.Map() {
+		if n, ok := matches(pattern, path); ok && n > literals {
+			literals, best = n, item.GetOperation(method)
+		}
+	}
+	return best
+}
+
+func matches(pattern, path string) (literals int, ok bool) {
+	want, have := strings.Split(pattern, "/"), strings.Split(path, "/")
+	if len(want) != len(have) {
+		return 0, false
+	}
+	for i := range want {
+		switch {
+		case want[i] == have[i]:
+			literals++
+		case !strings.HasPrefix(want[i], "{") || have[i] == "":
+			return 0, false
+		}
+	}
+	return literals, true
+}
+
+// Missing lists the operations of these tags of which no answer was checked.
+func (c *Contract) Missing(tags ...string) []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var missing []string
+	for path, item := range c.Document.Paths.Map() {
+		for method, operation := range item.Operations() {
+			covered := false
+			for seen := range c.seen {
+				covered = covered || strings.HasPrefix(seen, operation.OperationID+" 2")
+			}
+			if !covered && len(operation.Tags) > 0 && slices.Contains(tags, operation.Tags[0]) {
+				missing = append(missing, method+" "+path)
+			}
+		}
+	}
+	slices.Sort(missing)
+	return missing
+}
+
+// Transport is an http.RoundTripper that checks every answer and fails the test
+// where one does not fit. Streams are passed on unread.
+type Transport struct {
+	T        testing.TB
+	Contract *Contract
+	Next     http.RoundTripper // nil = http.DefaultTransport
+}
+
+// RoundTrip makes the request and checks its answer.
+func (t *Transport) RoundTrip(request *http.Request) (*http.Response, error) {
+	next := t.Next
+	if next == nil {
+		next = http.DefaultTransport
+	}
+	answer, err := next.RoundTrip(request)
+	if err != nil {
+		return answer, err
+	}
+	var body []byte
+	if !strings.HasPrefix(answer.Header.Get("Content-Type"), "text/event-stream") {
+		body, err = io.ReadAll(answer.Body)
+		if closed := answer.Body.Close(); err == nil {
+			err = closed
+		}
+		if err != nil {
+			return nil, err
+		}
+		answer.Body = io.NopCloser(bytes.NewReader(body))
+	}
+	if err := t.Contract.Check(request.Method, request.URL.Path, answer, body); err != nil {
+		t.T.Errorf("outside of the contract: %v", err)
+	}
+	return answer, nil
+}

@@ -1,0 +1,146 @@
+package native
+
+import (
+	"cmp"
+	"context"
+	"time"
+
+	"errand/internal/api/wire"
+	"errand/internal/auth"
+	"errand/internal/problem"
+	"errand/internal/run"
+)
+
+type keyIn struct {
+	Name      *string  `json:"name"`
+	Scopes    []string `json:"scopes"`
+	Project   *string  `json:"project"`
+	ExpiresAt *string  `json:"expires_at"`
+}
+
+// keyBody is a key as this API shows it. The secret is there once, in the answer
+// that makes the key.
+type keyBody struct {
+	ID        string     `json:"id"`
+	Object    string     `json:"object"`
+	Name      string     `json:"name"`
+	Prefix    string     `json:"prefix"`
+	Secret    string     `json:"secret,omitzero"`
+	Scopes    []string   `json:"scopes"`
+	Project   string     `json:"project"`
+	ExpiresAt *time.Time `json:"expires_at"`
+	RevokedAt *time.Time `json:"revoked_at"`
+	CreatedAt time.Time  `json:"created_at"`
+}
+
+func showKey(k *auth.Key) keyBody {
+	return keyBody{
+		ID: k.ID, Object: "key", Name: k.Name, Prefix: k.Prefix, Scopes: listed(k.Scopes), Project: k.Project,
+		ExpiresAt: moment(k.Expires), RevokedAt: moment(k.Revoked), CreatedAt: k.Created.UTC(),
+	}
+}
+
+// moment is null for a time that has not come.
+func moment(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}
+
+func (a *API) createKey(ctx context.Context, r *wire.Request) (wire.Response, error) {
+	var in keyIn
+	if err := r.Decode(&in); err != nil {
+		return wire.Response{}, err
+	}
+	draft := auth.Draft{Name: value(in.Name), Scopes: in.Scopes, Project: value(in.Project)}
+	if in.Project != nil && *in.Project == "" {
+		return wire.Response{}, problem.Invalid("project", "must not be empty: leave it out for your own project.")
+	}
+	if in.ExpiresAt != nil {
+		var err error
+		if draft.Expires, err = time.Parse(time.RFC3339, *in.ExpiresAt); err != nil {
+			return wire.Response{}, problem.Invalid("expires_at", "must be a time such as 2027-01-31T00:00:00Z.")
+		}
+	}
+	var err error
+	if draft.Known, err = a.toolScopes(ctx, cmp.Or(draft.Project, r.Caller.Project)); err != nil {
+		return wire.Response{}, err
+	}
+	var answer wire.Response
+	_, err = a.cfg.Keys.Create(ctx, r.Caller, draft, func(made auth.Issued) ([]run.RowWrite, error) {
+		body := showKey(&made.Key)
+		body.Secret = made.Secret
+		answer = wire.OK(body)
+		return r.Remember(answer)
+	})
+	return answer, err
+}
+
+// toolScopes are the scopes that the tools of a project ask for: a key can be
+// granted them beside the closed list.
+func (a *API) toolScopes(ctx context.Context, project string) ([]string, error) {
+	tools, err := a.cfg.Tools.List(ctx, project)
+	if err != nil {
+		return nil, err
+	}
+	var scopes []string
+	for i := range tools {
+		if tools[i].Scope != "" {
+			scopes = append(scopes, tools[i].Scope)
+		}
+	}
+	return scopes, nil
+}
+
+// listKeys lists the keys of the caller's project, revoked ones included.
+func (a *API) listKeys(ctx context.Context, r *wire.Request) (wire.Response, error) {
+	query := r.Query()
+	after, limit := query.String("starting_after"), query.Int("limit", defaultPage, 1, maxPage)
+	project := query.String("project")
+	if err := query.Err(); err != nil {
+		return wire.Response{}, err
+	}
+	project, err := keysOf(r, project)
+	if err != nil {
+		return wire.Response{}, err
+	}
+	all, err := a.cfg.Keys.List(ctx, project)
+	if err != nil {
+		return wire.Response{}, err
+	}
+	found := all
+	for i := range all {
+		if all[i].ID == after {
+			found = all[i+1:]
+		}
+	}
+	return wire.OK(listOf(found, limit, showKey, func(last *auth.Key) string { return last.ID })), nil
+}
+
+// keysOf returns the project whose keys a request is about. Whoever may make
+// keys in every project may also see and revoke them there.
+func keysOf(r *wire.Request, project string) (string, error) {
+	if project == "" || project == r.Caller.Project {
+		return r.Caller.Project, nil
+	}
+	return project, auth.Allow(r.Caller, "admin")
+}
+
+func (a *API) revokeKey(ctx context.Context, r *wire.Request) (wire.Response, error) {
+	query := r.Query()
+	project := query.String("project")
+	if err := query.Err(); err != nil {
+		return wire.Response{}, err
+	}
+	project, err := keysOf(r, project)
+	if err != nil {
+		return wire.Response{}, err
+	}
+	revoked, err := a.cfg.Keys.Revoke(ctx, project, r.Path("id"))
+	if err != nil {
+		return wire.Response{}, err
+	}
+	return wire.OK(deletedBody{ID: revoked.ID, Object: "key", Deleted: true}), nil
+}

@@ -1,0 +1,136 @@
+// Package native is the product's own HTTP API under /v1: saved agents, runs,
+// approvals, tools, keys.
+//
+// What it promises: it is a translation and nothing more. A request becomes a
+// run.Spec or one call of the engine; a State becomes a body (body.go), a log
+// becomes a trace (trace.go), an update becomes a frame (frame.go), and these
+// are pure: the same run looks the same for ever. Everything in a request is
+// honoured or refused by name. Bodies here are this API's own shapes, apart from
+// what is stored, so that either can change without the other.
+//
+// A tour: routes.go (the table), agents.go and definition.go (saved agents),
+// start.go and order.go (making runs), answer.go (waiting, streaming), steer.go
+// (approve, cancel, message …), runs.go and approvals.go (reading), tools.go,
+// keys.go, later.go (what this server does not have yet), docs.go (the contract
+// as pages).
+//
+// To add a route, edit routes.go and api/openapi.yaml: a test holds them together.
+package native
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"errand/internal/agent"
+	"errand/internal/api/wire"
+	"errand/internal/auth"
+	"errand/internal/engine"
+	"errand/internal/run"
+)
+
+// Dialect is how runs say that this API has started them.
+const Dialect = "native"
+
+// Rows keeps agents and tools. A store has these methods.
+type Rows interface {
+	agent.Rows
+	// Append writes the commit and returns when it is on disk.
+	Append(ctx context.Context, commit run.Commit) error
+}
+
+// Runs lists runs. A store has this method.
+type Runs interface {
+	// Runs returns lines of runs that are not deleted, newest first.
+	Runs(ctx context.Context, q run.RunQuery) ([]run.Summary, error)
+}
+
+// Tools manages the tools of a project. internal/app adapts internal/tool to it.
+type Tools interface {
+	// List returns all tools that the project can use, by name.
+	List(ctx context.Context, project string) ([]Tool, error)
+	// Get returns one by name, or by the id of a registered one, or not_found.
+	Get(ctx context.Context, project, name string) (Tool, error)
+	// Compile checks the JSON of a definition and returns the tool that it makes
+	// and the definition's stored form. Errors: invalid_request by field, conflict
+	// when the name is one of the server's own tools.
+	Compile(definition json.RawMessage) (Tool, json.RawMessage, error)
+	// Call makes one call.
+	Call(ctx context.Context, call run.ToolCall) (run.ToolResult, error)
+}
+
+// Tool is a tool in a list.
+type Tool struct {
+	run.Tool
+	Origin     string          // builtin, operator or registered
+	ID         string          // of its row; empty unless registered
+	Created    time.Time       // zero unless registered
+	RowVersion int64           // 0 unless registered
+	Definition json.RawMessage // what is public of it; nil for a built-in tool
+}
+
+// Models knows which models can be used.
+type Models interface {
+	// Models lists what a run can name, the default first.
+	Models() []Model
+}
+
+// Model is one name that a run can use.
+type Model struct {
+	ID       string // provider/name, or an alias
+	Resolves string // of an alias: what it stands for now
+	Provider string
+	Window   int // context in tokens; 0 = not known
+}
+
+// Config is what the API needs. All that has no default here must be set.
+type Config struct {
+	Engine  *engine.Engine
+	Runs    Runs
+	Rows    Rows
+	Keys    *auth.Book
+	Catalog agent.Catalog
+	Tools   Tools
+	Models  Models
+	Version string // of the product, for GET /
+	Home    string // where GET / sends a browser; empty = /docs
+	// MaxPrompt is how many characters (code points) a prompt or a message may
+	// have; 0 = 100,000, which is more than a long document.
+	MaxPrompt int
+	Now       func() time.Time        // nil = time.Now
+	Random    func(into []byte) error // nil = crypto/rand
+}
+
+// API answers the native routes.
+type API struct {
+	cfg      Config
+	family   *wire.Family
+	book     agent.Book
+	contract contract
+}
+
+// New checks the configuration.
+func New(cfg Config) (*API, error) {
+	if cfg.Engine == nil || cfg.Runs == nil || cfg.Rows == nil || cfg.Keys == nil || cfg.Tools == nil || cfg.Models == nil {
+		return nil, errors.New("native: Engine, Runs, Rows, Keys, Tools and Models must be set")
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Random == nil {
+		cfg.Random = random
+	}
+	if cfg.MaxPrompt == 0 {
+		cfg.MaxPrompt = 100_000
+	}
+	if cfg.Home == "" {
+		cfg.Home = "/docs"
+	}
+	family := &wire.Family{Name: Dialect, Prefixes: []string{"/v1"}, Strict: true}
+	return &API{cfg: cfg, family: family, book: agent.Book{Rows: cfg.Rows}, contract: newContract()}, nil
+}
+
+// Family is the API family of the routes: it also answers for unknown paths that
+// belong to no other.
+func (a *API) Family() *wire.Family { return a.family }

@@ -1,0 +1,232 @@
+package native
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+
+	"errand/internal/run"
+)
+
+// traceEntry is one thing that happened in a run, told to a person. Type says
+// which of the fields there are: context, step, approval, kernel, message,
+// input, retry, note, result. An entry depends on its event and those before it
+// alone, so a trace only ever grows and looks the same for ever.
+type traceEntry struct {
+	Type string    `json:"type"`
+	Seq  int64     `json:"seq"` // of its event
+	At   time.Time `json:"at"`
+
+	N      int             `json:"n,omitzero"`      // of a step
+	Action string          `json:"action,omitzero"` // of a step: model, or the tool's name
+	ID     string          `json:"action_id,omitzero"`
+	Tool   string          `json:"tool,omitzero"`
+	Model  string          `json:"model,omitzero"`
+	Input  json.RawMessage `json:"input,omitzero"`
+	Output string          `json:"output,omitzero"`
+	Calls  []string        `json:"calls,omitzero"` // action ids that a model's reply asked for
+	Ms     *int64          `json:"ms,omitzero"`
+	Tokens *tokensBody     `json:"tokens,omitzero"`
+
+	Outcome  string `json:"outcome,omitzero"`  // of a tool's step
+	Source   string `json:"source,omitzero"`   // of context
+	Items    *int   `json:"items,omitzero"`    // of context, where they can be counted
+	Scope    string `json:"scope,omitzero"`    // of context and kernel
+	Decision string `json:"decision,omitzero"` // of approval: requested, approved, rejected, expired, changed; of kernel: deny
+	Reason   string `json:"reason,omitzero"`
+	By       string `json:"by,omitzero"`
+	Text     string `json:"text,omitzero"`
+
+	Attempt    int            `json:"attempt,omitzero"`
+	Code       string         `json:"code,omitzero"`
+	Status     run.Status     `json:"status,omitzero"`
+	StopReason run.StopReason `json:"stop_reason,omitzero"`
+}
+
+type tokensBody struct {
+	Input  int `json:"input"`
+	Output int `json:"output"`
+}
+
+// trace tells a run's log as a list of entries, and returns what it folds to.
+func trace(id run.ID, events []run.Event) ([]traceEntry, run.State) {
+	t := tracer{entries: []traceEntry{}, state: run.State{ID: id}}
+	for i := range events {
+		t.state = run.Apply(t.state, events[i])
+		t.tell(&events[i])
+	}
+	return t.entries, t.state
+}
+
+// tracer folds the log as it goes: an event of a call names the action alone,
+// and its tool and arguments come from before.
+type tracer struct {
+	state   run.State
+	entries []traceEntry
+}
+
+func (t *tracer) add(e *run.Event, entry traceEntry) {
+	entry.Seq, entry.At = e.Seq, e.At.UTC()
+	t.entries = append(t.entries, entry)
+}
+
+// tell adds the entries of one event, which has its body: an event that a newer
+// version wrote, or a damaged one, has none and tells nothing. That a driver took
+// over is no news either: it happens after every wait.
+func (t *tracer) tell(e *run.Event) {
+	switch {
+	case e.Responded != nil:
+		t.responded(e)
+	case e.Failed != nil:
+		f := e.Failed
+		t.add(e, traceEntry{Type: "retry", N: f.Step, Attempt: f.Attempt, Code: f.Code, Text: f.Message})
+	case e.Finished != nil:
+		t.finished(e)
+	case e.Decided != nil:
+		decision := "rejected"
+		if e.Decided.Approve {
+			decision = "approved"
+		}
+		t.decided(e, e.Decided.Actions, traceEntry{Decision: decision, By: who(e.Decided), Reason: e.Decided.Reason})
+	case e.Expired != nil && e.Expired.Timeout:
+		t.decided(e, e.Expired.Actions, traceEntry{Decision: "expired"})
+	case e.Expired != nil:
+		t.decided(e, e.Expired.Actions, traceEntry{Decision: "changed"})
+	case e.Message != nil:
+		t.add(e, traceEntry{Type: "message", Text: e.Message.Text, By: e.Message.By})
+	case e.Input != nil:
+		t.received(e)
+	case e.Cancel != nil:
+		t.add(e, traceEntry{Type: "note", Text: "Asked to cancel.", Reason: e.Cancel.Reason, By: e.Cancel.By})
+	case e.Deadline != nil:
+		t.add(e, traceEntry{Type: "note", Text: "A deadline passed: " + e.Deadline.Which + "."})
+	case e.Type == run.RunPaused && e.Actor != nil:
+		t.add(e, traceEntry{Type: "note", Text: "Paused.", By: e.Actor.By})
+	case e.Type == run.RunResumed && e.Actor != nil:
+		t.add(e, traceEntry{Type: "note", Text: "Resumed.", By: e.Actor.By})
+	case e.Ended != nil:
+		t.add(e, traceEntry{
+			Type: "result", Status: e.Ended.Status, StopReason: e.Ended.Reason,
+			Text: e.Ended.Result.Summary, Code: e.Ended.Code, Reason: e.Ended.Error,
+		})
+	}
+}
+
+func who(d *run.Decided) string {
+	if d.ByName != "" {
+		return d.ByName
+	}
+	return d.By
+}
+
+// responded tells the model's part of a step, then what became of its calls
+// before any of them was made.
+func (t *tracer) responded(e *run.Event) {
+	r := e.Responded
+	entry := traceEntry{
+		Type: "step", N: r.Step, Action: "model", Model: r.Reply.Model, Output: r.Reply.Text, Ms: &r.Ms,
+		Tokens: &tokensBody{Input: r.Reply.Usage.Input, Output: r.Reply.Usage.Output},
+	}
+	for i := range r.Actions {
+		entry.Calls = append(entry.Calls, r.Actions[i].ID)
+	}
+	if cut := r.Trimmed; cut != nil {
+		entry.Reason = "Older parts of the conversation were left out to fit the model's window."
+	}
+	t.add(e, entry)
+	for i := range min(len(r.Actions), len(r.Reply.Calls)) {
+		planned, call := &r.Actions[i], &r.Reply.Calls[i]
+		about := traceEntry{N: r.Step, ID: planned.ID, Tool: call.Name, Input: showArguments(call.Arguments)}
+		switch {
+		case planned.Refused != "":
+			about.Type, about.Action, about.Outcome, about.Output = "step", call.Name, "refused", planned.Refused
+		case planned.Denied != "":
+			about.Type, about.Decision, about.Scope, about.Input = "kernel", "deny", planned.Denied, nil
+		case planned.Gated:
+			about.Type, about.Decision, about.Reason = "approval", "requested", run.GateReason
+		default:
+			continue
+		}
+		t.add(e, about)
+	}
+}
+
+func (t *tracer) finished(e *run.Event) {
+	f := e.Finished
+	entry := traceEntry{Type: "step", ID: f.Action, Outcome: string(f.Outcome), Output: f.Output, Ms: &f.Ms}
+	action := t.state.Action(f.Action)
+	if action == nil {
+		t.add(e, entry)
+		return
+	}
+	entry.N, entry.Tool, entry.Action = action.Step, action.Tool.Name, action.Tool.Name
+	entry.Input = showArguments(action.Arguments)
+	if source := contextOf(action.Tool.Scope); source != "" && f.Outcome == run.OK {
+		t.add(e, traceEntry{
+			Type: "context", N: action.Step, ID: f.Action, Source: source, Scope: action.Tool.Scope,
+			Items: items(f.Output), Ms: &f.Ms,
+		})
+	}
+	t.add(e, entry)
+	if action.Waits() && action.Reason == run.UnknownReason {
+		t.add(e, traceEntry{
+			Type: "approval", N: action.Step, ID: f.Action, Tool: action.Tool.Name,
+			Decision: "requested", Reason: run.UnknownReason,
+		})
+	}
+}
+
+// contextOf returns the source that a context's scope is about, in either of its
+// two spellings, or "".
+func contextOf(scope string) string {
+	if source, ok := strings.CutPrefix(scope, "context:"); ok {
+		return source
+	}
+	if source, ok := strings.CutSuffix(scope, ":read"); ok && run.ScopeIn([]string{"context:" + source}, scope) {
+		return source
+	}
+	return ""
+}
+
+// items counts what a context brought: the elements of a list, or the rows of a
+// table; nil when it is neither.
+func items(output string) *int {
+	var list []json.RawMessage
+	if json.Unmarshal([]byte(output), &list) == nil {
+		n := len(list)
+		return &n
+	}
+	var table struct {
+		Rows []json.RawMessage `json:"rows"`
+	}
+	if json.Unmarshal([]byte(output), &table) == nil && table.Rows != nil {
+		n := len(table.Rows)
+		return &n
+	}
+	return nil
+}
+
+// decided tells one decision for each of the actions that it is about.
+func (t *tracer) decided(e *run.Event, actions []string, entry traceEntry) {
+	for _, id := range actions {
+		entry.Type, entry.ID = "approval", id
+		if action := t.state.Action(id); action != nil {
+			entry.N, entry.Tool = action.Step, action.Tool.Name
+		}
+		t.add(e, entry)
+	}
+}
+
+func (t *tracer) received(e *run.Event) {
+	for _, out := range e.Input.Outputs {
+		entry := traceEntry{Type: "step", ID: out.Action, Output: out.Text, Outcome: string(run.OK), By: e.Input.By}
+		if out.Failed {
+			entry.Outcome = string(run.Errored)
+		}
+		if action := t.state.Action(out.Action); action != nil {
+			entry.N, entry.Tool, entry.Action = action.Step, action.Tool.Name, action.Tool.Name
+			entry.Input = showArguments(action.Arguments)
+		}
+		t.add(e, entry)
+	}
+}

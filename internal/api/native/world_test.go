@@ -1,0 +1,358 @@
+package native_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"errand/e2e/contract"
+	"errand/internal/agent"
+	"errand/internal/api/native"
+	"errand/internal/api/wire"
+	"errand/internal/auth"
+	"errand/internal/engine"
+	"errand/internal/model/script"
+	"errand/internal/problem"
+	"errand/internal/run"
+	"errand/internal/schema"
+	"errand/internal/store/memory"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// adminSecret is the key of the project default.
+const adminSecret = "sk_test_admin_0123456789"
+
+// world is the API over the real engine, in memory, behind a real HTTP server.
+// Every answer is held to the contract.
+type world struct {
+	t      *testing.T
+	store  *memory.Store
+	engine *engine.Engine
+	shelf  *shelf
+	api    *native.API
+	wire   *wire.Server
+	client *http.Client
+	url    string
+	secret string
+}
+
+func newWorld(t *testing.T, model *script.Model) *world {
+	t.Helper()
+	kept := memory.New(memory.Config{Now: time.Now})
+	w := &world{t: t, store: kept, shelf: &shelf{rows: kept}, secret: adminSecret}
+	w.engine = engine.New(engine.Config{Log: kept, Models: model, Tools: w.shelf, Now: time.Now})
+	keys := auth.NewBook(kept, time.Now)
+	if _, err := keys.EnsureAdmin(t.Context(), adminSecret); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.engine.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	w.api, err = native.New(native.Config{
+		Engine: w.engine, Runs: kept, Rows: kept, Keys: keys, Tools: w.shelf, Models: names{}, Version: "1.2.3",
+		Catalog: agent.Catalog{Tools: w.shelf, Models: names{}, Schemas: &schema.Cache{}, WallTime: 3600},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.wire, err = wire.New(wire.Config{
+		Routes: w.api.Routes(), Families: []*wire.Family{w.api.Family()}, Keys: keys, Rows: kept, Draining: w.engine.Draining(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(w.wire)
+	terms, err := contract.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.url = server.URL
+	w.client = &http.Client{Transport: &contract.Transport{T: t, Contract: terms, Next: server.Client().Transport}, CheckRedirect: stay}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		w.engine.Close(ctx)
+		server.Close()
+		if err := kept.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return w
+}
+
+func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+// reply is an answer with its body read.
+type reply struct {
+	t      *testing.T
+	Status int
+	Header http.Header
+	Body   []byte
+}
+
+// do makes a request; headers are pairs of name and value.
+func (w *world) do(method, path, body string, headers ...string) reply {
+	w.t.Helper()
+	var sent io.Reader
+	if body != "" {
+		sent = strings.NewReader(body)
+	}
+	request, err := http.NewRequestWithContext(w.t.Context(), method, w.url+path, sent)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+w.secret)
+	for i := 0; i < len(headers); i += 2 {
+		request.Header.Set(headers[i], headers[i+1])
+	}
+	answer, err := w.client.Do(request)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return reply{t: w.t, Status: answer.StatusCode, Header: answer.Header, Body: text}
+}
+
+// want does and checks the status.
+func (w *world) want(status int, method, path, body string, headers ...string) reply {
+	w.t.Helper()
+	got := w.do(method, path, body, headers...)
+	if got.Status != status {
+		w.t.Fatalf("%s %s %s: got %d, want %d: %s", method, path, body, got.Status, status, got.Body)
+	}
+	return got
+}
+
+// as is the same world for the holder of another key.
+func (w *world) as(secret string) *world {
+	other := *w
+	other.secret = secret
+	return &other
+}
+
+// key makes a key and returns the world of its holder.
+func (w *world) key(body string) *world {
+	w.t.Helper()
+	return w.as(w.want(200, "POST", "/v1/keys", body).text("secret"))
+}
+
+// get returns the value at a path such as error.code or data.0.id.
+func (r reply) get(path string) any {
+	r.t.Helper()
+	var value any
+	decoder := json.NewDecoder(bytes.NewReader(r.Body))
+	decoder.UseNumber()
+	if err := decoder.Decode(&value); err != nil {
+		r.t.Fatalf("no JSON: %v: %s", err, r.Body)
+	}
+	for _, step := range strings.Split(path, ".") {
+		switch v := value.(type) {
+		case map[string]any:
+			value = v[step]
+		case []any:
+			var i int
+			if _, err := fmt.Sscan(step, &i); err != nil || i >= len(v) {
+				return nil
+			}
+			value = v[i]
+		default:
+			return nil
+		}
+	}
+	return value
+}
+
+func (r reply) text(path string) string {
+	r.t.Helper()
+	text, ok := r.get(path).(string)
+	if !ok {
+		r.t.Fatalf("%s is no text in %s", path, r.Body)
+	}
+	return text
+}
+
+func (r reply) has(path string, want any) reply {
+	r.t.Helper()
+	if got := fmt.Sprint(r.get(path)); got != fmt.Sprint(want) {
+		r.t.Errorf("%s is %s, want %v, in %s", path, got, want, r.Body)
+	}
+	return r
+}
+
+func (r reply) count(path string, want int) reply {
+	r.t.Helper()
+	list, ok := r.get(path).([]any)
+	if !ok || len(list) != want {
+		r.t.Errorf("%s has %d elements, want %d, in %s", path, len(list), want, r.Body)
+	}
+	return r
+}
+
+// names are the models that there are.
+type names struct{}
+
+func (names) Check(model string) error {
+	if slices.Contains([]string{"y0-agent", "y0-fast", "default"}, model) {
+		return nil
+	}
+	return problem.New(problem.ModelUnknown, "there is no model %q: there are default, y0-agent, y0-fast.", model)
+}
+
+func (names) Window(string) int { return 0 }
+
+func (names) Models() []native.Model {
+	return []native.Model{{ID: "default", Resolves: "test/script", Provider: "test"}, {ID: "test/script", Provider: "test", Window: 8000}}
+}
+
+// shelf is a set of tools in memory: three of the server, and those that are
+// registered as rows. It counts the calls.
+type shelf struct {
+	rows  *memory.Store
+	mu    sync.Mutex
+	calls []string
+	hold  chan struct{} // when set, calls of email.send wait for it
+}
+
+func builtin() []run.Tool {
+	object := json.RawMessage(`{"type":"object"}`)
+	mail := json.RawMessage(`{"type":"object","properties":{"to":{"type":"string"}},"required":["to"]}`)
+	return []run.Tool{
+		{Name: "email.send", Class: run.Once, Parameters: mail, Preview: "To: {{to}}", Version: "v1"},
+		{Name: "finance.read", Class: run.Safe, Parameters: object, Version: "v1"},
+		{Name: "time.now", Class: run.Safe, Parameters: object, Version: "v1"},
+	}
+}
+
+func (s *shelf) Current(ctx context.Context, project, name string) (run.Tool, *run.RowWrite, error) {
+	for _, tool := range builtin() {
+		if tool.Name == name {
+			return tool, nil, nil
+		}
+	}
+	row, err := s.rows.RowByName(ctx, "tool", project, name)
+	if err != nil {
+		return run.Tool{}, nil, err
+	}
+	made, _, err := s.Compile(row.Data)
+	return made.Tool, &run.RowWrite{Row: row, Expect: row.Version, Check: true}, err
+}
+
+func (s *shelf) Matching(ctx context.Context, project, prefix string) ([]run.Tool, error) {
+	all, err := s.List(ctx, project)
+	var found []run.Tool
+	for i := range all {
+		if strings.HasPrefix(all[i].Name, prefix) {
+			found = append(found, all[i].Tool)
+		}
+	}
+	return found, err
+}
+
+func (s *shelf) List(ctx context.Context, project string) ([]native.Tool, error) {
+	var all []native.Tool
+	for _, tool := range builtin() {
+		all = append(all, native.Tool{Tool: tool, Origin: "builtin"})
+	}
+	rows, err := s.rows.Rows(ctx, run.RowQuery{Kind: "tool", Project: project, Limit: 100})
+	for i := range rows {
+		tool, err := s.of(rows[i])
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, tool)
+	}
+	slices.SortFunc(all, func(a, b native.Tool) int { return strings.Compare(a.Name, b.Name) })
+	return all, err
+}
+
+func (s *shelf) of(row run.Row) (native.Tool, error) {
+	tool, _, err := s.Compile(row.Data)
+	tool.ID, tool.Created, tool.RowVersion, tool.Origin = row.ID, row.Created, row.Version, "registered"
+	return tool, err
+}
+
+func (s *shelf) Get(ctx context.Context, project, name string) (native.Tool, error) {
+	all, err := s.List(ctx, project)
+	for i := range all {
+		if all[i].Name == name {
+			return all[i], err
+		}
+	}
+	return native.Tool{}, problem.New(problem.NotFound, "There is no tool %q.", name)
+}
+
+func (s *shelf) Compile(definition json.RawMessage) (native.Tool, json.RawMessage, error) {
+	var d struct {
+		Name       string            `json:"name"`
+		URL        string            `json:"url"`
+		Headers    map[string]string `json:"headers,omitempty"`
+		Parameters json.RawMessage   `json:"parameters,omitempty"`
+		Timeout    int               `json:"timeout_s,omitempty"`
+		Scope      string            `json:"scope,omitempty"`
+	}
+	if err := json.Unmarshal(definition, &d); err != nil {
+		return native.Tool{}, nil, err
+	}
+	if d.URL == "" {
+		return native.Tool{}, nil, problem.Invalid("url", "is required.")
+	}
+	for _, tool := range builtin() {
+		if tool.Name == d.Name {
+			return native.Tool{}, nil, problem.New(problem.Conflict, "name: %s is a tool of this server.", d.Name)
+		}
+	}
+	stored, err := json.Marshal(d)
+	for name := range d.Headers {
+		d.Headers[name] = "masked"
+	}
+	public, _ := json.Marshal(d)
+	tool := run.Tool{Name: d.Name, Class: run.Once, Scope: d.Scope, Parameters: d.Parameters, Version: fmt.Sprintf("%x", len(stored))}
+	return native.Tool{Tool: tool, Origin: "registered", Definition: public}, stored, err
+}
+
+func (s *shelf) Call(ctx context.Context, call run.ToolCall) (run.ToolResult, error) {
+	s.mu.Lock()
+	s.calls = append(s.calls, call.Tool.Name+" "+string(call.Arguments))
+	hold := s.hold
+	s.mu.Unlock()
+	if hold != nil && call.Tool.Name == "email.send" {
+		select {
+		case <-hold:
+		case <-ctx.Done():
+			return run.ToolResult{}, ctx.Err()
+		}
+	}
+	if call.Tool.Name == "broken" {
+		return run.ToolResult{}, problem.New(problem.ToolFailed, "it is broken")
+	}
+	return run.ToolResult{Output: `{"rows":[{"id":1},{"id":2}]}`}, nil
+}
+
+func (s *shelf) called(tool string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for _, call := range s.calls {
+		if strings.HasPrefix(call, tool+" ") {
+			n++
+		}
+	}
+	return n
+}
