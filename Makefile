@@ -1,0 +1,72 @@
+# Everything a person or CI does with this repository. `make` alone lists it.
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS   += --no-print-directory
+
+# Build, vet and staticcheck compile the same way, so that each package is
+# compiled once for all three. Only the race detector needs cgo.
+STATIC := CGO_ENABLED=0 GOFLAGS=-trimpath
+
+# The Go tool stamps the version from git, where there is a commit that it may read.
+STAMP := $(shell git rev-parse --verify --quiet HEAD >/dev/null 2>&1 && echo true || echo false)
+
+# What the tests use from outside Go. scripts/setup.sh installs what is missing.
+TOOLS := gcc curl postgresql chromium
+
+ORACLE := internal/model/openai/oracle
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build ./errand: one static binary
+	@$(STATIC) go build -buildvcs=$(STAMP) -ldflags '-s -w' -o errand .
+
+.PHONY: demo
+demo: build ## see a run's whole life: offline, in a few seconds
+	@./errand demo
+
+.PHONY: test
+test: ## run all tests, with the race detector, in random order
+	@scripts/setup.sh $(TOOLS)
+	@PATH="$$PWD/.tools/bin:$$PATH" go run ./scripts/gotest . $(ORACLE)
+
+.PHONY: check
+check: format vet staticcheck arch build test ## everything that CI holds
+
+.PHONY: format
+format: ## fail if gofmt would change a file
+	@files=$$(find . -name '*.go' -not -path '*/testdata/*' -not -path './.*' -exec gofmt -l {} +); \
+	if [[ -n $$files ]]; then \
+		echo "gofmt would change these files; run 'gofmt -w' on them:"; echo "$$files"; exit 1; \
+	fi
+
+.PHONY: vet
+vet: ## go vet
+	@$(STATIC) go vet ./...
+
+.PHONY: staticcheck
+staticcheck: ## staticcheck, at the version that go.mod names
+	@$(STATIC) go tool staticcheck ./...
+
+.PHONY: arch
+arch: ## who may import whom, sizes, words: in a second
+	@$(STATIC) go test -vet=off ./internal/arch
+
+.PHONY: cover
+cover: ## run the tests and write cover.html
+	@go test -coverpkg=./... -coverprofile=cover.out ./...
+	@go tool cover -html=cover.out -o cover.html
+	@go tool cover -func=cover.out | tail -1
+
+.PHONY: fuzz
+fuzz: ## each fuzz test for 10 s (FUZZTIME=1m for longer)
+	@scripts/fuzz.sh $(or $(FUZZTIME),10s)
+
+.PHONY: clean
+clean: ## remove what the other targets made
+	@rm -rf errand cover.out cover.html .tools

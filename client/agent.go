@@ -1,0 +1,114 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+)
+
+// Agent is a saved definition.
+type Agent struct {
+	ID        string    `json:"id"`
+	Object    string    `json:"object"`
+	Name      string    `json:"name"`
+	Version   int       `json:"version"`
+	Model     string    `json:"model"`
+	Tools     []string  `json:"tools"`
+	Approval  Approval  `json:"approval"`
+	MaxSteps  int       `json:"max_steps"`
+	CreatedAt time.Time `json:"created_at"`
+
+	// Raw is the whole answer, with what this type does not name.
+	Raw json.RawMessage `json:"-"`
+}
+
+// UnmarshalJSON keeps the answer's bytes in Raw.
+func (a *Agent) UnmarshalJSON(text []byte) error {
+	type plain Agent
+	if err := json.Unmarshal(text, (*plain)(a)); err != nil {
+		return err
+	}
+	a.Raw = append(json.RawMessage(nil), text...)
+	return nil
+}
+
+// Approval says which tools need a person's word: names, or patterns (email.*).
+type Approval struct {
+	RequiredFor []string `json:"required_for"`
+}
+
+// Agents are the saved agents of the key's project.
+type Agents struct{ c *Client }
+
+// Create saves an agent. The definition is a JSON object with the fields of
+// POST /v1/agents: any value that encodes as one.
+func (a *Agents) Create(ctx context.Context, definition any) (agent Agent, err error) {
+	err = a.c.do(ctx, call{method: http.MethodPost, path: "/v1/agents", body: definition, into: &agent})
+	return agent, err
+}
+
+// Update makes a new version with the fields that changes names.
+func (a *Agents) Update(ctx context.Context, id string, changes any) (agent Agent, err error) {
+	err = a.c.do(ctx, call{method: http.MethodPatch, path: agentPath(id), body: changes, into: &agent})
+	return agent, err
+}
+
+// Get returns an agent by id or name.
+func (a *Agents) Get(ctx context.Context, id string) (agent Agent, err error) {
+	err = a.c.do(ctx, call{method: http.MethodGet, path: agentPath(id), into: &agent})
+	return agent, err
+}
+
+// List returns one page of agents.
+func (a *Agents) List(ctx context.Context, after string, limit int) (Page[Agent], error) {
+	return list[Agent](ctx, a.c, call{path: "/v1/agents"}, after, limit)
+}
+
+// Delete removes an agent; its runs stay.
+func (a *Agents) Delete(ctx context.Context, id string) error {
+	return a.c.do(ctx, call{method: http.MethodDelete, path: agentPath(id)})
+}
+
+// Run starts a run of the agent with this id or name. Of the task, the model,
+// tools and approval are the agent's.
+func (a *Agents) Run(ctx context.Context, id string, task Task) (run Run, err error) {
+	err = a.c.do(ctx, call{method: http.MethodPost, path: agentPath(id) + "/run", body: task, into: &run})
+	return run, err
+}
+
+func agentPath(id string) string { return "/v1/agents/" + url.PathEscape(id) }
+
+// Page is one page of a list.
+type Page[T any] struct {
+	Data    []T    `json:"data"`
+	HasMore bool   `json:"has_more"`
+	Next    string `json:"next_cursor"` // a value for after
+
+	// Raw is the whole answer, with what T does not name.
+	Raw json.RawMessage `json:"-"`
+}
+
+// list fetches the page of a list that begins after the item with this cursor.
+func list[T any](ctx context.Context, c *Client, from call, after string, limit int) (page Page[T], err error) {
+	if from.query == nil {
+		from.query = url.Values{}
+	}
+	set(from.query, "starting_after", after)
+	if limit > 0 {
+		from.query.Set("limit", strconv.Itoa(limit))
+	}
+	from.method, from.into = http.MethodGet, &page.Raw
+	if err := c.do(ctx, from); err != nil {
+		return page, err
+	}
+	return page, json.Unmarshal(page.Raw, &page)
+}
+
+func set(query url.Values, name, value string) {
+	if value != "" {
+		query.Set(name, value)
+	}
+}

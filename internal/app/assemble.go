@@ -1,0 +1,212 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"errand/internal/agent"
+	"errand/internal/api/native"
+	"errand/internal/api/wire"
+	"errand/internal/auth"
+	"errand/internal/config"
+	"errand/internal/engine"
+	"errand/internal/model/router"
+	"errand/internal/obs"
+	"errand/internal/queue/local"
+	"errand/internal/run"
+	"errand/internal/schema"
+	"errand/internal/store/sqlite"
+	"errand/internal/tool"
+)
+
+// wallTime is how long a run may work when nothing else is said; waiting for a
+// person does not count.
+const wallTime = run.Seconds(3600)
+
+// drainTime is how long calls under way may finish when the server stops.
+const drainTime = 10 * time.Second
+
+// retryWindow is how far back runs are looked up for clients that repeat a
+// request to a server that has restarted.
+const retryWindow = wire.RetryWindow
+
+// options are what an assembly is made with beside the settings.
+type options struct {
+	guest   string        // a key of this process alone; empty = none
+	name    string        // who holds it, for the trace
+	offline bool          // the offline model answers, whatever the environment has
+	pace    time.Duration // between its words
+}
+
+// assembly is a server with all its parts, that listens nowhere yet.
+type assembly struct {
+	cfg      config.Config
+	logger   *slog.Logger
+	redactor *obs.Redactor
+	metrics  *obs.Metrics
+	store    *sqlite.Store
+	keys     *auth.Book
+	guest    *guest
+	models   *router.Router
+	found    int // endpoints that are configured; 0 = Ollama is looked for
+	tools    *tool.Set
+	engine   *engine.Engine
+	jobs     *local.Queue
+	wire     *wire.Server
+	schemas  *schema.Cache
+	ready    atomic.Bool // for /readyz: from the end of start to the begin of stop
+	now      func() time.Time
+}
+
+// assemble makes the parts from the bottom up. Nothing runs and nothing is
+// accepted before start.
+func assemble(ctx context.Context, p *process, cfg config.Config, o options) (_ *assembly, err error) {
+	a := &assembly{cfg: cfg, now: p.now, metrics: obs.NewMetrics(version()), schemas: &schema.Cache{}}
+	endpoints := a.endpoints(p, o)
+	a.found = len(endpoints)
+	a.redactor = obs.NewRedactor(append(cfg.Secrets(), endpointKeys(endpoints)...))
+	a.logger = obs.NewLogger(p.Err, cfg.Log.Format, cfg.Log.Level, a.redactor)
+	if a.store, err = sqlite.Open(ctx, sqlite.Config{Dir: cfg.Data, Now: p.now, Logger: a.logger}); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.store.Close())
+		}
+	}()
+	a.keys = auth.NewBook(a.store, p.now)
+	if a.models, err = a.newRouter(endpoints, o.pace); err != nil {
+		return nil, usage(err) // all that these two refuse is in the settings
+	}
+	if a.tools, err = a.newTools(); err != nil {
+		return nil, usage(err)
+	}
+	a.redactor.Add(a.tools.Secrets())
+	a.engine = engine.New(engine.Config{
+		Log: a.store, Models: counted{a.models, a.metrics}, Tools: &watched{Set: a.tools, redactor: a.redactor}, Now: p.now,
+		Retry: a.models.Retry, Logger: a.logger, Meter: meter{a.metrics}, MaxActive: cfg.MaxActive,
+	})
+	a.jobs = local.New(local.Config{
+		Store: a.store, Now: p.now, Logger: a.logger,
+		Handlers: map[string]func(context.Context, run.Job) error{engine.DeadlineJob: a.engine.Deadline},
+	})
+	a.metrics.Ask(storeSamples(a.store))
+	if a.wire, err = a.newWire(o); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// newWire makes the routes and what answers them.
+func (a *assembly) newWire(o options) (*wire.Server, error) {
+	api, err := native.New(native.Config{
+		Engine: a.engine, Runs: a.store, Rows: named{a.store}, Keys: a.keys,
+		Catalog: agent.Catalog{
+			Tools: a.tools, Models: a.models, Schemas: a.schemas,
+			MaxSteps: a.cfg.Limits.MaxSteps, WallTime: wallTime,
+		},
+		Tools: toolShelf{a.tools}, Models: modelShelf{a.models}, Version: version(), Now: a.now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	a.guest = &guest{Keys: a.keys, secret: o.guest, name: o.name}
+	docs := "" // the server's own path
+	if a.cfg.PublicURL != "" {
+		docs = strings.TrimRight(a.cfg.PublicURL, "/") + "/docs#"
+	}
+	return wire.New(wire.Config{
+		Routes: append(api.Routes(), a.probes(api.Family())...), Families: []*wire.Family{api.Family()},
+		Keys: a.guest, Rows: a.store, Draining: a.engine.Draining(), Now: a.now,
+		Logger: a.logger, Metrics: a.metrics, DocURL: docs,
+	})
+}
+
+// probes are the routes for whoever looks after the server.
+func (a *assembly) probes(family *wire.Family) []wire.Route {
+	route := func(path string, handler http.Handler) wire.Route {
+		return wire.Route{Method: http.MethodGet, Path: path, Family: family, Open: true, Quiet: true, HTTP: handler}
+	}
+	return []wire.Route{
+		route("/healthz", http.HandlerFunc(a.healthz)),
+		route("/readyz", http.HandlerFunc(a.readyz)),
+		route("/metrics", a.metrics.Handler()),
+	}
+}
+
+// healthz says that the process lives: whoever restarts it on a failure must not
+// do so because a disk is full.
+func (a *assembly) healthz(w http.ResponseWriter, _ *http.Request) {
+	answerProbe(w, http.StatusOK, "ok")
+}
+
+// readyz says whether requests should be sent here.
+func (a *assembly) readyz(w http.ResponseWriter, r *http.Request) {
+	if !a.ready.Load() {
+		answerProbe(w, http.StatusServiceUnavailable, "not ready: starting or draining")
+		return
+	}
+	if err := a.store.Ping(r.Context()); err != nil {
+		a.logger.Warn("the store does not answer", "error", err)
+		answerProbe(w, http.StatusServiceUnavailable, "not ready: the store does not answer")
+		return
+	}
+	answerProbe(w, http.StatusOK, "ready")
+}
+
+func answerProbe(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(text + "\n")) // a prober that has gone is nobody to tell
+}
+
+// start takes over the runs that an earlier process left, and begins to accept.
+func (a *assembly) start(ctx context.Context) error {
+	recent, err := a.store.Recent(ctx, a.now().Add(-retryWindow))
+	if err != nil {
+		return err
+	}
+	a.wire.Restore(recent)
+	if err := a.engine.Start(ctx); err != nil {
+		return err
+	}
+	a.jobs.Start()
+	a.ready.Store(true)
+	return nil
+}
+
+// answerTime is how long answers under way may take to be written once nothing
+// happens any more that they could wait for.
+const answerTime = 2 * time.Second
+
+// stop ends everything in good order: no new connections, streams without an end,
+// calls after up to drainTime, the store last. What did not finish goes on at the
+// next start.
+func (a *assembly) stop(server *http.Server) error {
+	a.ready.Store(false)
+	closed := make(chan error, 1)
+	closing, cancel := context.WithTimeout(context.Background(), drainTime+answerTime)
+	defer cancel()
+	go func() { closed <- server.Shutdown(closing) }() // it closes the listener at once
+	ctx, cancelDrain := context.WithTimeout(closing, drainTime)
+	defer cancelDrain()
+	err := a.engine.Close(ctx)
+	jobs := a.jobs.Close(ctx)
+	select {
+	case <-closed:
+	case <-time.After(answerTime):
+	}
+	return errors.Join(err, jobs, server.Close(), a.close())
+}
+
+// close lets go of what assemble made and nobody uses any more.
+func (a *assembly) close() error {
+	a.models.Close()
+	return errors.Join(a.tools.Close(), a.store.Close())
+}

@@ -1,0 +1,73 @@
+package app
+
+// grammar is the command line. A command is a struct with a Run method; kong
+// fills its fields from the flags.
+type grammar struct {
+	Serve     serveCommand   `cmd:"" help:"Start the server."`
+	Run       onceCommand    `cmd:"" help:"Run one task here, without a server."`
+	Demo      demoCommand    `cmd:"" help:"See the whole life of a run, offline, in a few seconds."`
+	Agents    agentsGroup    `cmd:"" help:"Saved agents of a server."`
+	Runs      runsGroup      `cmd:"" help:"Runs of a server."`
+	Approvals approvalsGroup `cmd:"" help:"Actions that wait for a person."`
+	Keys      keysGroup      `cmd:"" help:"API keys of a server."`
+	Tools     toolsGroup     `cmd:"" help:"Tools that agents can call."`
+	Models    modelsCommand  `cmd:"" help:"Models that the server knows."`
+	Doctor    doctorCommand  `cmd:"" help:"Check settings, storage and models."`
+	Version   versionCommand `cmd:"" help:"Print the version."`
+}
+
+// settingFlags are flags of the commands that run agents themselves. Everything
+// else is set by environment or file, secrets above all: a command line can be
+// read by everyone on the machine.
+type settingFlags struct {
+	Config   string `help:"Settings file (ERRAND_CONFIG; default errand.yaml if there)." placeholder:"FILE"`
+	Data     string `help:"Directory of the database (ERRAND_DATA; default ./errand-data)." placeholder:"DIR"`
+	LogLevel string `help:"debug, info, warn or error (ERRAND_LOG_LEVEL)." placeholder:"LEVEL"`
+}
+
+func (f *settingFlags) flags() map[string]string {
+	return map[string]string{"config": f.Config, "data": f.Data, "log-level": f.LogLevel}
+}
+
+type agentsGroup struct {
+	List   agentsList   `cmd:"" help:"List agents."`
+	Get    agentsGet    `cmd:"" help:"Show an agent."`
+	Create agentsCreate `cmd:"" help:"Create an agent from a file, or change the one of that name."`
+	Delete agentsDelete `cmd:"" help:"Delete an agent; its runs stay."`
+}
+
+type runsGroup struct {
+	List   runsList   `cmd:"" help:"List runs, newest first."`
+	Get    runsGet    `cmd:"" help:"Show a run with its trace."`
+	Watch  runsWatch  `cmd:"" help:"Follow a run until it ends."`
+	Cancel runsCancel `cmd:"" help:"End a run now."`
+	Pause  runsPause  `cmd:"" help:"Hold a run: what is under way ends, nothing new starts."`
+	Resume runsResume `cmd:"" help:"Let a paused run go on."`
+	Delete runsDelete `cmd:"" help:"Delete a run that has ended or waits."`
+}
+
+type approvalsGroup struct {
+	List    approvalsList    `cmd:"" help:"List what waits for a person."`
+	Approve approvalsApprove `cmd:"" help:"Approve actions of a run."`
+	Reject  approvalsReject  `cmd:"" help:"Reject actions of a run."`
+}
+
+type keysGroup struct {
+	Create keysCreate `cmd:"" help:"Create a key; its secret is shown once."`
+	List   keysList   `cmd:"" help:"List keys."`
+	Revoke keysRevoke `cmd:"" help:"Revoke a key at once."`
+}
+
+type toolsGroup struct {
+	List   toolsList   `cmd:"" help:"List tools."`
+	Add    toolsAdd    `cmd:"" help:"Register an HTTP tool from a file, or change the one of that name."`
+	Remove toolsRemove `cmd:"" help:"Remove a registered tool."`
+	Try    toolsTry    `cmd:"" help:"Make one call of a tool."`
+}
+
+type versionCommand struct{}
+
+func (versionCommand) Run(p *process) error {
+	p.print("errand %s\n", version())
+	return nil
+}

@@ -1,0 +1,113 @@
+package app
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// table prints rows in aligned columns; the first row is the heading. The last
+// column is as long as it is.
+func (p *process) table(rows [][]string) {
+	if len(rows) == 1 {
+		p.print("None.\n")
+		return
+	}
+	var widths []int
+	for _, row := range rows {
+		for i, cell := range row {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	for n, row := range rows {
+		var line strings.Builder
+		for i, cell := range row {
+			line.WriteString(cell)
+			if i < len(row)-1 {
+				line.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)+2))
+			}
+		}
+		text := strings.TrimRight(line.String(), " ")
+		if n == 0 {
+			text = p.dim(strings.ToUpper(text))
+		}
+		p.print("%s\n", text)
+	}
+}
+
+// oneLine makes text fit a column: what a model or a stranger wrote can hold
+// line breaks, and sequences that would control the terminal.
+func oneLine(text string, runes int) string {
+	text = printable(strings.Join(strings.Fields(text), " "))
+	if utf8.RuneCountInString(text) <= runes {
+		return text
+	}
+	return string([]rune(text)[:runes-1]) + "…"
+}
+
+// printable drops control characters other than line breaks and tabs.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\n' && r != '\t' || r >= 0x7f && r < 0xa0 {
+			return -1
+		}
+		return r
+	}, text)
+}
+
+// ago says how long ago a time was, in the largest unit.
+func (p *process) ago(at time.Time) string {
+	if at.IsZero() {
+		return "-"
+	}
+	d := p.now().Sub(at)
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%ds ago", max(0, int(d.Seconds())))
+	case d < time.Hour:
+		return fmt.Sprintf("%dm ago", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh ago", int(d.Hours()))
+	default:
+		return fmt.Sprintf("%dd ago", int(d.Hours()/24))
+	}
+}
+
+// orDash stands for what is empty.
+func orDash(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
+}
+
+// Colours, where they may be used: plain ANSI that every terminal knows.
+func (p *process) paint(code, text string) string {
+	if !p.colours() || text == "" {
+		return text
+	}
+	return "\x1b[" + code + "m" + text + "\x1b[0m"
+}
+
+func (p *process) bold(text string) string   { return p.paint("1", text) }
+func (p *process) dim(text string) string    { return p.paint("2", text) }
+func (p *process) red(text string) string    { return p.paint("31", text) }
+func (p *process) green(text string) string  { return p.paint("32", text) }
+func (p *process) yellow(text string) string { return p.paint("33", text) }
+
+// status colours a run's status.
+func (p *process) status(status string) string {
+	switch status {
+	case "completed":
+		return p.green(status)
+	case "failed":
+		return p.red(status)
+	case "awaiting_approval", "awaiting_input", "paused":
+		return p.yellow(status)
+	}
+	return status
+}

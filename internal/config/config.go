@@ -1,0 +1,278 @@
+// Package config reads the operator's settings: flags over environment
+// (ERRAND_…) over a file (errand.yaml). Nothing else in the program reads the
+// environment or a settings file.
+//
+// It promises that a setting is honoured or refused by name, never ignored: an
+// unknown key of the file or an unknown ERRAND_ variable is an error that names
+// the nearest known one and, in the file, the line. Secrets have a type of their
+// own, which prints as [redacted].
+//
+// To add a setting, add a field to Config and, if flags and environment may set
+// it, a line to settings.go.
+package config
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
+	"strings"
+	"unicode/utf8"
+)
+
+// Config is every setting, checked. Its yaml tags are the keys of errand.yaml.
+type Config struct {
+	// Addr is where the server listens, host:port. Default 127.0.0.1:8420.
+	Addr string `yaml:"addr"`
+	// Data is the directory of the database. Default ./errand-data.
+	Data string `yaml:"data"`
+	// Store says where runs are kept: sqlite.
+	Store string `yaml:"store"`
+	// PublicURL is how the outside world reaches the server, for links.
+	PublicURL string `yaml:"public_url"`
+	// AdminKey is the secret of the key named admin: 16 characters or more.
+	AdminKey Secret `yaml:"admin_key"`
+	// Model answers where a caller names none: provider/name, an alias, or auto.
+	Model string `yaml:"model"`
+	// Aliases are what y0-agent, y0-fast, auto … mean instead of Model.
+	Aliases map[string]string `yaml:"aliases"`
+	// Endpoints are model servers that speak the chat-completions format, by name.
+	Endpoints map[string]Endpoint `yaml:"endpoints"`
+	// Prices are what models cost, by provider/name or provider/*.
+	Prices map[string]Price `yaml:"prices"`
+	// EgressAllow are networks (CIDR or CIDR:port) that tools may reach although
+	// they are not public.
+	EgressAllow List `yaml:"egress_allow"`
+	// SMTPURL is the mail server, smtp[s]://user:pass@host:port. It makes
+	// email.send available, together with SMTPFrom.
+	SMTPURL  Secret `yaml:"smtp_url"`
+	SMTPFrom string `yaml:"smtp_from"`
+	// MaxActive bounds the runs that are driven at once. Default 1,000.
+	MaxActive int `yaml:"max_active"`
+	// TLSCert and TLSKey are PEM files; both or neither.
+	TLSCert string `yaml:"tls_cert"`
+	TLSKey  string `yaml:"tls_key"`
+	Limits  Limits `yaml:"limits"`
+	// SQL makes a tool of each named query.
+	SQL map[string]Query `yaml:"sql"`
+	// Tools and Agents are definitions in the native API's own form, inline or
+	// as paths of YAML or JSON files; they are registered at start.
+	Tools  []Document `yaml:"tools"`
+	Agents []Document `yaml:"agents"`
+	Log    Log        `yaml:"log"`
+
+	// File is the settings file that was read, or empty.
+	File string `yaml:"-"`
+}
+
+// Limits are the operator's ceilings for one run.
+type Limits struct {
+	// MaxSteps replaces 16 as the most model turns that a run may ask for.
+	MaxSteps int `yaml:"max_steps"`
+}
+
+// Endpoint is a model server. Model is the one that the aliases mean there.
+type Endpoint struct {
+	URL   string `yaml:"url"`
+	Key   Secret `yaml:"key"`
+	Model string `yaml:"model"`
+}
+
+// Price is in dollars per million tokens; without Cached, cached input costs as
+// much as any. Window is the model's context in tokens.
+type Price struct {
+	Input  float64  `yaml:"input"`
+	Output float64  `yaml:"output"`
+	Cached *float64 `yaml:"cached"`
+	Window int      `yaml:"window"`
+}
+
+// Query is a statement that agents may run as a tool.
+type Query struct {
+	// DSN is the path of an SQLite file (sqlite:PATH), or a postgres:// URL.
+	DSN         Secret               `yaml:"dsn"`
+	Description string               `yaml:"description"`
+	Statement   string               `yaml:"statement"`
+	Parameters  map[string]Parameter `yaml:"parameters"`
+	MaxRows     int                  `yaml:"max_rows"`
+	TimeoutS    int                  `yaml:"timeout_s"`
+	Scope       string               `yaml:"scope"`
+}
+
+// Parameter is one typed parameter of a Query. In the file it is a type's name,
+// or a mapping.
+type Parameter struct {
+	Type        string `yaml:"type"`
+	Description string `yaml:"description"`
+	Required    bool   `yaml:"required"`
+	Default     any    `yaml:"default"`
+	Enum        []any  `yaml:"enum"`
+}
+
+// Log says how the server logs: level debug, info, warn or error; format text or
+// json.
+type Log struct {
+	Level  string `yaml:"level"`
+	Format string `yaml:"format"`
+}
+
+// Secret is a value that must not be shown. Only Reveal returns it.
+type Secret string
+
+const redacted = "[redacted]"
+
+// Reveal returns the value itself.
+func (s Secret) Reveal() string { return string(s) }
+
+// String keeps the value out of every format verb that asks for a string.
+func (s Secret) String() string {
+	if s == "" {
+		return ""
+	}
+	return redacted
+}
+
+// GoString keeps it out of %#v.
+func (s Secret) GoString() string { return s.String() }
+
+// MarshalText keeps it out of JSON and YAML.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// LogValue keeps it out of logs.
+func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// Defaults returns the settings of a server that was told nothing.
+func Defaults() Config {
+	return Config{
+		Addr:      "127.0.0.1:8420",
+		Data:      "errand-data",
+		Store:     "sqlite",
+		MaxActive: 1000,
+		Limits:    Limits{MaxSteps: 16},
+		Log:       Log{Level: "info", Format: "text"},
+	}
+}
+
+// Secrets returns every secret value, for redaction: of a URL with a password,
+// the URL, the password, and the pair as HTTP and SMTP send it.
+func (c *Config) Secrets() []string {
+	var all []string
+	add := func(s Secret) {
+		if s != "" {
+			all = append(all, s.Reveal())
+		}
+	}
+	addURL := func(s Secret) {
+		parsed, err := url.Parse(s.Reveal())
+		if err != nil || parsed.User == nil {
+			return
+		}
+		add(s)
+		if password, ok := parsed.User.Password(); ok {
+			all = append(all, password, parsed.User.Username()+":"+password)
+		}
+	}
+	add(c.AdminKey)
+	addURL(c.SMTPURL)
+	for _, e := range c.Endpoints {
+		add(e.Key)
+	}
+	for _, q := range c.SQL {
+		addURL(q.DSN)
+	}
+	return all
+}
+
+// Loopback reports whether the server can be reached from this machine only.
+func (c *Config) Loopback() bool {
+	host, _, err := net.SplitHostPort(c.Addr)
+	if err != nil {
+		return false
+	}
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.IsLoopback()
+}
+
+// minAdminKey is long enough that guessing over a network is hopeless.
+const minAdminKey = 16
+
+// check refuses settings that cannot work, each by name and with its mend.
+func (c *Config) check() error {
+	switch {
+	case strings.Contains(c.Store, "://"):
+		return fmt.Errorf("store: %q is not available: this version keeps runs in SQLite; leave store out", scheme(c.Store))
+	case c.Store != "sqlite":
+		return fmt.Errorf("store: %q is not known; the only one is sqlite", c.Store)
+	case c.Data == "":
+		return fmt.Errorf("data: name a directory")
+	case c.AdminKey != "" && utf8.RuneCountInString(c.AdminKey.Reveal()) < minAdminKey:
+		return fmt.Errorf("admin_key: too short; use %d characters or more", minAdminKey)
+	case c.MaxActive < 1:
+		return fmt.Errorf("max_active: must be 1 or more")
+	case c.Limits.MaxSteps < 1:
+		return fmt.Errorf("limits.max_steps: must be 1 or more")
+	case (c.TLSCert == "") != (c.TLSKey == ""):
+		return fmt.Errorf("tls_cert and tls_key: set both or neither")
+	case (c.SMTPURL == "") != (c.SMTPFrom == ""):
+		return fmt.Errorf("smtp_url and smtp_from: set both or neither")
+	}
+	if _, _, err := net.SplitHostPort(c.Addr); err != nil {
+		return fmt.Errorf("addr: %q is not host:port; for example 127.0.0.1:8420", c.Addr)
+	}
+	if err := checkWords(c.Log); err != nil {
+		return err
+	}
+	return c.checkURLs()
+}
+
+func scheme(text string) string {
+	before, _, _ := strings.Cut(text, "://")
+	return before + "://…"
+}
+
+func checkWords(log Log) error {
+	switch log.Level {
+	case "debug", "info", "warn", "error":
+	default:
+		return fmt.Errorf("log.level: %q is not debug, info, warn or error", log.Level)
+	}
+	if log.Format != "text" && log.Format != "json" {
+		return fmt.Errorf("log.format: %q is not text or json", log.Format)
+	}
+	return nil
+}
+
+func (c *Config) checkURLs() error {
+	if c.PublicURL != "" && !webURL(c.PublicURL) {
+		return fmt.Errorf("public_url: %q is not an http(s) URL", c.PublicURL)
+	}
+	if c.SMTPURL != "" {
+		parsed, err := url.Parse(c.SMTPURL.Reveal())
+		if err != nil || (parsed.Scheme != "smtp" && parsed.Scheme != "smtps") || parsed.Host == "" {
+			return fmt.Errorf("smtp_url: must look like smtp[s]://user:password@host:port")
+		}
+	}
+	for name, e := range c.Endpoints {
+		if !webURL(e.URL) {
+			return fmt.Errorf("endpoints.%s.url: must be an http(s) URL, for example http://127.0.0.1:8000/v1", name)
+		}
+	}
+	for name, q := range c.SQL {
+		switch {
+		case q.DSN == "":
+			return fmt.Errorf("sql.%s.dsn: name the database: a path of an SQLite file, or a postgres:// URL", name)
+		case strings.TrimSpace(q.Statement) == "":
+			return fmt.Errorf("sql.%s.statement: write the query", name)
+		}
+	}
+	return nil
+}
+
+func webURL(text string) bool {
+	parsed, err := url.Parse(text)
+	return err == nil && (parsed.Scheme == "http" || parsed.Scheme == "https") && parsed.Host != ""
+}

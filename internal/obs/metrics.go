@@ -1,0 +1,165 @@
+package obs
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Metrics are the server's figures. Make one with NewMetrics; its methods are
+// safe for concurrent use.
+type Metrics struct {
+	registry *prometheus.Registry
+
+	finished       *prometheus.CounterVec
+	driven, queued prometheus.Gauge
+	requests       *prometheus.CounterVec
+	requestSeconds *prometheus.HistogramVec
+	streams        prometheus.Gauge
+	modelCalls     *prometheus.CounterVec
+	modelSeconds   prometheus.Histogram
+	tokens         *prometheus.CounterVec
+	toolCalls      *prometheus.CounterVec
+	toolSeconds    prometheus.Histogram
+}
+
+// fast are bounds in seconds for what takes from a disk write to a page; slow,
+// for what waits for a model or a tool.
+func fast() []float64 {
+	return []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10, 30}
+}
+func slow() []float64 { return []float64{.01, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 600} }
+
+// NewMetrics returns figures that all stand at zero.
+func NewMetrics(version string) *Metrics {
+	m := &Metrics{registry: prometheus.NewRegistry()}
+	m.finished = m.counter("errand_runs_finished_total", "Runs that ended, by API, status and stop reason.", "api", "status", "reason")
+	m.driven = m.gauge("errand_runs_driven", "Runs that are kept moving now.")
+	m.queued = m.gauge("errand_runs_queued", "Runs that wait until there is room to drive them.")
+	m.requests = m.counter("errand_http_requests_total", "HTTP requests answered, by route, method and status.", "route", "method", "status")
+	m.requestSeconds = m.histograms("errand_http_request_seconds", "Time from an HTTP request to the end of its answer, by route.", fast(), "route")
+	m.streams = m.gauge("errand_streams", "Event streams that are open now.")
+	m.modelCalls = m.counter("errand_model_calls_total", "Model calls, by provider and outcome (ok or a problem's code).", "provider", "outcome")
+	m.modelSeconds = m.histogram("errand_model_call_seconds", "Time of a model call.", slow())
+	m.tokens = m.counter("errand_model_tokens_total", "Tokens of model calls; cached are part of input.", "kind")
+	m.toolCalls = m.counter("errand_tool_calls_total", "Tool calls, by outcome.", "outcome")
+	m.toolSeconds = m.histogram("errand_tool_call_seconds", "Time of a tool call.", slow())
+	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "errand_build_info", Help: "Always 1; its label is the version.",
+		ConstLabels: prometheus.Labels{"version": version}})
+	build.Set(1)
+	m.registry.MustRegister(build, collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+func (m *Metrics) counter(name, help string, labels ...string) *prometheus.CounterVec {
+	vec := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+	m.registry.MustRegister(vec)
+	return vec
+}
+
+func (m *Metrics) gauge(name, help string) prometheus.Gauge {
+	gauge := prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help})
+	m.registry.MustRegister(gauge)
+	return gauge
+}
+
+func (m *Metrics) histogram(name, help string, buckets []float64) prometheus.Histogram {
+	histogram := prometheus.NewHistogram(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets})
+	m.registry.MustRegister(histogram)
+	return histogram
+}
+
+func (m *Metrics) histograms(name, help string, buckets []float64, label string) *prometheus.HistogramVec {
+	vec := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}, []string{label})
+	m.registry.MustRegister(vec)
+	return vec
+}
+
+// Handler serves the figures in the Prometheus text format.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}
+
+// Sample is a figure that someone else keeps, at the time of a scrape. Total says
+// that it only grows.
+type Sample struct {
+	Name, Help string
+	Total      bool
+	Value      float64
+}
+
+// Ask makes figures of what ask returns at each scrape; names and kinds must
+// always be the same.
+func (m *Metrics) Ask(ask func() []Sample) { m.registry.MustRegister(asked{ask}) }
+
+// asked is a collector of samples.
+type asked struct{ ask func() []Sample }
+
+func (a asked) Describe(to chan<- *prometheus.Desc) {
+	for _, s := range a.ask() {
+		to <- prometheus.NewDesc(s.Name, s.Help, nil, nil)
+	}
+}
+
+func (a asked) Collect(to chan<- prometheus.Metric) {
+	for _, s := range a.ask() {
+		kind := prometheus.GaugeValue
+		if s.Total {
+			kind = prometheus.CounterValue
+		}
+		to <- prometheus.MustNewConstMetric(prometheus.NewDesc(s.Name, s.Help, nil, nil), kind, s.Value)
+	}
+}
+
+// RunEnded counts the end of a run of an API.
+func (m *Metrics) RunEnded(api, status, reason string) {
+	m.finished.WithLabelValues(api, status, reason).Inc()
+}
+
+// Active says how many runs are driven and how many wait for it.
+func (m *Metrics) Active(driven, queued int) {
+	m.driven.Set(float64(driven))
+	m.queued.Set(float64(queued))
+}
+
+// Request counts an answered request. The route is a pattern of the table;
+// methods are the standard ones, so that nobody can make up series.
+func (m *Metrics) Request(route, method string, status int, took time.Duration) {
+	switch method {
+	case "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS":
+	default:
+		method = "other"
+	}
+	m.requests.WithLabelValues(route, method, strconv.Itoa(status)).Inc()
+	m.requestSeconds.WithLabelValues(route).Observe(took.Seconds())
+}
+
+// Stream counts a stream that has opened; the returned function, its end.
+func (m *Metrics) Stream() (closed func()) {
+	m.streams.Inc()
+	return m.streams.Dec
+}
+
+// ModelCalled counts a model call. The outcome is ok or a problem's code.
+func (m *Metrics) ModelCalled(provider, outcome string, took time.Duration) {
+	m.modelCalls.WithLabelValues(provider, outcome).Inc()
+	m.modelSeconds.Observe(took.Seconds())
+}
+
+// Tokens counts what a model call has read and written.
+func (m *Metrics) Tokens(input, output, cached int) {
+	m.tokens.WithLabelValues("input").Add(float64(input))
+	m.tokens.WithLabelValues("output").Add(float64(output))
+	m.tokens.WithLabelValues("cached").Add(float64(cached))
+}
+
+// ToolCalled counts a tool call.
+func (m *Metrics) ToolCalled(outcome string, took time.Duration) {
+	m.toolCalls.WithLabelValues(outcome).Inc()
+	m.toolSeconds.Observe(took.Seconds())
+}

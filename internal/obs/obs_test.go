@@ -1,0 +1,99 @@
+package obs
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+)
+
+const secret = "hunter2/sésame+plugh=="
+
+type stringer struct{}
+
+func (stringer) String() string { return "I am " + secret }
+
+type valuer struct{}
+
+func (valuer) LogValue() slog.Value { return slog.StringValue(secret) }
+
+func TestLogHidesSecretsInEveryForm(t *testing.T) {
+	for _, format := range []string{"text", "json"} {
+		var out strings.Builder
+		redactor := NewRedactor([]string{"hunter2/s", ""})
+		log := NewLogger(&out, format, "debug", redactor)
+		redactor.Add([]string{secret})
+		encoded := base64.StdEncoding.EncodeToString([]byte(secret))
+		log.With("with", secret).WithGroup("g").Info("plain "+secret,
+			"text", secret, "query", "a="+url.QueryEscape(secret), "path", url.PathEscape(secret), "base64", encoded,
+			"error", fmt.Errorf("dial: %w", errors.New(secret)), "any", struct{ S string }{secret}, "stringer", stringer{},
+			"valuer", valuer{}, "bytes", []string{secret}, slog.Group("inner", "deep", secret),
+			"innocent", "hunting", "number", 42, "time", time.Second)
+		for _, form := range []string{secret, url.QueryEscape(secret), url.PathEscape(secret), encoded, "hunter2", "plugh"} {
+			if strings.Contains(out.String(), form) {
+				t.Errorf("%s: %q is shown in %s", format, form, out.String())
+			}
+		}
+		for _, kept := range []string{"hunting", "42", "1"} {
+			if !strings.Contains(out.String(), kept) {
+				t.Errorf("%s: %q is missing in %s", format, kept, out.String())
+			}
+		}
+	}
+}
+
+func TestLogLevel(t *testing.T) {
+	var out strings.Builder
+	log := NewLogger(&out, "text", "warn", NewRedactor(nil))
+	log.Info("quiet")
+	log.Warn("loud")
+	if got := out.String(); strings.Contains(got, "quiet") || !strings.Contains(got, "loud") {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	m := NewMetrics("v1")
+	m.Ask(func() []Sample {
+		return []Sample{{Name: "errand_commits_total", Help: "h", Total: true, Value: 7}, {Name: "errand_store_bytes", Help: "h", Value: 9}}
+	})
+	m.RunEnded("native", "completed", "answered")
+	m.Active(3, 2)
+	m.Request("/v1/runs/{id}", "GET", 200, time.Millisecond)
+	m.Request("none", "MADEUP", 405, time.Millisecond)
+	closed := m.Stream()
+	m.Stream()
+	closed()
+	m.ModelCalled("openai", "ok", time.Second)
+	m.Tokens(5, 2, 1)
+	m.ToolCalled("unknown", time.Second)
+	answer := httptest.NewRecorder()
+	m.Handler().ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	body, _ := io.ReadAll(answer.Body)
+	for _, line := range []string{
+		`errand_runs_finished_total{api="native",reason="answered",status="completed"} 1`,
+		`errand_runs_driven 3`, `errand_runs_queued 2`,
+		`errand_http_requests_total{method="GET",route="/v1/runs/{id}",status="200"} 1`,
+		`errand_http_requests_total{method="other",route="none",status="405"} 1`,
+		`errand_http_request_seconds_count{route="/v1/runs/{id}"} 1`,
+		`errand_streams 1`,
+		`errand_model_calls_total{outcome="ok",provider="openai"} 1`,
+		`errand_model_tokens_total{kind="cached"} 1`,
+		`errand_tool_calls_total{outcome="unknown"} 1`,
+		"# TYPE errand_commits_total counter\nerrand_commits_total 7",
+		"# TYPE errand_store_bytes gauge\nerrand_store_bytes 9",
+		`errand_build_info{version="v1"} 1`,
+		"go_goroutines",
+	} {
+		if !strings.Contains(string(body), line) {
+			t.Errorf("no line %s in\n%s", line, body)
+		}
+	}
+}

@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# Installs what the tests use from outside Go, where it is missing:
+#
+#   scripts/setup.sh gcc curl postgresql chromium node
+#
+# It says nothing when nothing is missing. It installs only where it may: as
+# root, with apt. Elsewhere it names what is missing and how to get it, and the
+# tests that need it are skipped; in CI, which has to run them all, it fails.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# present NAME: is it here? Debian keeps PostgreSQL's own programs off the PATH.
+present() {
+  case $1 in
+    gcc) have gcc && echo 'int main(void){return 0;}' | gcc -xc - -o /dev/null 2>/dev/null ;;
+    curl) have curl ;;
+    postgresql) have initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null ;;
+    chromium) have chromium || have chromium-browser || have google-chrome ;;
+    node) [[ $(.tools/bin/node --version 2>/dev/null || node --version 2>/dev/null) =~ ^v(2[2-9]|[3-9][0-9])\. ]] ;;
+    *) echo "setup: nothing is known about '$1'; it knows gcc, curl, postgresql, chromium and node" >&2; exit 2 ;;
+  esac
+}
+
+# packages NAME: what apt calls it.
+packages() {
+  case $1 in
+    gcc) echo gcc libc6-dev ;; # for the race detector, which needs cgo
+    curl) echo curl ;; # the guide's commands
+    postgresql) echo postgresql ;;
+    chromium) echo chromium ;;
+    node) have npm || echo npm ;;
+  esac
+}
+
+# quietly COMMAND…: its output only when it fails.
+quietly() {
+  local log
+  log=$(mktemp)
+  if ! "$@" >"$log" 2>&1 </dev/null; then
+    cat "$log" >&2
+    rm -f "$log"
+    echo "setup: this failed: $*" >&2
+    return 1
+  fi
+  rm -f "$log"
+}
+
+# The tests start clusters of their own, so Debian need not make and start one.
+no_cluster() {
+  [[ -e /etc/postgresql-common/createcluster.conf ]] && return
+  mkdir -p /etc/postgresql-common
+  echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
+}
+
+# node_22 puts Node.js 22 into .tools/bin: Debian's is older than the clients ask for.
+node_22() {
+  quietly npm install --no-audit --no-fund --prefix .tools/node node@22
+  mkdir -p .tools/bin
+  ln -sf ../node/node_modules/node/bin/node .tools/bin/node
+}
+
+missing=()
+for name in "$@"; do
+  present "$name" || missing+=("$name")
+done
+[[ ${#missing[@]} -eq 0 ]] && exit 0
+
+wanted=$(for name in "${missing[@]}"; do packages "$name"; done | xargs)
+if [[ -n $wanted ]]; then
+  if [[ $(id -u) -ne 0 ]] || ! have apt-get; then
+    echo "setup: not found: ${missing[*]}. Tests that need them are skipped. To have them: install $wanted, as root."
+    [[ ${CI:-} == true ]] && exit 1
+    exit 0
+  fi
+  echo "setup: installing $wanted"
+  [[ " ${missing[*]} " == *' postgresql '* ]] && no_cluster
+  export DEBIAN_FRONTEND=noninteractive
+  quietly apt-get -o DPkg::Lock::Timeout=300 update -qq
+  # shellcheck disable=SC2086 # one word for each package
+  quietly apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends $wanted
+fi
+if [[ " ${missing[*]} " == *' node '* ]]; then
+  echo "setup: installing Node.js 22 into .tools"
+  node_22
+fi
+
+for name in "${missing[@]}"; do
+  present "$name" || { echo "setup: $name was installed and still is not found" >&2; exit 1; }
+done
