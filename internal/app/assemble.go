@@ -111,6 +111,7 @@ func (a *assembly) newWire(o options) (*wire.Server, error) {
 			MaxSteps: a.cfg.Limits.MaxSteps, WallTime: wallTime,
 		},
 		Tools: toolShelf{a.tools}, Models: modelShelf{a.models}, Version: version(), Now: a.now,
+		MaxPrompt: a.cfg.Limits.PromptRunes,
 	})
 	if err != nil {
 		return nil, err

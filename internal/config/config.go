@@ -70,6 +70,8 @@ type Config struct {
 type Limits struct {
 	// MaxSteps replaces 16 as the most model turns that a run may ask for.
 	MaxSteps int `yaml:"max_steps"`
+	// PromptRunes is how many characters (code points) a prompt may have.
+	PromptRunes int `yaml:"prompt_runes"`
 }
 
 // Endpoint is a model server. Model is the one that the aliases mean there.
@@ -149,7 +151,7 @@ func Defaults() Config {
 		Data:      "errand-data",
 		Store:     "sqlite",
 		MaxActive: 1000,
-		Limits:    Limits{MaxSteps: 16},
+		Limits:    Limits{MaxSteps: 16, PromptRunes: 100_000},
 		Log:       Log{Level: "info", Format: "text"},
 	}
 }
@@ -215,6 +217,8 @@ func (c *Config) check() error {
 		return fmt.Errorf("max_active: must be 1 or more")
 	case c.Limits.MaxSteps < 1:
 		return fmt.Errorf("limits.max_steps: must be 1 or more")
+	case c.Limits.PromptRunes < 1:
+		return fmt.Errorf("limits.prompt_runes: must be 1 or more")
 	case (c.TLSCert == "") != (c.TLSKey == ""):
 		return fmt.Errorf("tls_cert and tls_key: set both or neither")
 	case (c.SMTPURL == "") != (c.SMTPFrom == ""):

@@ -70,7 +70,7 @@ func TestEverySettingHasItsVariable(t *testing.T) {
 	want := Config{
 		Addr: "[::1]:9", Data: "/d", Store: "sqlite", PublicURL: "https://e.example", AdminKey: "0123456789abcdef",
 		Model: "m", EgressAllow: List{"127.0.0.0/8", "10.0.0.0/8:443"}, SMTPURL: "smtp://u:p@h:25", SMTPFrom: "a@b",
-		MaxActive: 3, TLSCert: "/c", TLSKey: "/k", Limits: Limits{40}, Log: Log{"debug", "json"},
+		MaxActive: 3, TLSCert: "/c", TLSKey: "/k", Limits: Limits{40, 9000}, Log: Log{"debug", "json"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -90,7 +90,7 @@ endpoints:
 prices:
   local/m: {input: 1.5, output: 3, cached: 0}
 egress_allow: 10.0.0.0/8
-limits: {max_steps: 50}
+limits: {max_steps: 50, prompt_runes: 9000}
 sql:
   finance.read:
     dsn: shop.db
@@ -115,7 +115,7 @@ func TestFile(t *testing.T) {
 	want.Aliases = map[string]string{"deep": "openai/o3"}
 	want.Endpoints = map[string]Endpoint{"local": {URL: "http://127.0.0.1:8000/v1", Key: "lk"}}
 	want.Prices = map[string]Price{"local/m": {Input: 1.5, Output: 3, Cached: &free}}
-	want.EgressAllow, want.Limits.MaxSteps = List{"10.0.0.0/8"}, 50
+	want.EgressAllow, want.Limits.MaxSteps, want.Limits.PromptRunes = List{"10.0.0.0/8"}, 50, 9000
 	want.SQL = map[string]Query{"finance.read": {
 		DSN: Secret(filepath.Join(dir, "shop.db")), Statement: "select :status", MaxRows: 9,
 		Parameters: map[string]Parameter{"status": {Type: "text"}, "days": {Type: "integer", Description: "How old."}},

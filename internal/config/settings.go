@@ -34,6 +34,7 @@ func settings() []setting {
 		{"tls-cert", text(func(c *Config) *string { return &c.TLSCert })},
 		{"tls-key", text(func(c *Config) *string { return &c.TLSKey })},
 		{"max-steps", number(func(c *Config) *int { return &c.Limits.MaxSteps })},
+		{"prompt-runes", number(func(c *Config) *int { return &c.Limits.PromptRunes })},
 		{"log-level", text(func(c *Config) *string { return &c.Log.Level })},
 		{"log-format", text(func(c *Config) *string { return &c.Log.Format })},
 	}
