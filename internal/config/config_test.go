@@ -60,7 +60,8 @@ func TestEverySettingHasItsVariable(t *testing.T) {
 		"ERRAND_ADDR=[::1]:9", "ERRAND_DATA=/d", "ERRAND_STORE=sqlite", "ERRAND_PUBLIC_URL=https://e.example",
 		"ERRAND_ADMIN_KEY=0123456789abcdef", "ERRAND_MODEL=m", "ERRAND_EGRESS_ALLOW=127.0.0.0/8, 10.0.0.0/8:443",
 		"ERRAND_SMTP_URL=smtp://u:p@h:25", "ERRAND_SMTP_FROM=a@b", "ERRAND_MAX_ACTIVE=3", "ERRAND_TLS_CERT=/c",
-		"ERRAND_TLS_KEY=/k", "ERRAND_MAX_STEPS=40", "ERRAND_LOG_LEVEL=debug", "ERRAND_LOG_FORMAT=json",
+		"ERRAND_TLS_KEY=/k", "ERRAND_MAX_STEPS=40", "ERRAND_PROMPT_RUNES=9000",
+		"ERRAND_LOG_LEVEL=debug", "ERRAND_LOG_FORMAT=json",
 		"ERRAND_URL=http://x", "ERRAND_API_KEY=k", "ERRAND_SERVICE_HOST=10.0.0.1", "ERRAND_PORT_8420_TCP=x",
 	}
 	got, err := Load(Source{Dir: t.TempDir(), Env: env})
