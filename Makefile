@@ -57,6 +57,10 @@ staticcheck: ## staticcheck, at the version that go.mod names
 arch: ## who may import whom, sizes, words: in a second
 	@$(STATIC) go test -vet=off ./internal/arch
 
+.PHONY: bench
+bench: ## measure Errand beside a bare floor and write docs/performance.md (12 minutes)
+	@go run ./bench -out docs/performance.md
+
 .PHONY: cover
 cover: ## run the tests and write cover.html
 	@go test -coverpkg=./... -coverprofile=cover.out ./...

@@ -246,6 +246,32 @@ func TestTwoEngines(t *testing.T) {
 	})
 }
 
+// A driver that waits to store its claim hears of a second approval meanwhile,
+// and does not take that for a rest.
+func TestApprovalDuringBackOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{t: t, tools: newLedger(), models: script.Steps(script.Call("send", `{}`).And("send", `{}`), script.Say("ok"))}
+		refused := false
+		w.store = memory.New(memory.Config{Now: time.Now, Refuse: func(c *run.Commit) error {
+			if refused || len(c.Runs) == 0 || c.Runs[0].Events[0].Type != run.RunDriven {
+				return nil
+			}
+			refused = true
+			return errors.New("the disk coughs")
+		}})
+		w.open()
+		id := w.create(spec("send"))
+		w.rest(id, run.AwaitingApproval)
+		w.approve(id, "act_01")
+		time.Sleep(10 * time.Millisecond)
+		w.approve(id, "act_02")
+		time.Sleep(time.Second)
+		w.rest(id, run.Completed)
+		w.close(time.Second)
+		w.store.Close()
+	})
+}
+
 // A run whose first event can't be stored does not exist.
 func TestFullDiskAtCreation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

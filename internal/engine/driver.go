@@ -109,7 +109,7 @@ func (d *driver) blocked() bool {
 
 // idle reports whether the driver has nothing left to do or wait for.
 func (d *driver) idle(decision run.Decision) bool {
-	if len(d.tasks)+len(d.queue)+len(d.inflight)+len(d.held)+len(d.lost) > 0 {
+	if len(d.tasks)+len(d.queue)+len(d.inflight)+len(d.held) > 0 || d.lost != nil {
 		return false
 	}
 	return d.state.Ended != nil || decision.Waits() || d.e.isDraining()

@@ -17,7 +17,7 @@ type journal struct {
 	stored   int64 // seq up to which the log is on disk
 	queue    []run.Event
 	inflight []run.Event
-	lost     []run.Event // facts to append again when the log can be read
+	lost     []run.Event // facts to append again; not nil while the log has to be read again first
 	settled  chan error
 
 	epoch   int64          // that this driver drives under
