@@ -49,6 +49,27 @@ func wantMode(t *testing.T, path string, want fs.FileMode) {
 	}
 }
 
+// TestOpeningAgainWritesNothing: on a full disk a server can start, and read.
+func TestOpeningAgainWritesNothing(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, FileName)
+	s := open(t, Config{Dir: dir})
+	before(t, s)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := open(t, Config{Dir: dir}).Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(file); err != nil || string(got) != string(want) {
+		t.Errorf("opening a store and closing it has changed its file (%v)", err)
+	}
+}
+
 func TestStickyDirectoryStaysShared(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Chmod(dir, 0o777|fs.ModeSticky); err != nil {

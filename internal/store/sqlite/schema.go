@@ -30,23 +30,39 @@ func migrate(ctx context.Context, path string) error {
 		return err
 	}
 	defer conn.Close()
-	stmt, err := conn.Prepare("PRAGMA user_version")
+	version, err := pragma(conn, "user_version")
 	if err != nil {
-		return fmt.Errorf("reading the database's version: %w", err)
+		return err
 	}
-	version, err := sqlitex.ResultInt(stmt)
+	owner, err := pragma(conn, "application_id")
 	if err != nil {
-		return fmt.Errorf("reading the database's version: %w", err)
+		return err
 	}
 	if version > len(steps) {
 		return problem.New(problem.Conflict, "The database %s was written by a newer version of Errand "+
 			"(schema %d; this version knows %d). Use that version, or restore a backup.", path, version, len(steps))
+	}
+	if owner == appID && version == len(steps) {
+		return nil // Migrate would write all the same, which a full disk does not allow
 	}
 	schema := sqlitemigration.Schema{AppID: appID, Migrations: steps}
 	if err := sqlitemigration.Migrate(ctx, conn, schema); err != nil {
 		return fmt.Errorf("bringing the database up to date: %w", err)
 	}
 	return nil
+}
+
+// pragma reads a number of the file's header.
+func pragma(conn *sqlite.Conn, name string) (int, error) {
+	stmt, err := conn.Prepare("PRAGMA " + name)
+	if err != nil {
+		return 0, fmt.Errorf("reading the database's %s: %w", name, err)
+	}
+	value, err := sqlitex.ResultInt(stmt)
+	if err != nil {
+		return 0, fmt.Errorf("reading the database's %s: %w", name, err)
+	}
+	return value, nil
 }
 
 // schemaSteps returns the migrations in the order of their file names.

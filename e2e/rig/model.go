@@ -1,0 +1,270 @@
+package rig
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Model is an endpoint of the chat-completions kind. What it answers depends on
+// the conversation alone, so it is the same before and after a restart of the
+// server: the first user message has a line per turn behind its first line,
+//
+//	tool.name {"argument": 1} | other.tool {}
+//	= an answer
+//
+// and the turn is the number of replies that the conversation has. Behind the last
+// line it answers "Done."
+type Model struct {
+	*httptest.Server
+
+	gate   gate
+	mu     sync.Mutex
+	script func(Conversation) Turn
+	pace   time.Duration
+	seen   []Conversation
+}
+
+// Plays replaces the lines of the prompt by a script of the test's own.
+func (m *Model) Plays(script func(Conversation) Turn) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.script = script
+}
+
+// Paces makes each chunk of a stream take this long.
+func (m *Model) Paces(pace time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.pace = pace
+}
+
+// Turn is one reply: a text, or calls.
+type Turn struct {
+	Text  string
+	Calls []ToolCall
+}
+
+// ToolCall is one call that the model asks for.
+type ToolCall struct {
+	Name      string
+	Arguments string
+}
+
+// Conversation is a request.
+type Conversation struct {
+	Model    string    `json:"model"`
+	Stream   bool      `json:"stream"`
+	Messages []Message `json:"messages"`
+	Tools    []struct {
+		Function struct {
+			Name string `json:"name"`
+		} `json:"function"`
+	} `json:"tools"`
+}
+
+// Message is one message of a conversation.
+type Message struct {
+	Role    string          `json:"role"`
+	Content json.RawMessage `json:"content"`
+}
+
+// Text is the message's text, of all its parts.
+func (m Message) Text() string {
+	var text string
+	if json.Unmarshal(m.Content, &text) == nil {
+		return text
+	}
+	var parts []struct {
+		Text string `json:"text"`
+	}
+	_ = json.Unmarshal(m.Content, &parts) // null has no text
+	for _, part := range parts {
+		text += part.Text
+	}
+	return text
+}
+
+// Step is the number of replies so far.
+func (c Conversation) Step() int {
+	step := 0
+	for _, m := range c.Messages {
+		if m.Role == "assistant" {
+			step++
+		}
+	}
+	return step
+}
+
+// Of returns the messages of a role.
+func (c Conversation) Of(role string) []Message {
+	var found []Message
+	for _, m := range c.Messages {
+		if m.Role == role {
+			found = append(found, m)
+		}
+	}
+	return found
+}
+
+// Prompt is the first thing that the user has said.
+func (c Conversation) Prompt() string {
+	if users := c.Of("user"); len(users) > 0 {
+		return users[0].Text()
+	}
+	return ""
+}
+
+func newModel(t testing.TB) *Model {
+	m := &Model{script: fromPrompt}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /v1/chat/completions", m.answer)
+	mux.HandleFunc("GET /v1/models", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `{"object":"list","data":[{"id":"mock","object":"model"}]}`)
+	})
+	m.Server = httptest.NewServer(mux)
+	t.Cleanup(func() {
+		m.gate.open()
+		m.CloseClientConnections()
+		m.Close()
+	})
+	return m
+}
+
+// Hold makes calls wait, from now on, until the returned function is called.
+func (m *Model) Hold() (release func()) { return m.gate.hold() }
+
+// Calls are all requests so far.
+func (m *Model) Calls() []Conversation {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return append([]Conversation(nil), m.seen...)
+}
+
+func fromPrompt(c Conversation) Turn {
+	_, script, _ := strings.Cut(c.Prompt(), "\n")
+	lines := strings.Split(strings.TrimSpace(script), "\n")
+	step := c.Step()
+	if script == "" || step >= len(lines) {
+		return Turn{Text: "Done."}
+	}
+	line := strings.TrimSpace(lines[step])
+	if text, says := strings.CutPrefix(line, "= "); says {
+		return Turn{Text: text}
+	}
+	var turn Turn
+	for call := range strings.SplitSeq(line, " | ") {
+		name, arguments, _ := strings.Cut(strings.TrimSpace(call), " ")
+		turn.Calls = append(turn.Calls, ToolCall{Name: name, Arguments: arguments})
+	}
+	return turn
+}
+
+func (m *Model) answer(w http.ResponseWriter, r *http.Request) {
+	var asked Conversation
+	if err := json.NewDecoder(r.Body).Decode(&asked); err != nil || len(asked.Messages) == 0 {
+		http.Error(w, `{"error":{"message":"no conversation"}}`, http.StatusBadRequest)
+		return
+	}
+	m.mu.Lock()
+	m.seen = append(m.seen, asked)
+	script, pace := m.script, m.pace
+	m.mu.Unlock()
+	if !m.gate.pass(r.Context()) {
+		return
+	}
+	turn := script(asked)
+	if asked.Stream {
+		s := stream{w: w, r: r, pace: pace}
+		s.reply(turn, asked.Step())
+		return
+	}
+	message := map[string]any{"role": "assistant", "content": nil}
+	reason := "stop"
+	if turn.Text != "" {
+		message["content"] = turn.Text
+	}
+	if len(turn.Calls) > 0 {
+		reason = "tool_calls"
+		message["tool_calls"] = calls(turn, asked.Step(), false)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(map[string]any{ // a client that is gone needs no answer
+		"id": "chatcmpl-1", "object": "chat.completion", "model": asked.Model, "usage": usage(),
+		"choices": []any{map[string]any{"index": 0, "finish_reason": reason, "message": message}},
+	})
+}
+
+func usage() map[string]any {
+	return map[string]any{"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
+}
+
+// calls are the calls in the wire's form, where a name has no dots.
+func calls(turn Turn, step int, stream bool) []any {
+	var all []any
+	for i, call := range turn.Calls {
+		made := map[string]any{
+			"id": fmt.Sprintf("call_%d_%d", step, i), "type": "function",
+			"function": map[string]any{"name": strings.ReplaceAll(call.Name, ".", "_"), "arguments": call.Arguments},
+		}
+		if stream {
+			made["index"] = i
+		}
+		all = append(all, made)
+	}
+	return all
+}
+
+// stream is a reply in chunks.
+type stream struct {
+	w    http.ResponseWriter
+	r    *http.Request
+	pace time.Duration
+}
+
+func (s stream) reply(turn Turn, step int) {
+	s.w.Header().Set("Content-Type", "text/event-stream")
+	reason := "stop"
+	for _, word := range strings.SplitAfter(turn.Text, " ") {
+		if word != "" && !s.chunk(map[string]any{"role": "assistant", "content": word}, nil) {
+			return
+		}
+	}
+	for _, call := range calls(turn, step, true) {
+		reason = "tool_calls"
+		if !s.chunk(map[string]any{"tool_calls": []any{call}}, nil) {
+			return
+		}
+	}
+	if s.chunk(map[string]any{}, reason) {
+		s.send(map[string]any{"choices": []any{}, "usage": usage()})
+		fmt.Fprint(s.w, "data: [DONE]\n\n")
+	}
+}
+
+// chunk reports whether the client is still there.
+func (s stream) chunk(delta map[string]any, reason any) bool {
+	if s.pace > 0 {
+		select {
+		case <-time.After(s.pace):
+		case <-s.r.Context().Done():
+			return false
+		}
+	}
+	return s.send(map[string]any{"choices": []any{map[string]any{"index": 0, "delta": delta, "finish_reason": reason}}})
+}
+
+func (s stream) send(body map[string]any) bool {
+	body["id"], body["object"] = "chatcmpl-1", "chat.completion.chunk"
+	text, err := json.Marshal(body)
+	if err != nil {
+		return false
+	}
+	fmt.Fprintf(s.w, "data: %s\n\n", text)
+	return http.NewResponseController(s.w).Flush() == nil
+}

@@ -1,0 +1,79 @@
+//go:build linux
+
+package e2e
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"errand/e2e/rig"
+)
+
+func TestRunOnATerminal(t *testing.T) {
+	t.Run("approves each", func(t *testing.T) {
+		t.Parallel()
+		w := rig.New(t)
+		w.Model.Plays(chase)
+		s := w.Sit(t, "run", "--agent", "agent.yaml", chasePrompt)
+		s.Reads("[a]pprove", 1)
+		if n := len(w.Mail.Letters()); n != 0 {
+			t.Errorf("%d mails before anyone was asked", n)
+		}
+		s.Types("show\n")
+		s.Reads(`"subject"`, 1)
+		for i := range 3 {
+			s.Reads("? ", i+2)
+			s.Types("a\n")
+		}
+		code, said := s.Ends()
+		if code != 0 || !strings.Contains(said, "Wrote to 3 customers.") || !strings.Contains(said, "finance.read") {
+			t.Errorf("exit code %d:\n%s", code, said)
+		}
+		if diff := cmp.Diff(owed(), w.Mail.Addressees()); diff != "" {
+			t.Errorf("mails (-want +got):\n%s", diff)
+		}
+	})
+	t.Run("rejects", func(t *testing.T) {
+		t.Parallel()
+		w := rig.New(t)
+		w.Model.Plays(chase)
+		s := w.Sit(t, "run", "--agent", "agent.yaml", chasePrompt)
+		for i := range 3 {
+			s.Reads("[r]eject", i+1)
+			s.Types("r\n")
+		}
+		if code, said := s.Ends(); code != 0 || len(w.Mail.Letters()) != 0 {
+			t.Errorf("exit code %d, %d mails:\n%s", code, len(w.Mail.Letters()), said)
+		}
+	})
+	t.Run("decides later", func(t *testing.T) {
+		t.Parallel()
+		w := rig.New(t)
+		w.Model.Plays(chase)
+		s := w.Sit(t, "run", "--agent", "agent.yaml", chasePrompt)
+		s.Reads("[q]uit", 1)
+		s.Types("q\n")
+		code, said := s.Ends()
+		if code != 3 || !strings.Contains(said, "--resume run_") {
+			t.Fatalf("exit code %d:\n%s", code, said)
+		}
+		resume(t, w, said)
+	})
+	t.Run("Ctrl-C cancels", func(t *testing.T) {
+		t.Parallel()
+		w := rig.New(t)
+		w.Model.Plays(chase)
+		s := w.Sit(t, "run", "--agent", "agent.yaml", chasePrompt)
+		s.Reads("[a]pprove", 1)
+		s.Types("\x03")
+		if code, said := s.Ends(); code != 130 || len(w.Mail.Letters()) != 0 {
+			t.Errorf("exit code %d:\n%s", code, said)
+		}
+		var list struct{ Data []rig.Run }
+		if w.Start().Client().Get("/v1/runs", &list); len(list.Data) != 1 || list.Data[0].Status != "cancelled" {
+			t.Errorf("%+v", list)
+		}
+	})
+}
