@@ -39,8 +39,32 @@ func (e *Engine) Watch(ctx context.Context, project string, id run.ID, from Curs
 		// From here on the feed is complete: what it misses is on disk by now.
 		f.learn(line)
 		r := &reader{e: e, f: f, id: id, at: from, live: line.Seq, yield: yield}
+		if r.torn, err = e.insideReply(ctx, id, from); err != nil {
+			yield(Update{}, err)
+			return
+		}
 		r.read(ctx)
 	}
+}
+
+// insideReply reports whether the event at which a reader resumes came while a
+// reply was being written. The reader may have some of that reply then, and the
+// event's id does not say how much.
+func (e *Engine) insideReply(ctx context.Context, id run.ID, from Cursor) (bool, error) {
+	if from.Seq == 0 || from.Step != 0 {
+		return false, nil
+	}
+	events, err := e.cfg.Log.Load(ctx, id, 0, int(min(from.Seq, maxPage)))
+	if err != nil || len(events) == 0 || events[len(events)-1].Responded != nil {
+		return false, err
+	}
+	before := run.Fold(id, events[:len(events)-1])
+	for _, effect := range run.Decide(&before).Effects {
+		if effect.Kind == run.CallModel {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // reader is one Watch under way.
@@ -48,9 +72,10 @@ type reader struct {
 	e     *Engine
 	f     *feed
 	id    run.ID
-	at    Cursor
-	live  int64 // events above this came while it was reading
+	at    Cursor // what was yielded last, with the place in a reply under way
+	live  int64  // events above this came while it was reading
 	yield func(Update, error) bool
+	torn  bool // it may have some of the reply under way, nobody knows how much
 	said  bool // Rest has been yielded, and nothing since
 }
 
@@ -111,41 +136,44 @@ func (r *reader) next() (updates []Update, changed <-chan struct{}, ended bool) 
 func (r *reader) draft(d *draft) []Update {
 	offset := 0
 	var updates []Update
-	if r.at.Step == d.step {
-		if offset = r.at.Offset; r.at.Attempt != d.attempt {
-			offset = 0
-			updates = append(updates, Update{Reset: true, Cursor: Cursor{Step: d.step, Attempt: d.attempt}})
-		}
+	switch same := r.at.Step == d.step && r.at.Attempt == d.attempt; {
+	case same:
+		offset = r.at.Offset
+	case r.torn || r.at.Step == d.step:
+		updates = append(updates, Update{Reset: true, Cursor: Cursor{Step: d.step, Attempt: d.attempt}})
 	}
 	return append(updates, d.from(offset)...)
 }
 
-// event returns an event and what belongs before it: the rest of a reply that the
-// reader has begun to read or has been waiting for, or the news that the reply it
-// reads has come to nothing. An event in the middle of a reply keeps the reader's
-// place in it.
+// event returns an event and what belongs to it: before it the rest of a reply
+// that the reader has begun to read or has been waiting for; behind it the news
+// that the reply it reads has come to nothing.
 func (r *reader) event(event *run.Event) []Update {
-	var updates []Update
-	at := Cursor{Seq: event.Seq}
+	u := Update{Event: event, Cursor: Cursor{Seq: event.Seq}}
 	switch reply := event.Responded; {
-	case reply != nil && (r.at.Step == reply.Step || event.Seq > r.live):
-		updates = r.draft(replay(reply))
-	case reply != nil || r.at.Step == 0 || event.Type == run.RunFinished:
-	case event.Type == run.RunDriven || event.Type == run.ModelFailed:
-		at.Step, at.Attempt = r.at.Step, r.at.Attempt+1
-		updates = []Update{{Reset: true, Cursor: Cursor{Step: at.Step, Attempt: at.Attempt}}}
-	default:
-		at.Step, at.Attempt, at.Offset = r.at.Step, r.at.Attempt, r.at.Offset
+	case reply != nil && (r.torn || r.at.Step == reply.Step || event.Seq > r.live):
+		return append(r.draft(replay(reply)), u)
+	case r.at.Step != 0 && (event.Type == run.RunDriven || event.Type == run.ModelFailed):
+		return []Update{u, {Reset: true, Cursor: Cursor{Step: r.at.Step, Attempt: r.at.Attempt + 1}}}
 	}
-	return append(updates, Update{Event: event, Cursor: at})
+	return []Update{u}
 }
 
-// give yields one update and moves the reader's place.
+// give yields one update and moves the reader's place. An event in the middle of
+// a reply leaves the place in the reply as it is.
 func (r *reader) give(u Update) bool {
-	if u.Event == nil && !u.Rest {
+	switch event := u.Event; {
+	case event != nil && event.Type != run.ModelResponded && event.Type != run.RunFinished:
+		r.at.Seq = event.Seq
+	case event != nil:
+		r.at, r.torn = u.Cursor, false
+	case u.Rest:
+		u.Cursor = Cursor{Seq: r.at.Seq}
+	default:
 		u.Cursor.Seq = r.at.Seq
+		r.at, r.torn = u.Cursor, false
 	}
-	r.at, r.said = u.Cursor, u.Rest
+	r.said = u.Rest
 	return r.yield(u, nil)
 }
 

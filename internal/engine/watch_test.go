@@ -204,11 +204,20 @@ func TestWatchReset(t *testing.T) {
 		w.close(0)
 		w.open()
 		rest := w.watch(t.Context(), id, first[len(first)-1].Cursor, false)
-		if got := line(rest); !strings.HasPrefix(got, `! run.driven "one "`) {
+		if got := line(rest); !strings.HasPrefix(got, `run.driven ! "one "`) {
 			t.Errorf("after the crash: %s", got)
 		}
 		if got, want := text(append(first, rest...), 1), "one two three four five"; got != want {
 			t.Errorf("the text is %q, want %q", got, want)
+		}
+		late := w.watch(t.Context(), id, first[len(first)-1].Cursor, false)
+		if got, want := text(append(first, late...), 1), "one two three four five"; got != want {
+			t.Errorf("long afterwards the text is %q, want %q", got, want)
+		}
+		for _, u := range append(first, rest...) {
+			if u.Event != nil && u.Cursor != (engine.Cursor{Seq: u.Event.Seq}) {
+				t.Errorf("the id of %s is %s, want its seq", u.Event.Type, u.Cursor)
+			}
 		}
 	})
 }
@@ -256,6 +265,15 @@ func TestWatchEventInsideReply(t *testing.T) {
 		rest := w.watch(t.Context(), id, first[len(first)-1].Cursor, false)
 		if got, want := text(append(first, rest...), 1), "one two three four five"; got != want {
 			t.Errorf("the text is %q, want %q", got, want)
+		}
+		late := w.watch(t.Context(), id, first[len(first)-1].Cursor, false)
+		if got, want := text(append(first, late...), 1), "one two three four five"; got != want {
+			t.Errorf("long afterwards the text is %q, want %q", got, want)
+		}
+		for _, u := range append(first, rest...) {
+			if u.Event != nil && u.Cursor != (engine.Cursor{Seq: u.Event.Seq}) {
+				t.Errorf("the id of %s is %s, want its seq", u.Event.Type, u.Cursor)
+			}
 		}
 	})
 }
