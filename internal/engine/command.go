@@ -20,6 +20,7 @@ type Decision struct {
 	Reason   string
 	By       string // id of the key
 	ByName   string
+	Retry    bool // the caller says that it sends an earlier decision again
 }
 
 // Decide records a decision: all of it or nothing. The same decision again
@@ -29,7 +30,7 @@ func (e *Engine) Decide(ctx context.Context, project string, id run.ID, d Decisi
 	actions := slices.Compact(slices.Sorted(slices.Values(d.Actions)))
 	var open []string
 	s, err := e.amend(ctx, project, id, func(s *run.State) (_ []run.Event, err error) {
-		open, err = undecided(s, actions, d.Approve)
+		open, err = undecided(s, actions, &d)
 		if err != nil || len(open) == 0 {
 			return nil, err
 		}
@@ -69,7 +70,7 @@ func (e *Engine) asDecided(ctx context.Context, id run.ID, actions []string) (ru
 
 // undecided returns which of the actions this decision decides. It fails if one
 // of them is not the run's, or was decided otherwise, and then decides none.
-func undecided(s *run.State, actions []string, approve bool) ([]string, error) {
+func undecided(s *run.State, actions []string, d *Decision) ([]string, error) {
 	if len(actions) == 0 {
 		return nil, problem.Invalid("action_ids", "name at least one pending action")
 	}
@@ -87,15 +88,23 @@ func undecided(s *run.State, actions []string, approve bool) ([]string, error) {
 		switch said, decided := a.Word(); {
 		case a.Waits() && s.Ended != nil:
 			return nil, problem.New(problem.Conflict, "The run has ended (%s); %s can't be decided any more.", s.Status, id)
+		case a.Waits() && d.repeats(a.Before):
 		case a.Waits():
 			open = append(open, id)
 		case !decided:
 			return nil, problem.New(problem.Conflict, "%s does not wait for a decision: no gate covers %s.", id, a.Tool.Name)
-		case said != approve:
+		case said != d.Approve:
 			return nil, problem.New(problem.Conflict, "%s was already %s.", id, map[bool]string{true: "approved", false: "rejected"}[said])
 		}
 	}
 	return open, nil
+}
+
+// repeats reports whether d is the earlier decision, sent again because its answer
+// got lost. What has become of the call since (its outcome is unknown, its tool
+// was changed) is a new question, which nobody has answered by that.
+func (d *Decision) repeats(before *run.Decided) bool {
+	return d.Retry && before != nil && before.Approve == d.Approve && before.By == d.By
 }
 
 // cancelWait is how long Cancel waits for calls under way to end.
@@ -223,15 +232,19 @@ func (e *Engine) amend(ctx context.Context, project string, id run.ID, change fu
 	}
 }
 
-// extend numbers the events, applies them, and adds the end if they bring it.
+// extend numbers the events, applies them, and adds what they bring with them:
+// the expiry of approvals that a pause has kept, and the end of the run.
 func (e *Engine) extend(s *run.State, events []run.Event) []run.Event {
 	for i := 0; i < len(events); i++ {
 		events[i].Seq, events[i].At, events[i].ID = s.Seq+1, e.now(), e.eventID()
 		*s = run.Apply(*s, events[i])
-		if i == len(events)-1 {
-			if end := run.Decide(s).Finish; end != nil {
-				events = append(events, run.Event{Type: run.RunFinished, Ended: end})
-			}
+		if i < len(events)-1 || s.Ended != nil {
+			continue
+		}
+		if lapsed := e.lapse(s); lapsed != nil {
+			events = append(events, lapsed...)
+		} else if end := run.Decide(s).Finish; end != nil {
+			events = append(events, run.Event{Type: run.RunFinished, Ended: end})
 		}
 	}
 	return events
@@ -241,10 +254,15 @@ func (e *Engine) extend(s *run.State, events []run.Event) []run.Event {
 func (e *Engine) append(ctx context.Context, s *run.State, events []run.Event, remove bool) error {
 	line := s.Summarize()
 	line.Deleted = remove
-	done := make(chan error, 1)
-	e.cfg.Log.Submit(run.Commit{Runs: []run.Append{{
+	return e.commit(ctx, run.Commit{Runs: []run.Append{{
 		ID: s.ID, Expected: events[0].Seq - 1, Events: events, Summary: line,
-	}}}, func(err error) { done <- err })
+	}}})
+}
+
+// commit submits c and waits until it is on disk.
+func (e *Engine) commit(ctx context.Context, c run.Commit) error {
+	done := make(chan error, 1)
+	e.cfg.Log.Submit(c, func(err error) { done <- err })
 	select {
 	case err := <-done:
 		return err

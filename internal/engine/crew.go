@@ -32,15 +32,17 @@ func (e *Engine) Create(ctx context.Context, n NewRun) (run.State, error) {
 		e.release(n.ID, f)
 		return run.State{}, err
 	}
-	d.add(run.Event{Type: run.RunCreated, Created: &run.Created{Spec: n.Spec, Queued: queued}})
+	d.deed = e.eventID()
+	d.add(run.Event{ID: d.deed, Type: run.RunCreated, Created: &run.Created{Spec: n.Spec, Queued: queued}})
 	state := d.state
 	if queued {
 		// Nobody drives it yet: the commit alone, and then a place in the queue.
 		d.submit(run.Decision{})
 		go func() {
-			d.settle(e.ctx, <-d.settled)
-			e.wake(n.ID)
-			e.release(n.ID, f)
+			defer e.release(n.ID, f)
+			if d.settle(e.ctx, <-d.settled); d.final == nil {
+				e.wake(n.ID)
+			}
 		}()
 	} else {
 		go e.employ(d, f)
@@ -119,25 +121,8 @@ func (e *Engine) send(id run.ID) {
 	f := e.acquireLocked(id)
 	d := newDriver(e, id, f)
 	e.hire(d)
-	go func() {
-		if err := d.takeOver(e.ctx); err != nil {
-			e.cfg.Logger.Error("a run can't be taken over", "run", id.String(), "error", err)
-			d.final = err
-		}
-		e.employ(d, f)
-	}()
-}
-
-// takeOver reads the log of a run that someone else has driven so far.
-func (d *driver) takeOver(ctx context.Context) error {
-	events, err := d.e.cfg.Log.Load(ctx, d.id, 0, 0)
-	if err != nil {
-		return err
-	}
-	d.state = run.Fold(d.id, events)
-	d.stored = d.state.Seq
-	d.feed.learn(d.state.Summarize())
-	return nil
+	d.lose(nil) // it begins by reading the log
+	go e.employ(d, f)
 }
 
 // leave lets an idle driver go, unless someone has just poked it; rest is the run
@@ -209,10 +194,42 @@ func (e *Engine) release(id run.ID, f *feed) {
 // DeadlineJob is the kind of job that wakes a parked run when an approval expires.
 const DeadlineJob = "deadline"
 
-// Deadline performs a DeadlineJob. A run that has moved on meanwhile stays as it is.
-func (e *Engine) Deadline(_ context.Context, job run.Job) error {
-	e.wake(job.Run)
-	return nil
+// Deadline performs a DeadlineJob: approvals that have expired by now count as
+// rejected. If others of the run will expire later, it leaves a job for them. A
+// paused run keeps its approvals until it is resumed.
+func (e *Engine) Deadline(ctx context.Context, job run.Job) error {
+	line, err := e.cfg.Log.Summary(ctx, job.Run)
+	if err != nil || line.Deleted {
+		return ignore(err, problem.NotFound)
+	}
+	s, err := e.amend(ctx, line.Project, job.Run, func(s *run.State) ([]run.Event, error) {
+		return e.lapse(s), nil
+	})
+	if err != nil {
+		return ignore(err, problem.NotFound)
+	}
+	next := run.Decide(&s)
+	if next.Wake != run.GateTime {
+		return nil
+	}
+	return e.commit(ctx, run.Commit{Jobs: []run.Job{{Kind: DeadlineJob, Run: job.Run, Due: next.WakeAt}}})
+}
+
+// ignore returns err unless it is a problem with this code.
+func ignore(err error, code problem.Code) error {
+	if problem.Is(err, code) {
+		return nil
+	}
+	return err
+}
+
+// lapse is the event that expires what has not been decided in time, if anything.
+func (e *Engine) lapse(s *run.State) []run.Event {
+	ids := s.Lapsed(e.now())
+	if len(ids) == 0 || s.Paused {
+		return nil
+	}
+	return []run.Event{{Type: run.ApprovalExpired, Expired: &run.Expired{Actions: ids, Timeout: true}}}
 }
 
 // observe tells the meter what has been stored.

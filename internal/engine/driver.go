@@ -96,8 +96,9 @@ func (d *driver) wake(decision run.Decision) {
 		d.add(run.Event{Type: run.DeadlinePassed, Deadline: &run.Deadline{Which: run.WallTime}})
 		return
 	}
-	lapsed := d.state.Lapsed(d.e.now())
-	d.add(run.Event{Type: run.ApprovalExpired, Expired: &run.Expired{Actions: lapsed, Timeout: true}})
+	for _, event := range d.e.lapse(&d.state) {
+		d.add(event)
+	}
 }
 
 // blocked reports whether no effect may start: the disk refuses to take what has

@@ -55,8 +55,9 @@ func (d *driver) begun(effect run.Effect) bool {
 	return a.Stage == run.StartedStage && a.Epoch == d.epoch
 }
 
-// intend writes that a call is about to be made. A safe call begins at once; any
-// other waits until the intent is on disk, which is what makes a crash in the
+// intend writes that a call is about to be made. A safe call that nobody had to
+// approve begins at once; any other waits until the intent is on disk, with the
+// check that the tool is still what was approved. That makes a crash in the
 // middle of it visible afterwards.
 func (d *driver) intend(ctx context.Context, effect run.Effect) {
 	a := d.state.Action(effect.Action)
@@ -65,7 +66,7 @@ func (d *driver) intend(ctx context.Context, effect run.Effect) {
 	switch {
 	case d.tasks[key] != nil: // it runs; only its intent was lost in a conflict
 		d.add(started)
-	case effect.Class == run.Safe:
+	case effect.Class == run.Safe && a.Decision == nil:
 		d.add(started)
 		d.callTool(ctx, effect)
 	case d.unchanged(ctx, a):
@@ -108,10 +109,28 @@ func (d *driver) cutUnnamed(decision run.Decision) {
 			t.cancel()
 		}
 	}
+	d.dropUnmade(named)
 	for key := range d.held {
 		if action := key[len(run.CallTool)+1:]; !named[key] {
 			delete(d.held, key)
 			d.add(run.Event{Type: run.ToolFinished, Finished: &run.Finished{Action: action, Outcome: run.Cancelled}})
+		}
+	}
+}
+
+// dropUnmade books the calls of this driver that are begun in the log, are named
+// no more, and were never made: their intent had reached the disk although the
+// store had said otherwise.
+func (d *driver) dropUnmade(named map[string]bool) {
+	last := d.state.Last()
+	if last == nil || d.state.Ended != nil {
+		return
+	}
+	for i := range last.Actions {
+		a := &last.Actions[i]
+		key := (run.Effect{Kind: run.CallTool, Action: a.ID}).Key()
+		if a.Stage == run.StartedStage && a.Epoch == d.epoch && !named[key] && d.tasks[key] == nil && d.held[key] == 0 {
+			d.add(run.Event{Type: run.ToolFinished, Finished: &run.Finished{Action: a.ID, Outcome: run.Cancelled}})
 		}
 	}
 }

@@ -23,6 +23,7 @@ type journal struct {
 	epoch   int64          // that this driver drives under
 	asked   bool           // the event that says so is queued, in flight or on disk
 	claimed bool           // it is on disk
+	deed    uint64         // its ID
 	rows    []run.RowWrite // go with the next commit
 	created chan<- error   // of a new run: told what became of the first commit
 	jobbed  time.Time      // the gate's expiry for which a job is written
@@ -30,9 +31,13 @@ type journal struct {
 	retryAt time.Time      // when to try again; zero = at once
 }
 
-// add applies an event to the state and queues it for the log.
+// add applies an event to the state and queues it for the log. A fact that is
+// appended again keeps its ID.
 func (d *driver) add(event run.Event) {
-	event.Seq, event.At, event.ID = d.state.Seq+1, d.e.now(), d.e.eventID()
+	if event.ID == 0 {
+		event.ID = d.e.eventID()
+	}
+	event.Seq, event.At = d.state.Seq+1, d.e.now()
 	d.state = run.Apply(d.state, event)
 	d.queue = append(d.queue, event)
 }
@@ -40,11 +45,11 @@ func (d *driver) add(event run.Event) {
 // claim queues the event by which this driver takes the run over, once there is
 // something to do in it.
 func (d *driver) claim() {
-	if d.asked || !d.state.Live() && len(d.state.Lapsed(d.e.now())) == 0 {
+	if d.asked || !d.state.Live() {
 		return
 	}
-	d.asked, d.epoch = true, d.state.Epoch+1
-	d.add(run.Event{Type: run.RunDriven, Driven: &run.Driven{Epoch: d.epoch}})
+	d.asked, d.epoch, d.deed = true, d.state.Epoch+1, d.e.eventID()
+	d.add(run.Event{ID: d.deed, Type: run.RunDriven, Driven: &run.Driven{Epoch: d.epoch}})
 	if d.state.Queued && !d.state.Paused && d.state.Cancel == nil {
 		d.add(run.Event{Type: run.RunStarted})
 	}
@@ -137,10 +142,10 @@ const (
 // readTimeout bounds a read of one run's log: far above what the longest takes.
 const readTimeout = 10 * time.Second
 
-// refold starts again from the log after a commit was lost, because someone else
-// came first or the disk failed. Facts are kept and appended behind whatever
-// came; intents and decisions are made anew by the core. It reports whether the
-// state is whole again.
+// refold starts again from the log: because this driver has just come, or after a
+// commit was lost because someone else came first or the disk failed. Facts are
+// kept and appended behind whatever came; intents and decisions are made anew by
+// the core. It reports whether the state is whole again.
 func (d *driver) refold(cause error) bool {
 	if cause == nil && d.e.now().Before(d.retryAt) {
 		return false
@@ -158,21 +163,44 @@ func (d *driver) refold(cause error) bool {
 		d.final = noRun(d.id) // deleted meanwhile
 		return false
 	}
+	d.lose(nil) // what has come while the log could not be read
+	facts := d.lost
+	d.lost, d.jobbed = nil, time.Time{}
+	clear(d.held)
 	d.state = run.Fold(d.id, events)
 	d.stored = d.state.Seq
-	clear(d.held)
-	d.jobbed = time.Time{}
-	if d.asked && !d.claimed && d.state.Epoch >= d.epoch {
+	d.feed.learn(d.state.Summarize())
+	d.stake(events)
+	for _, fact := range facts {
+		if !contains(events, fact.ID) {
+			d.add(fact)
+		}
+	}
+	return true
+}
+
+// stake finds out whether this driver still is, or may become, the run's driver.
+func (d *driver) stake(events []run.Event) {
+	switch {
+	case d.claimed, !d.asked:
+	case contains(events, d.deed):
+		d.claimed = true // on disk, whatever the store has said
+	case d.state.Epoch >= d.epoch:
 		d.final = run.ErrFenced // someone else took the run over first
 	}
 	d.asked = d.claimed
 	d.claim()
-	facts := d.lost
-	d.lost = nil
-	for _, fact := range facts {
-		d.add(fact)
+}
+
+// contains reports whether the event with this ID is in the log. What has just
+// been written is at its end.
+func contains(events []run.Event, id uint64) bool {
+	for i := len(events) - 1; i >= 0; i-- {
+		if events[i].ID == id {
+			return true
+		}
 	}
-	return true
+	return false
 }
 
 // overtaken reports whether a commit failed because someone else came first.

@@ -180,11 +180,17 @@ func (s *State) finished(f *Finished, at time.Time) {
 	}
 	a.Ms, a.Crash = f.Ms, f.Crash
 	if f.Outcome == Unknown && s.Spec.OnUnknown == AskUnknown && !s.stopping() {
-		a.Stage, a.Reason, a.Since, a.Decision = PendingStage, UnknownReason, at, nil
+		a.ask(UnknownReason, at)
 		a.Output = f.Output
 		return
 	}
 	a.end(f.Outcome, f.Output, at)
+}
+
+// ask makes the action pending again.
+func (a *Action) ask(reason string, at time.Time) {
+	a.Stage, a.Reason, a.Since = PendingStage, reason, at
+	a.Before, a.Decision = a.Decision, nil
 }
 
 // stopping reports whether the run is on its way to its end: nobody is asked
@@ -201,7 +207,7 @@ func (s *State) decided(d *Decided, at time.Time) {
 		switch {
 		case d.Approve:
 			a.Stage = ApprovedStage
-		case a.Reason == UnknownReason:
+		case a.Attempt > 0:
 			a.end(Unknown, a.Output, at) // "it happened, or must not be repeated"
 		default:
 			a.Stage, a.Outcome = RejectedStage, Rejected
@@ -214,8 +220,8 @@ func (s *State) expired(x *Expired, at time.Time) {
 		a := s.Action(id)
 		switch {
 		case a == nil:
-		case x.Tool != nil && a.Stage == ApprovedStage:
-			a.Stage, a.Reason, a.Since, a.Decision = PendingStage, ChangedReason, at, nil
+		case x.Tool != nil && (a.Stage == ApprovedStage || a.Stage == StartedStage):
+			a.ask(ChangedReason, at)
 			a.Tool = *x.Tool
 			a.Digest, a.Preview = nth(x.Digests, i), nth(x.Previews, i)
 		case x.Timeout && a.Waits() && a.Reason != UnknownReason:

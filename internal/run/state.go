@@ -121,6 +121,7 @@ type Action struct {
 	Output    string
 	Ms        int64
 	Decision  *Decided // the last word on it
+	Before    *Decided // the word before that, when it is pending again
 	DecidedAt time.Time
 	TimedOut  bool // rejected because nobody decided in time
 }
