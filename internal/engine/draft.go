@@ -81,8 +81,10 @@ func replay(r *run.Responded) *draft {
 	return d
 }
 
-// from yields what lies behind the offset, one delta per stretch. An offset in
-// the middle of a character, which no frame of ours had, moves to its start.
+// from yields what lies behind the offset, one delta per stretch. The name of a
+// call comes with the first byte of its arguments, so that an offset says whether
+// it has been told. An offset in the middle of a character, which no frame of ours
+// had, moves to its start.
 func (d *draft) from(offset int) []Update {
 	offset = min(max(offset, 0), len(d.text))
 	for offset > 0 && offset < len(d.text) && !utf8.RuneStart(d.text[offset]) {
@@ -92,10 +94,9 @@ func (d *draft) from(offset int) []Update {
 	begin := 0
 	for i := range d.spans {
 		span := &d.spans[i]
-		fresh := begin >= offset // its name has not been told
-		if span.end > offset || fresh && span.name != "" && begin == span.end && begin > offset {
+		if span.end > max(begin, offset) {
 			delta := &run.Delta{Kind: span.kind, Call: span.call, Text: string(d.text[max(begin, offset):span.end])}
-			if fresh {
+			if begin >= offset {
 				delta.Name = span.name
 			}
 			updates = append(updates, Update{Delta: delta, Cursor: Cursor{Step: d.step, Attempt: d.attempt, Offset: span.end}})

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"time"
 
 	"errand/internal/run"
 )
@@ -22,15 +21,16 @@ type driver struct {
 	results chan result
 	poke    chan struct{}
 	gone    chan struct{} // closed when nobody reads results any more
-	missed  bool          // someone has appended while a commit was in flight
-	final   error         // why the driver gives up; nil while it does not
+	alarms
+	missed bool  // someone has appended while a commit was in flight
+	final  error // why the driver gives up; nil while it does not
 }
 
 // task is an effect under way.
 type task struct {
 	effect run.Effect
 	cancel context.CancelFunc
-	cut    time.Time // when it was cut off; zero = it was not
+	cut    bool // it was cut off, and may still say what it has done
 }
 
 func newDriver(e *Engine, id run.ID, f *feed) *driver {
@@ -38,6 +38,7 @@ func newDriver(e *Engine, id run.ID, f *feed) *driver {
 		e: e, id: id, feed: f, journal: journal{settled: make(chan error, 1)},
 		tasks: map[string]*task{}, held: map[string]int64{},
 		results: make(chan result), poke: make(chan struct{}, 1), gone: make(chan struct{}),
+		alarms: alarms{rung: make(chan func())},
 	}
 }
 
@@ -59,7 +60,7 @@ func (d *driver) drive(ctx context.Context) {
 				return
 			}
 		}
-		d.await(ctx, d.nextWake(decision))
+		d.await(ctx)
 	}
 	d.e.dismiss(d)
 }
@@ -76,8 +77,7 @@ func (d *driver) advance(ctx context.Context) run.Decision {
 		before := d.state.Seq
 		d.cutUnnamed(decision)
 		switch {
-		case !decision.WakeAt.IsZero() && !decision.WakeAt.After(d.e.now()):
-			d.wake(decision)
+		case d.expire(decision):
 		case decision.Finish != nil && len(d.tasks) == 0:
 			d.add(run.Event{Type: run.RunFinished, Ended: decision.Finish})
 		case !d.blocked():
@@ -90,21 +90,10 @@ func (d *driver) advance(ctx context.Context) run.Decision {
 	}
 }
 
-// wake appends what the clock alone brings about.
-func (d *driver) wake(decision run.Decision) {
-	if decision.Wake == run.WallTime {
-		d.add(run.Event{Type: run.DeadlinePassed, Deadline: &run.Deadline{Which: run.WallTime}})
-		return
-	}
-	for _, event := range d.e.lapse(&d.state) {
-		d.add(event)
-	}
-}
-
 // blocked reports whether no effect may start: the disk refuses to take what has
 // happened, or the server is shutting down.
 func (d *driver) blocked() bool {
-	full := d.failed > 0 && (len(d.queue)+len(d.inflight) > 0 || d.e.now().Before(d.retryAt))
+	full := d.failed > 0 && (len(d.queue)+len(d.inflight) > 0 || d.resting)
 	return full || d.e.isDraining()
 }
 
@@ -117,13 +106,7 @@ func (d *driver) idle(decision run.Decision) bool {
 }
 
 // await sleeps until something happens, and books it.
-func (d *driver) await(ctx context.Context, wake time.Time) {
-	var timer <-chan time.Time
-	if !wake.IsZero() {
-		t := time.NewTimer(max(wake.Sub(d.e.now()), 0))
-		defer t.Stop()
-		timer = t.C
-	}
+func (d *driver) await(ctx context.Context) {
 	select {
 	case err := <-d.settled:
 		d.settle(ctx, err)
@@ -131,8 +114,8 @@ func (d *driver) await(ctx context.Context, wake time.Time) {
 		d.book(r)
 	case <-d.poke:
 		d.refresh(ctx)
-	case <-timer:
-		d.giveUpCut()
+	case do := <-d.rung:
+		do()
 	case <-ctx.Done():
 		d.final = ctx.Err()
 	case <-d.drainSignal():
@@ -147,28 +130,4 @@ func (d *driver) drainSignal() <-chan struct{} {
 		return nil
 	}
 	return d.e.draining
-}
-
-// nextWake is the earliest time at which there is something to do unasked.
-func (d *driver) nextWake(decision run.Decision) time.Time {
-	first := decision.WakeAt
-	sooner := func(at time.Time) {
-		if !at.IsZero() && (first.IsZero() || at.Before(first)) {
-			first = at
-		}
-	}
-	for _, effect := range decision.Effects {
-		if d.tasks[effect.Key()] == nil {
-			sooner(effect.After)
-		}
-	}
-	for _, t := range d.tasks {
-		if !t.cut.IsZero() {
-			sooner(t.cut.Add(grace))
-		}
-	}
-	if d.retryAt.After(d.e.now()) && len(d.inflight) == 0 {
-		sooner(d.retryAt)
-	}
-	return first
 }

@@ -39,7 +39,8 @@ func (d *driver) startMissing(ctx context.Context, decision run.Decision) {
 		case d.held[key] != 0:
 		case effect.Kind == run.CallTool && !d.begun(effect):
 			d.intend(ctx, effect)
-		case d.tasks[key] != nil || effect.After.After(d.e.now()):
+		case d.tasks[key] != nil:
+		case effect.Kind == run.CallModel && d.rests(effect):
 		case effect.Kind == run.CallModel:
 			d.callModel(ctx, effect)
 		default: // its intent is on disk although the store had said otherwise
@@ -100,13 +101,14 @@ func (d *driver) cutUnnamed(decision run.Decision) {
 	}
 	for key, t := range d.tasks {
 		switch {
-		case named[key] || !t.cut.IsZero():
+		case named[key] || t.cut:
 		case t.effect.Kind == run.CallModel:
 			t.cancel()
 			delete(d.tasks, key)
 		default:
-			t.cut = d.e.now()
+			t.cut = true
 			t.cancel()
+			d.after(grace, func() { d.giveUp(t) })
 		}
 	}
 	d.dropUnmade(named)
@@ -135,16 +137,13 @@ func (d *driver) dropUnmade(named map[string]bool) {
 	}
 }
 
-// giveUpCut books the calls that were cut off and have not come back in time.
-func (d *driver) giveUpCut() {
-	now := d.e.now()
-	for key, t := range d.tasks {
-		if !t.cut.IsZero() && !now.Before(t.cut.Add(grace)) {
-			delete(d.tasks, key)
-			d.add(run.Event{Type: run.ToolFinished, Finished: &run.Finished{
-				Action: t.effect.Action, Outcome: cutOutcome(t.effect.Class), Ms: now.Sub(t.cut).Milliseconds(),
-			}})
-		}
+// giveUp books a call that was cut off and has not come back in time.
+func (d *driver) giveUp(t *task) {
+	if key := t.effect.Key(); d.tasks[key] == t {
+		delete(d.tasks, key)
+		d.add(run.Event{Type: run.ToolFinished, Finished: &run.Finished{
+			Action: t.effect.Action, Outcome: cutOutcome(t.effect.Class), Ms: grace.Milliseconds(),
+		}})
 	}
 }
 
@@ -160,6 +159,9 @@ func cutOutcome(class run.Class) run.Outcome {
 // abandon cuts everything off without booking it: the next driver will.
 func (d *driver) abandon() {
 	close(d.gone)
+	for _, timer := range d.timers {
+		timer.Stop()
+	}
 	for _, t := range d.tasks {
 		t.cancel()
 	}
@@ -283,7 +285,7 @@ func (d *driver) bookTool(r result) {
 	case r.err == nil:
 	case unknown && r.task.effect.Class != run.Safe:
 		finished.Outcome, finished.Output = run.Unknown, problem.From(r.err).Detail
-	case !r.task.cut.IsZero():
+	case r.task.cut:
 		finished.Outcome = run.Cancelled
 	default:
 		finished.Outcome, finished.Output = run.Errored, problem.From(r.err).Detail

@@ -153,7 +153,17 @@ func (e *Engine) Close(ctx context.Context) error {
 		<-done
 	}
 	e.cancel()
-	e.effects.Wait()
+	gone := make(chan struct{})
+	go func() {
+		e.effects.Wait()
+		close(gone)
+	}()
+	timer := time.NewTimer(grace)
+	defer timer.Stop()
+	select {
+	case <-gone:
+	case <-timer.C: // a tool that does not listen: its call is cut off with the process
+	}
 	return nil
 }
 

@@ -28,7 +28,7 @@ type journal struct {
 	created chan<- error   // of a new run: told what became of the first commit
 	jobbed  time.Time      // the gate's expiry for which a job is written
 	failed  int            // commits that have failed in a row
-	retryAt time.Time      // when to try again; zero = at once
+	resting bool           // it is too early to try again
 }
 
 // add applies an event to the state and queues it for the log. A fact that is
@@ -57,7 +57,7 @@ func (d *driver) claim() {
 
 // submit puts the queue in flight, if nothing is.
 func (d *driver) submit(decision run.Decision) {
-	if len(d.queue) == 0 || len(d.inflight) > 0 || d.e.now().Before(d.retryAt) {
+	if len(d.queue) == 0 || len(d.inflight) > 0 || d.resting {
 		return
 	}
 	d.inflight, d.queue = d.queue, nil
@@ -87,7 +87,7 @@ func (d *driver) settle(ctx context.Context, err error) {
 	case d.final != nil:
 	case err == nil:
 		d.claimed = true
-		d.failed, d.retryAt = 0, time.Time{}
+		d.failed = 0
 		d.stored = events[len(events)-1].Seq
 		d.feed.publish(events, false)
 		d.e.observe(events, &d.state)
@@ -147,7 +147,7 @@ const readTimeout = 10 * time.Second
 // kept and appended behind whatever came; intents and decisions are made anew by
 // the core. It reports whether the state is whole again.
 func (d *driver) refold(cause error) bool {
-	if cause == nil && d.e.now().Before(d.retryAt) {
+	if cause == nil && d.resting {
 		return false
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), readTimeout)
@@ -211,7 +211,7 @@ func overtaken(cause error) bool {
 
 func (d *driver) backOff(cause error) {
 	d.failed++
-	d.retryAt = d.e.now().Add(min(firstRetry<<min(d.failed, 10), lastRetry))
+	d.rest(min(firstRetry<<min(d.failed, 10), lastRetry))
 	if d.failed == 1 {
 		d.e.cfg.Logger.Warn("a run's events can't be stored now; trying again",
 			"run", d.id.String(), "error", problem.From(cause))

@@ -121,6 +121,7 @@ func TestClockSetBack(t *testing.T) {
 		}
 		w.close(10 * time.Second)
 		w.store.Close()
+		time.Sleep(time.Minute)
 	})
 }
 

@@ -33,38 +33,15 @@ func (e *Engine) Watch(ctx context.Context, project string, id run.ID, from Curs
 			yield(Update{}, problem.Invalid("after", "the run has only %d events", line.Seq))
 			return
 		}
-		if line.Status.Terminal() && from.Seq == line.Seq {
-			return // it has read everything
-		}
 		// From here on the feed is complete: what it misses is on disk by now.
 		f.learn(line)
 		r := &reader{e: e, f: f, id: id, at: from, live: line.Seq, yield: yield}
-		if r.torn, err = e.insideReply(ctx, id, from); err != nil {
+		if over, err := r.resume(ctx); err != nil {
 			yield(Update{}, err)
-			return
-		}
-		r.read(ctx)
-	}
-}
-
-// insideReply reports whether the event at which a reader resumes came while a
-// reply was being written. The reader may have some of that reply then, and the
-// event's id does not say how much.
-func (e *Engine) insideReply(ctx context.Context, id run.ID, from Cursor) (bool, error) {
-	if from.Seq == 0 || from.Step != 0 {
-		return false, nil
-	}
-	events, err := e.cfg.Log.Load(ctx, id, 0, int(min(from.Seq, maxPage)))
-	if err != nil || len(events) == 0 || events[len(events)-1].Responded != nil {
-		return false, err
-	}
-	before := run.Fold(id, events[:len(events)-1])
-	for _, effect := range run.Decide(&before).Effects {
-		if effect.Kind == run.CallModel {
-			return true, nil
+		} else if !over {
+			r.read(ctx)
 		}
 	}
-	return false, nil
 }
 
 // reader is one Watch under way.
@@ -75,8 +52,39 @@ type reader struct {
 	at    Cursor // what was yielded last, with the place in a reply under way
 	live  int64  // events above this came while it was reading
 	yield func(Update, error) bool
+	done  int  // steps whose whole reply it has
 	torn  bool // it may have some of the reply under way, nobody knows how much
 	said  bool // Rest has been yielded, and nothing since
+}
+
+// resume finds out where a reader that has read before stands: which replies it
+// has, whether it has read the end, and whether the event at which it resumes
+// came while a reply was being written. It may have some of that reply then, and
+// the event's id does not say how much.
+func (r *reader) resume(ctx context.Context) (over bool, err error) {
+	if r.at.Seq == 0 {
+		return false, nil
+	}
+	events, err := r.e.cfg.Log.Load(ctx, r.id, 0, int(min(r.at.Seq, maxPage)))
+	if err != nil || len(events) == 0 {
+		return false, err
+	}
+	last := events[len(events)-1]
+	before := run.Fold(r.id, events[:len(events)-1])
+	r.torn = r.at.Step == 0 && last.Responded == nil && callsModel(&before)
+	s := run.Apply(before, last)
+	r.done = len(s.Turns)
+	return s.Ended != nil, nil
+}
+
+// callsModel reports whether a reply is being written in this state.
+func callsModel(s *run.State) bool {
+	for _, effect := range run.Decide(s).Effects {
+		if effect.Kind == run.CallModel {
+			return true
+		}
+	}
+	return false
 }
 
 func (r *reader) read(ctx context.Context) {
@@ -119,7 +127,7 @@ func (r *reader) next() (updates []Update, changed <-chan struct{}, ended bool) 
 		}
 		return r.event(event), nil, event.Type == run.RunFinished
 	}
-	if d := f.draft; d != nil && d.after <= r.at.Seq {
+	if d := f.draft; d != nil && d.after <= r.at.Seq && d.step > r.done {
 		if updates = r.draft(d); len(updates) > 0 {
 			d.shown = true
 			return updates, nil, false
@@ -167,6 +175,9 @@ func (r *reader) give(u Update) bool {
 		r.at.Seq = event.Seq
 	case event != nil:
 		r.at, r.torn = u.Cursor, false
+		if event.Responded != nil {
+			r.done = max(r.done, event.Responded.Step)
+		}
 	case u.Rest:
 		u.Cursor = Cursor{Seq: r.at.Seq}
 	default:

@@ -38,6 +38,7 @@ func inWorld(t *testing.T, models engine.Models, test func(t *testing.T, w *worl
 		defer func() {
 			w.close(10 * time.Second)
 			w.store.Close()
+			time.Sleep(2 * time.Hour) // tools that do not listen come to their end
 		}()
 		test(t, w)
 	})

@@ -1,0 +1,74 @@
+package engine
+
+import (
+	"time"
+
+	"errand/internal/run"
+)
+
+// alarms are what a driver has to be woken for. They measure how long it is until
+// then and run on the machine's steady clock: a clock that is set forward or back
+// ends no wait and prolongs none. Only the expiry of an approval is a time of day.
+type alarms struct {
+	rung   chan func() // to be run on the driver's goroutine
+	timers []*time.Timer
+	wall   bool      // the alarm for the run's working time is set
+	gate   time.Time // the expiry for which an alarm is set
+	rested [2]int    // step and attempt of the model call whose wait an alarm measures
+	ready  bool      // … and that wait is over
+}
+
+// after has do run on the driver's goroutine when the time has passed.
+func (d *driver) after(wait time.Duration, do func()) {
+	d.timers = append(d.timers, time.AfterFunc(max(wait, 0), func() {
+		select {
+		case d.rung <- do:
+		case <-d.gone:
+		}
+	}))
+}
+
+// expire sets the alarms for what the core wants to be woken for, and appends
+// what the time of day alone has brought about by now. It reports whether it did.
+func (d *driver) expire(decision run.Decision) bool {
+	now := d.e.now()
+	switch {
+	case decision.Wake == run.WallTime && !d.wall:
+		d.wall = true
+		d.after(decision.WakeAt.Sub(now), func() {
+			if d.state.Ended == nil {
+				d.add(run.Event{Type: run.DeadlinePassed, Deadline: &run.Deadline{Which: run.WallTime}})
+			}
+		})
+	case decision.Wake != run.GateTime:
+	case !decision.WakeAt.After(now):
+		before := d.state.Seq
+		for _, event := range d.e.lapse(&d.state) {
+			d.add(event)
+		}
+		return d.state.Seq > before
+	case !decision.WakeAt.Equal(d.gate):
+		d.gate = decision.WakeAt
+		d.after(decision.WakeAt.Sub(now), func() { d.gate = time.Time{} })
+	}
+	return false
+}
+
+// rests reports whether a model call has to wait before it is made again, and
+// sees to it that the driver is woken when the wait is over.
+func (d *driver) rests(call run.Effect) bool {
+	if call.After.IsZero() {
+		return false
+	}
+	if which := [2]int{call.Step, call.Attempt}; d.rested != which {
+		d.rested, d.ready = which, false
+		d.after(call.After.Sub(d.e.now()), func() { d.ready = d.ready || d.rested == which })
+	}
+	return !d.ready
+}
+
+// rest keeps the driver from the disk for a while.
+func (d *driver) rest(wait time.Duration) {
+	d.resting = true
+	d.after(wait, func() { d.resting = false })
+}
