@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -98,7 +99,7 @@ func TestWatchNamesOnce(t *testing.T) {
 }
 
 // skewed is a clock that a test can set.
-type skewed struct{ by time.Duration }
+type skewed struct{ by atomic.Int64 }
 
 // A clock that is set back by an hour holds up nothing for an hour: neither a
 // cancel, nor another try of the model, nor one of the disk.
@@ -112,10 +113,10 @@ func TestClockSetBack(t *testing.T) {
 			return "done", nil
 		}
 		w.engine = engine.New(engine.Config{Log: w.store, Models: model, Tools: w.tools,
-			Now: func() time.Time { return time.Now().Add(clock.by) }})
+			Now: func() time.Time { return time.Now().Add(time.Duration(clock.by.Load())) }})
 		id := w.create(spec())
 		time.Sleep(time.Second)
-		time.AfterFunc(100*time.Millisecond, func() { clock.by = -time.Hour })
+		time.AfterFunc(100*time.Millisecond, func() { clock.by.Store(int64(-time.Hour)) })
 		if s, err := w.engine.Cancel(t.Context(), "p", id, run.Cancel{}); err != nil || s.Status != run.CancelledStatus {
 			t.Errorf("after 2 s the run is %s, %v", s.Status, err)
 		}
