@@ -221,7 +221,7 @@ func (e *Engine) amend(ctx context.Context, project string, id run.ID, change fu
 			return s, err
 		}
 		events = e.extend(&s, events)
-		err = e.append(ctx, &s, events, false)
+		err = e.append(&s, events, false)
 		switch {
 		case err == nil:
 			e.tell(&s, events)
@@ -250,25 +250,31 @@ func (e *Engine) extend(s *run.State, events []run.Event) []run.Event {
 	return events
 }
 
-// append writes events that the state has applied, and waits for the disk.
-func (e *Engine) append(ctx context.Context, s *run.State, events []run.Event, remove bool) error {
+// append writes events that the state has applied, and waits for the disk. A run
+// that goes on after a pause gets a new job for its expiring approvals: the pause
+// may have swallowed the old one.
+func (e *Engine) append(s *run.State, events []run.Event, remove bool) error {
 	line := s.Summarize()
 	line.Deleted = remove
-	return e.commit(ctx, run.Commit{Runs: []run.Append{{
+	commit := run.Commit{Runs: []run.Append{{
 		ID: s.ID, Expected: events[0].Seq - 1, Events: events, Summary: line,
-	}}})
+	}}}
+	if next := run.Decide(s); next.Wake == run.GateTime && events[0].Type == run.RunResumed {
+		commit.Jobs = []run.Job{{Kind: DeadlineJob, Run: s.ID, Due: next.WakeAt}}
+	}
+	err := e.commit(commit)
+	if err != nil && !overtaken(err) {
+		e.wake(s.ID) // they may be on disk all the same
+	}
+	return err
 }
 
-// commit submits c and waits until it is on disk.
-func (e *Engine) commit(ctx context.Context, c run.Commit) error {
+// commit submits c and waits until it is on disk. It waits whatever becomes of the
+// caller: what has been submitted is written, and has to be acted on.
+func (e *Engine) commit(c run.Commit) error {
 	done := make(chan error, 1)
 	e.cfg.Log.Submit(c, func(err error) { done <- err })
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return <-done
 }
 
 // tell shows the events to readers and wakes the driver.
@@ -307,7 +313,7 @@ func (e *Engine) Delete(ctx context.Context, project string, id run.ID, by strin
 			return problem.New(problem.Conflict, "The run is under way (%s); cancel it first.", s.Status)
 		}
 		events := e.lastWords(&s, by)
-		if err = e.append(ctx, &s, events, true); !errors.Is(err, run.ErrConflict) {
+		if err = e.append(&s, events, true); !errors.Is(err, run.ErrConflict) {
 			if err == nil {
 				e.tell(&s, events)
 			}

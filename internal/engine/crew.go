@@ -40,7 +40,7 @@ func (e *Engine) Create(ctx context.Context, n NewRun) (run.State, error) {
 		d.submit(run.Decision{})
 		go func() {
 			defer e.release(n.ID, f)
-			if d.settle(e.ctx, <-d.settled); d.final == nil {
+			if d.settle(e.ctx, <-d.settled); d.final == nil || d.doubt {
 				e.wake(n.ID)
 			}
 		}()
@@ -90,6 +90,9 @@ func (e *Engine) employ(d *driver, f *feed) {
 	defer e.workers.Done()
 	defer e.release(d.id, f)
 	d.drive(e.ctx)
+	if d.doubt {
+		e.wake(d.id)
+	}
 }
 
 // wake sees to it that a run which needs a driver gets one: the one it has looks
@@ -212,7 +215,7 @@ func (e *Engine) Deadline(ctx context.Context, job run.Job) error {
 	if next.Wake != run.GateTime {
 		return nil
 	}
-	return e.commit(ctx, run.Commit{Jobs: []run.Job{{Kind: DeadlineJob, Run: job.Run, Due: next.WakeAt}}})
+	return e.commit(run.Commit{Jobs: []run.Job{{Kind: DeadlineJob, Run: job.Run, Due: next.WakeAt}}})
 }
 
 // ignore returns err unless it is a problem with this code.

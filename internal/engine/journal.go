@@ -24,6 +24,7 @@ type journal struct {
 	asked   bool           // the event that says so is queued, in flight or on disk
 	claimed bool           // it is on disk
 	deed    uint64         // its ID
+	doubt   bool           // the run's first event may be on disk, although the store has said otherwise
 	rows    []run.RowWrite // go with the next commit
 	created chan<- error   // of a new run: told what became of the first commit
 	jobbed  time.Time      // the gate's expiry for which a job is written
@@ -82,6 +83,7 @@ func (d *driver) settle(ctx context.Context, err error) {
 		d.created <- err
 		d.created = nil
 		d.final = err // of a run that was not created nobody has the id
+		d.doubt = err != nil && !overtaken(err)
 	}
 	switch {
 	case d.final != nil:
