@@ -12,34 +12,34 @@ import (
 type alarms struct {
 	rung   chan func() // to be run on the driver's goroutine
 	timers []*time.Timer
-	wall   bool      // the alarm for the run's working time is set
-	gate   time.Time // the expiry for which an alarm is set
-	rested [2]int    // step and attempt of the model call whose wait an alarm measures
-	ready  bool      // … and that wait is over
+	wall   *time.Timer // for the end of the run's working time; nil while it does not work
+	gate   time.Time   // the expiry for which an alarm is set
+	rested [2]int      // step and attempt of the model call whose wait an alarm measures
+	ready  bool        // … and that wait is over
 }
 
 // after has do run on the driver's goroutine when the time has passed.
-func (d *driver) after(wait time.Duration, do func()) {
-	d.timers = append(d.timers, time.AfterFunc(max(wait, 0), func() {
+func (d *driver) after(wait time.Duration, do func()) *time.Timer {
+	timer := time.AfterFunc(max(wait, 0), func() {
 		select {
 		case d.rung <- do:
 		case <-d.gone:
 		}
-	}))
+	})
+	d.timers = append(d.timers, timer)
+	return timer
 }
 
 // expire sets the alarms for what the core wants to be woken for, and appends
 // what the time of day alone has brought about by now. It reports whether it did.
 func (d *driver) expire(decision run.Decision) bool {
 	now := d.e.now()
+	if len(decision.Effects) == 0 {
+		d.disarm()
+	}
 	switch {
-	case decision.Wake == run.WallTime && !d.wall:
-		d.wall = true
-		d.after(decision.WakeAt.Sub(now), func() {
-			if d.state.Ended == nil {
-				d.add(run.Event{Type: run.DeadlinePassed, Deadline: &run.Deadline{Which: run.WallTime}})
-			}
-		})
+	case decision.Wake == run.WallTime && d.wall == nil:
+		d.wall = d.after(decision.WakeAt.Sub(now), d.outOfTime)
 	case decision.Wake != run.GateTime:
 	case !decision.WakeAt.After(now):
 		before := d.state.Seq
@@ -52,6 +52,22 @@ func (d *driver) expire(decision run.Decision) bool {
 		d.after(decision.WakeAt.Sub(now), func() { d.gate = time.Time{} })
 	}
 	return false
+}
+
+// outOfTime ends a run whose working time is used up, if it still works.
+func (d *driver) outOfTime() {
+	if d.wall != nil && d.state.Ended == nil {
+		d.add(run.Event{Type: run.DeadlinePassed, Deadline: &run.Deadline{Which: run.WallTime}})
+	}
+}
+
+// disarm stops the working time: the run does not work now, or its state is read
+// again. The next decision that names effects sets the alarm for what is left.
+func (d *driver) disarm() {
+	if d.wall != nil {
+		d.wall.Stop()
+		d.wall = nil
+	}
 }
 
 // rests reports whether a model call has to wait before it is made again, and

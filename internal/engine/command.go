@@ -29,7 +29,12 @@ type Decision struct {
 func (e *Engine) Decide(ctx context.Context, project string, id run.ID, d Decision) (run.State, error) {
 	actions := slices.Compact(slices.Sorted(slices.Values(d.Actions)))
 	var open []string
+	var late bool
 	s, err := e.amend(ctx, project, id, func(s *run.State) (_ []run.Event, err error) {
+		if lapsed := e.lapse(s); lapsed != nil {
+			late = true
+			return lapsed, nil
+		}
 		open, err = undecided(s, actions, &d)
 		if err != nil || len(open) == 0 {
 			return nil, err
@@ -39,7 +44,10 @@ func (e *Engine) Decide(ctx context.Context, project string, id run.ID, d Decisi
 			Reason: d.Reason, By: d.By, ByName: d.ByName,
 		}}}, nil
 	})
-	if err != nil || len(open) > 0 {
+	switch {
+	case err == nil && late:
+		return e.Decide(ctx, project, id, d) // now that what nobody decided in time is written
+	case err != nil || len(open) > 0:
 		return s, err
 	}
 	return e.asDecided(ctx, id, actions)

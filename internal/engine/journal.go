@@ -169,6 +169,7 @@ func (d *driver) refold(cause error) bool {
 	facts := d.lost
 	d.lost, d.jobbed = nil, time.Time{}
 	clear(d.held)
+	d.disarm()
 	d.state = run.Fold(d.id, events)
 	d.stored = d.state.Seq
 	d.feed.learn(d.state.Summarize())

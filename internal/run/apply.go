@@ -280,8 +280,8 @@ func (s *State) status() Status {
 // busy reports whether a driver has something under way: the time until the next
 // event counts as work.
 func (s *State) busy() bool {
-	if s.Status == Running {
-		return true
+	if s.Status == Running || s.Paused {
+		return !s.Paused
 	}
 	if last := s.Last(); last != nil && s.Ended == nil {
 		for i := range last.Actions {
