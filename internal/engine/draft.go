@@ -11,7 +11,7 @@ import (
 // of deltas carry.
 type draft struct {
 	step, attempt int
-	after         int64 // the log's seq when the call began: shown once that is on disk
+	after         int64 // the log's seq when the call began; 0 until that is on disk
 	text          []byte
 	spans         []stretch
 	called        bool // the model has asked for a tool

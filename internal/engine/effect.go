@@ -197,7 +197,9 @@ func (d *driver) callModel(ctx context.Context, effect run.Effect) {
 	}
 	seen := len(d.state.Messages)
 	feed, began, models, now := d.feed, d.e.now(), d.e.cfg.Models, d.e.now
-	feed.begin(effect.Step, effect.Attempt, d.state.Seq)
+	feed.begin(effect.Step, effect.Attempt)
+	d.asking = d.state.Seq
+	d.unveil()
 	d.launch(ctx, effect, func(ctx context.Context, r *result) {
 		r.seen, r.trimmed = seen, trimmed
 		r.reply, r.err = models.Reply(ctx, request, func(delta run.Delta) {
@@ -207,6 +209,15 @@ func (d *driver) callModel(ctx context.Context, effect run.Effect) {
 			feed.write(effect.Step, effect.Attempt, delta)
 		})
 	})
+}
+
+// unveil shows the reply that is being written once everything before it is on
+// disk: from then on no conflict can move it to another place in the log.
+func (d *driver) unveil() {
+	if d.asking > 0 && d.stored >= d.asking {
+		d.feed.open(d.asking)
+		d.asking = 0
+	}
 }
 
 // tries is how often a safe or keyed call is made when its answer gets lost: the

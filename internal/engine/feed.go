@@ -81,9 +81,19 @@ func (f *feed) publish(events []run.Event, rest bool) {
 	})
 }
 
-// begin starts the draft of an attempt.
-func (f *feed) begin(step, attempt int, after int64) {
-	f.update(func() { f.draft = &draft{step: step, attempt: attempt, after: after} })
+// begin starts the draft of an attempt, which nobody sees yet.
+func (f *feed) begin(step, attempt int) {
+	f.update(func() { f.draft = &draft{step: step, attempt: attempt} })
+}
+
+// open shows the draft to readers who have read the log up to the seq after which
+// its call began, now that this much is on disk.
+func (f *feed) open(after int64) {
+	f.update(func() {
+		if f.draft != nil {
+			f.draft.after = after
+		}
+	})
 }
 
 // write adds to the draft of an attempt, if it is still the current one.

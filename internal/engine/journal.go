@@ -15,6 +15,7 @@ import (
 // one that has lost a race.
 type journal struct {
 	stored   int64 // seq up to which the log is on disk
+	asking   int64 // the log's seq when the model call under way began; 0 once that is on disk
 	queue    []run.Event
 	inflight []run.Event
 	lost     []run.Event // facts to append again; not nil while the log has to be read again first
@@ -94,6 +95,7 @@ func (d *driver) settle(ctx context.Context, err error) {
 		d.feed.publish(events, false)
 		d.e.observe(events, &d.state)
 		d.release(ctx)
+		d.unveil()
 		if d.missed {
 			d.refresh(ctx)
 		}
@@ -178,6 +180,10 @@ func (d *driver) refold(cause error) bool {
 		if !contains(events, fact.ID) {
 			d.add(fact)
 		}
+	}
+	if d.asking > 0 {
+		d.asking = d.state.Seq
+		d.unveil()
 	}
 	return true
 }

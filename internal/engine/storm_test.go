@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,13 +36,13 @@ func TestStorm(t *testing.T) {
 }
 
 // stormy shakes a log with the dice until calm is set.
-func stormy(log *shaky, dice *dice, calm *bool) {
+func stormy(log *shaky, dice *dice, calm *atomic.Bool) {
 	log.before = func(*run.Commit) {
 		time.Sleep(time.Duration(dice.IntN(60)) * time.Millisecond)
 	}
 	log.after = func(_ *run.Commit, err error) error {
 		time.Sleep(time.Duration(dice.IntN(60)) * time.Millisecond)
-		if *calm {
+		if calm.Load() {
 			return err
 		}
 		log.blind.Store(dice.IntN(8) == 0)
@@ -54,16 +55,16 @@ func stormy(log *shaky, dice *dice, calm *bool) {
 
 func storm(t *testing.T, seed uint64) {
 	dice := &dice{rand: rand.New(rand.NewPCG(seed, 2))}
-	calm := false
+	calm := &atomic.Bool{}
 	w := &world{t: t, tools: newLedger(), models: talkative(dice)}
 	w.store = memory.New(memory.Config{Now: time.Now, Refuse: func(*run.Commit) error {
-		if !calm && dice.IntN(20) == 0 {
+		if !calm.Load() && dice.IntN(20) == 0 {
 			return problem.New(problem.StorageFull, "The disk is full.")
 		}
 		return nil
 	}})
 	log := &shaky{Store: w.store}
-	stormy(log, dice, &calm)
+	stormy(log, dice, calm)
 	w.tools.behave = func(ctx context.Context, call run.ToolCall) (string, error) {
 		if !sleep(ctx, time.Duration(dice.IntN(1000))*time.Millisecond) {
 			return "", problem.New(problem.ToolUnknown, "cut")
@@ -94,7 +95,7 @@ func storm(t *testing.T, seed uint64) {
 	}
 	var readers sync.WaitGroup
 	for _, id := range ids {
-		readers.Go(func() { w.follow(id, dice, &calm) })
+		readers.Go(func() { w.follow(id, dice, calm) })
 	}
 	for range 60 {
 		time.Sleep(time.Duration(dice.IntN(500)) * time.Millisecond)
@@ -105,7 +106,7 @@ func storm(t *testing.T, seed uint64) {
 			open()
 		}
 	}
-	calm = true
+	calm.Store(true)
 	log.blind.Store(false)
 	time.Sleep(time.Minute)
 	for _, id := range ids {
@@ -138,13 +139,13 @@ func talkative(dice *dice) *script.Model {
 
 // follow reads a run's stream to its end, over any number of connections: each
 // event comes once and in order, and the text of each step is the reply's.
-func (w *world) follow(id run.ID, dice *dice, calm *bool) {
+func (w *world) follow(id run.ID, dice *dice, calm *atomic.Bool) {
 	at, seq, said := engine.Cursor{}, int64(0), map[int]string{}
 	for deadline := time.Now().Add(time.Hour); time.Now().Before(deadline); {
 		ctx, cancel := context.WithTimeout(w.t.Context(), time.Duration(1+dice.IntN(3000))*time.Millisecond)
 		for u, err := range w.engine.Watch(ctx, "p", id, at) {
 			switch {
-			case err != nil && *calm:
+			case err != nil && calm.Load():
 				w.t.Error(err)
 			case err != nil || u.Rest:
 				continue

@@ -77,9 +77,12 @@ func (r *reader) resume(ctx context.Context) (over bool, err error) {
 	return s.Ended != nil, nil
 }
 
-// callsModel reports whether a reply is being written in this state.
+// callsModel reports whether a reply is being written in this state. A pause does
+// not stop one that has begun.
 func callsModel(s *run.State) bool {
-	for _, effect := range run.Decide(s).Effects {
+	going := *s
+	going.Paused = false
+	for _, effect := range run.Decide(&going).Effects {
 		if effect.Kind == run.CallModel {
 			return true
 		}
@@ -127,7 +130,7 @@ func (r *reader) next() (updates []Update, changed <-chan struct{}, ended bool) 
 		}
 		return r.event(event), nil, event.Type == run.RunFinished
 	}
-	if d := f.draft; d != nil && d.after <= r.at.Seq && d.step > r.done {
+	if d := f.draft; d != nil && d.after > 0 && d.after <= r.at.Seq && d.step > r.done {
 		if updates = r.draft(d); len(updates) > 0 {
 			d.shown = true
 			return updates, nil, false
