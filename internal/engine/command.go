@@ -285,17 +285,21 @@ func (e *Engine) commit(c run.Commit) error {
 	return <-done
 }
 
-// tell shows the events to readers and wakes the driver.
+// tell wakes the driver and shows the events to readers, in this order: a driver
+// that is about to leave must not do so behind what readers have seen.
 func (e *Engine) tell(s *run.State, events []run.Event) {
 	live := s.Live()
 	e.mu.Lock()
-	f, driver := e.feeds[s.ID], e.drivers[s.ID]
+	f := e.feeds[s.ID]
+	if live || e.drivers[s.ID] != nil {
+		e.wakeLocked(s.ID)
+	}
+	if s.Ended != nil {
+		e.unqueue(s.ID)
+	}
 	e.mu.Unlock()
 	if f != nil {
 		f.publish(events, !live)
-	}
-	if live || driver != nil {
-		e.wake(s.ID)
 	}
 	if s.Ended != nil {
 		e.observe(events, s)

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"errand/internal/problem"
@@ -26,7 +27,7 @@ func (e *Engine) Create(ctx context.Context, n NewRun) (run.State, error) {
 	created := make(chan error, 1)
 	d := newDriver(e, n.ID, f)
 	d.epoch, d.asked, d.rows, d.created = 1, true, n.Rows, created
-	d.state.ID = n.ID
+	d.state.ID, d.project = n.ID, n.Spec.Project
 	queued, err := e.enlist(d)
 	if err != nil {
 		e.release(n.ID, f)
@@ -40,6 +41,7 @@ func (e *Engine) Create(ctx context.Context, n NewRun) (run.State, error) {
 		d.submit(run.Decision{})
 		go func() {
 			defer e.release(n.ID, f)
+			defer e.arrived()
 			if d.settle(e.ctx, <-d.settled); d.final == nil || d.doubt {
 				e.wake(n.ID)
 			}
@@ -65,10 +67,18 @@ func (e *Engine) enlist(d *driver) (queued bool, err error) {
 	case len(e.drivers) < e.cfg.MaxActive:
 		e.hire(d)
 		return false, nil
-	case len(e.waiting) >= queueFactor*e.cfg.MaxActive:
+	case len(e.waiting)+e.arriving >= queueFactor*e.cfg.MaxActive:
 		return false, overloaded("This server has all the runs that it can take; try again in a moment.")
 	}
+	e.arriving++
 	return true, nil
+}
+
+// arrived says that a queued run is on disk, or that it never will be.
+func (e *Engine) arrived() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.arriving--
 }
 
 func overloaded(detail string) error {
@@ -80,7 +90,7 @@ func overloaded(detail string) error {
 // hire gives the driver its place. The lock is held.
 func (e *Engine) hire(d *driver) {
 	e.drivers[d.id] = d
-	d.feed.start()
+	d.feed.start(d.project)
 	e.workers.Add(1)
 	e.gauge()
 }
@@ -100,6 +110,10 @@ func (e *Engine) employ(d *driver, f *feed) {
 func (e *Engine) wake(id run.ID) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.wakeLocked(id)
+}
+
+func (e *Engine) wakeLocked(id run.ID) {
 	if d := e.drivers[id]; d != nil {
 		select {
 		case d.poke <- struct{}{}:
@@ -117,6 +131,15 @@ func (e *Engine) wake(id run.ID) {
 		return
 	}
 	e.send(id)
+}
+
+// unqueue takes a run that has ended out of the queue. The lock is held.
+func (e *Engine) unqueue(id run.ID) {
+	if e.wanted[id] {
+		delete(e.wanted, id)
+		e.waiting = slices.DeleteFunc(e.waiting, func(other run.ID) bool { return other == id })
+		e.gauge()
+	}
 }
 
 // send starts a driver for a run that exists. The lock is held.
@@ -144,7 +167,9 @@ func (e *Engine) leave(d *driver, rest *run.State) bool {
 func (e *Engine) dismiss(d *driver) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.part(d, nil)
+	if e.part(d, nil); len(d.poke) > 0 {
+		e.wakeLocked(d.id) // someone came while it was giving up
+	}
 }
 
 // part frees the driver's place for the run that has waited longest. The lock is

@@ -81,27 +81,42 @@ func replay(r *run.Responded) *draft {
 	return d
 }
 
-// from yields what lies behind the offset, one delta per stretch. The name of a
-// call comes with the first byte of its arguments, so that an offset says whether
-// it has been told. An offset in the middle of a character, which no frame of ours
-// had, moves to its start.
-func (d *draft) from(offset int) []Update {
+// maxPiece is how many bytes of a reply one delta brings at the most, so that a
+// reader who does not read holds no more than that.
+const maxPiece = 16 << 10
+
+// next returns the delta that lies behind the offset, if there is one. It is of
+// one stretch. The name of a call comes with the first byte of its arguments, so
+// that an offset says whether it has been told. An offset in the middle of a
+// character, which no frame of ours had, moves to its start.
+func (d *draft) next(offset int) (Update, bool) {
+	offset = d.boundary(offset)
+	begin := 0
+	for i := range d.spans {
+		span := &d.spans[i]
+		if from := max(begin, offset); span.end > from {
+			end := d.boundary(min(span.end, from+maxPiece))
+			delta := &run.Delta{Kind: span.kind, Call: span.call, Text: string(d.text[from:end])}
+			if begin >= offset {
+				delta.Name = span.name
+			}
+			return Update{Delta: delta, Cursor: Cursor{Step: d.step, Attempt: d.attempt, Offset: end}}, true
+		}
+		begin = span.end
+	}
+	return Update{}, false
+}
+
+// boundary moves an offset to the start of the character that it is in.
+func (d *draft) boundary(offset int) int {
 	offset = min(max(offset, 0), len(d.text))
 	for offset > 0 && offset < len(d.text) && !utf8.RuneStart(d.text[offset]) {
 		offset--
 	}
-	var updates []Update
-	begin := 0
-	for i := range d.spans {
-		span := &d.spans[i]
-		if span.end > max(begin, offset) {
-			delta := &run.Delta{Kind: span.kind, Call: span.call, Text: string(d.text[max(begin, offset):span.end])}
-			if begin >= offset {
-				delta.Name = span.name
-			}
-			updates = append(updates, Update{Delta: delta, Cursor: Cursor{Step: d.step, Attempt: d.attempt, Offset: span.end}})
-		}
-		begin = span.end
-	}
-	return updates
+	return offset
+}
+
+// is reports whether this is the whole of a stored reply.
+func (d *draft) is(r *run.Responded) bool {
+	return d.step == r.Step && d.attempt == r.Attempt && len(d.text) == len(replay(r).text)
 }

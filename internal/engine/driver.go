@@ -15,6 +15,7 @@ type driver struct {
 	feed  *feed
 	state run.State // with everything, stored or on its way
 	journal
+	project string // of a run that this driver creates
 
 	tasks   map[string]*task
 	held    map[string]int64 // tool calls that wait until their tool.started, of this seq, is on disk

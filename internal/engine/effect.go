@@ -3,13 +3,10 @@ package engine
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"errand/internal/problem"
 	"errand/internal/run"
-	"errand/internal/schema"
 )
 
 // grace is how long a tool call that was cut off has to say what came of it.
@@ -95,13 +92,9 @@ func (d *driver) cutUnnamed(decision run.Decision) {
 	if decision.Hold {
 		return
 	}
-	named := make(map[string]bool, len(decision.Effects))
-	for _, effect := range decision.Effects {
-		named[effect.Key()] = true
-	}
 	for key, t := range d.tasks {
 		switch {
-		case named[key] || t.cut:
+		case t.cut || names(decision, key):
 		case t.effect.Kind == run.CallModel:
 			t.cancel()
 			delete(d.tasks, key)
@@ -111,27 +104,40 @@ func (d *driver) cutUnnamed(decision run.Decision) {
 			d.after(grace, func() { d.giveUp(t) })
 		}
 	}
-	d.dropUnmade(named)
+	d.dropUnmade(decision)
 	for key := range d.held {
-		if action := key[len(run.CallTool)+1:]; !named[key] {
+		if action := key[len(run.CallTool)+1:]; !names(decision, key) {
 			delete(d.held, key)
 			d.add(run.Event{Type: run.ToolFinished, Finished: &run.Finished{Action: action, Outcome: run.Cancelled}})
 		}
 	}
 }
 
+// names reports whether the effect with this key should be under way.
+func names(decision run.Decision, key string) bool {
+	for i := range decision.Effects {
+		if decision.Effects[i].Key() == key {
+			return true
+		}
+	}
+	return false
+}
+
 // dropUnmade books the calls of this driver that are begun in the log, are named
 // no more, and were never made: their intent had reached the disk although the
 // store had said otherwise.
-func (d *driver) dropUnmade(named map[string]bool) {
+func (d *driver) dropUnmade(decision run.Decision) {
 	last := d.state.Last()
 	if last == nil || d.state.Ended != nil {
 		return
 	}
 	for i := range last.Actions {
 		a := &last.Actions[i]
+		if a.Stage != run.StartedStage || a.Epoch != d.epoch {
+			continue
+		}
 		key := (run.Effect{Kind: run.CallTool, Action: a.ID}).Key()
-		if a.Stage == run.StartedStage && a.Epoch == d.epoch && !named[key] && d.tasks[key] == nil && d.held[key] == 0 {
+		if d.tasks[key] == nil && d.held[key] == 0 && !names(decision, key) {
 			d.add(run.Event{Type: run.ToolFinished, Finished: &run.Finished{Action: a.ID, Outcome: run.Cancelled}})
 		}
 	}
@@ -238,7 +244,7 @@ func (d *driver) callTool(ctx context.Context, effect run.Effect) {
 		for try := 1; ; try++ {
 			r.output, r.err = tools.Call(ctx, call)
 			if problem.Is(r.err, problem.ToolChanged) && !approved {
-				r.output, r.err = callCurrent(ctx, tools, call, r.err)
+				r.output, r.err = d.e.callCurrent(ctx, call, r.err)
 			}
 			lost := problem.Is(r.err, problem.ToolUnknown) && call.Tool.Class != run.Once
 			if !lost || try == tries || !pause(ctx, betweenTries<<(try-1)) {
@@ -251,13 +257,13 @@ func (d *driver) callTool(ctx context.Context, effect run.Effect) {
 // callCurrent makes a call by the tool's definition of now. Nobody has approved
 // the one that the run was made with, so nobody is deceived; but a tool that has
 // become more dangerous than the intent on disk says is not called.
-func callCurrent(ctx context.Context, tools Tools, call run.ToolCall, changed error) (run.ToolResult, error) {
-	current, _, err := tools.Current(ctx, call.Project, call.Tool.Name)
-	if err != nil || current.Class != call.Tool.Class {
+func (e *Engine) callCurrent(ctx context.Context, call run.ToolCall, changed error) (run.ToolResult, error) {
+	current, _, err := e.cfg.Tools.Current(ctx, call.Project, call.Tool.Name)
+	if err != nil || current.Class != call.Tool.Class || e.check(&current, string(call.Arguments)) != nil {
 		return run.ToolResult{}, changed
 	}
 	call.Tool = current
-	return tools.Call(ctx, call)
+	return e.cfg.Tools.Call(ctx, call)
 }
 
 // pause waits, and reports whether ctx allowed it.
@@ -272,85 +278,6 @@ func pause(ctx context.Context, wait time.Duration) bool {
 	}
 }
 
-// book turns what an effect reports into a fact.
-func (d *driver) book(r result) {
-	key := r.task.effect.Key()
-	if d.tasks[key] != r.task || d.e.ctx.Err() != nil {
-		return // it was cut off, and the run goes on without it, here or after the next start
-	}
-	delete(d.tasks, key)
-	switch {
-	case r.task.effect.Kind == run.CallTool:
-		d.bookTool(r)
-	case r.err == nil:
-		d.bookReply(r)
-	default:
-		d.bookFailure(r)
-	}
-}
-
-func (d *driver) bookTool(r result) {
-	finished := &run.Finished{Action: r.task.effect.Action, Outcome: run.OK, Output: bound(r.output.Output), Ms: r.took.Milliseconds()}
-	unknown := problem.Is(r.err, problem.ToolUnknown)
-	switch {
-	case r.err == nil:
-	case unknown && r.task.effect.Class != run.Safe:
-		finished.Outcome, finished.Output = run.Unknown, problem.From(r.err).Detail
-	case r.task.cut:
-		finished.Outcome = run.Cancelled
-	default:
-		finished.Outcome, finished.Output = run.Errored, problem.From(r.err).Detail
-	}
-	d.add(run.Event{Type: run.ToolFinished, Finished: finished})
-}
-
-// maxOutput bounds what a tool may tell the model, in bytes. Tools bound their
-// own output; this holds for those that don't.
-const maxOutput = 64 << 10
-
-func bound(output string) string {
-	output = strings.ToValidUTF8(output, "\uFFFD")
-	if len(output) <= maxOutput {
-		return output
-	}
-	end := maxOutput
-	for !utf8.RuneStart(output[end]) {
-		end--
-	}
-	return fmt.Sprintf("%s\n[Cut: %d of %d bytes shown]", output[:end], end, len(output))
-}
-
-func (d *driver) bookReply(r result) {
-	reply := r.reply
-	responded := &run.Responded{
-		Step: r.task.effect.Step, Attempt: r.task.effect.Attempt, Seen: r.seen, Reply: reply,
-		Actions: run.Plan(&d.state, &reply, d.e.check), Trimmed: r.trimmed,
-		Ms: r.took.Milliseconds(), First: r.first.Milliseconds(),
-	}
-	if d.state.Spec.Output != nil && len(reply.Calls) == 0 {
-		responded.Output = d.e.verdict(d.state.Spec.Output, reply.Text)
-	}
-	d.add(run.Event{Type: run.ModelResponded, Responded: responded})
-}
-
-// bookFailure decides whether another attempt is made. A reply that a reader has
-// seen some of, or that asked for a tool, can't be taken back.
-func (d *driver) bookFailure(r result) {
-	failure := problem.From(r.err)
-	failed := &run.Failed{
-		Step: r.task.effect.Step, Attempt: r.task.effect.Attempt, Usage: r.reply.Usage,
-		Code: string(failure.Code), Message: failure.Detail,
-	}
-	again, after := d.e.cfg.Retry(r.err, d.state.Failures+1)
-	if again && !d.feed.exposed(failed.Step, failed.Attempt) {
-		failed.Retry, failed.AfterMs = true, after.Milliseconds()
-	}
-	if failure.Code == problem.Internal {
-		d.e.cfg.Logger.Error("a model call failed in an unforeseen way", "run", d.id.String(), "error", r.err)
-	}
-	d.add(run.Event{Type: run.ModelFailed, Failed: failed})
-}
-
 // unchanged reports whether the tool is still what a person approved. If it is
 // not, the action is pending again, under the definition of now.
 func (d *driver) unchanged(ctx context.Context, a *run.Action) bool {
@@ -358,14 +285,24 @@ func (d *driver) unchanged(ctx context.Context, a *run.Action) bool {
 		return true
 	}
 	current, guard, err := d.e.cfg.Tools.Current(ctx, d.state.Spec.Project, a.Tool.Name)
-	if err != nil {
-		return true // of a tool that has gone, the call itself will say so
-	}
-	if current.Version == a.Tool.Version {
+	switch {
+	case problem.Is(err, problem.NotFound):
+		return true // the call itself will say so
+	case err != nil:
+		d.after(betweenTries, func() {}) // nobody can tell now; ask again
+		return false
+	case current.Version == a.Tool.Version:
 		if guard != nil {
 			d.rows = append(d.rows, *guard) // it must still be so when the intent is written
 		}
 		return true
+	}
+	if fault := d.e.check(&current, a.Arguments); fault != nil {
+		d.add(run.Event{Type: run.ToolFinished, Finished: &run.Finished{
+			Action: a.ID, Outcome: run.Errored, Output: fmt.Sprintf(
+				"%s was changed after this call was planned, and the arguments do not satisfy its schema now: %v. It was not called.", current.Name, fault),
+		}})
+		return false
 	}
 	d.add(run.Event{Type: run.ApprovalExpired, Expired: &run.Expired{
 		Actions: []string{a.ID}, Tool: &current,
@@ -373,24 +310,4 @@ func (d *driver) unchanged(ctx context.Context, a *run.Action) bool {
 		Previews: []string{run.Preview(&current, a.Arguments)},
 	}})
 	return false
-}
-
-// check is the core's question whether a call's arguments satisfy their schema.
-func (e *Engine) check(tool *run.Tool, arguments string) error {
-	if len(tool.Parameters) == 0 {
-		return schema.Object([]byte(arguments))
-	}
-	return e.schemas.Validate(tool.Parameters, []byte(arguments))
-}
-
-// verdict checks an answer against the run's output schema.
-func (e *Engine) verdict(wanted []byte, text string) *run.Verdict {
-	value, ok := schema.Extract(text)
-	if !ok {
-		return &run.Verdict{Problem: "there is no JSON in it"}
-	}
-	if err := e.schemas.Validate(wanted, value); err != nil {
-		return &run.Verdict{Problem: err.Error()}
-	}
-	return &run.Verdict{Value: value}
 }

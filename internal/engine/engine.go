@@ -95,13 +95,14 @@ type Engine struct {
 	effects  sync.WaitGroup
 	workers  sync.WaitGroup
 
-	mu      sync.Mutex
-	drivers map[run.ID]*driver
-	feeds   map[run.ID]*feed
-	waiting []run.ID        // runs that need a driver and found no room, oldest first
-	wanted  map[run.ID]bool // the same, as a set
-	millis  int64           // of the latest id
-	count   uint16          // ids made in that millisecond
+	mu       sync.Mutex
+	drivers  map[run.ID]*driver
+	feeds    map[run.ID]*feed
+	waiting  []run.ID        // runs that need a driver and found no room, oldest first
+	wanted   map[run.ID]bool // the same, as a set
+	arriving int             // queued runs whose first event is on its way to the disk
+	millis   int64           // of the latest id
+	count    uint16          // ids made in that millisecond
 }
 
 // New returns an engine that drives nothing yet.

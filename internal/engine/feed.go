@@ -19,6 +19,8 @@ type feed struct {
 	last    int64         // highest seq known to be on disk
 	events  []run.Event   // the latest of them, without gaps, up to last
 	draft   *draft        // the reply being written
+	said    *draft        // the latest whole reply, for readers who have not read all of it
+	project string        // whose run it is, once somebody knows
 	driven  bool          // a driver is at work here
 	rest    bool          // as far as is published, the run needs no driver
 	state   *run.State    // the run at rest, as its driver left it and nobody changes it any more
@@ -46,6 +48,7 @@ func (f *feed) wait() <-chan struct{} {
 // learn takes over what the store knows of the run, if that is news.
 func (f *feed) learn(line run.Summary) {
 	f.update(func() {
+		f.project = line.Project
 		if line.Seq > f.last {
 			f.last, f.rest, f.events, f.state = line.Seq, !line.Live, nil, nil
 		}
@@ -74,11 +77,21 @@ func (f *feed) publish(events []run.Event, rest bool) {
 		}
 		f.last = last
 		for i := range events {
-			if r := events[i].Responded; r != nil && f.draft != nil && f.draft.step <= r.Step {
-				f.draft = nil
+			if r := events[i].Responded; r != nil {
+				f.conclude(r)
 			}
 		}
 	})
+}
+
+// conclude makes the draft the whole reply that it has become. The lock is held.
+func (f *feed) conclude(r *run.Responded) {
+	if f.said = f.draft; f.said == nil || !f.said.is(r) {
+		f.said = replay(r)
+	}
+	if f.draft != nil && f.draft.step <= r.Step {
+		f.draft = nil
+	}
 }
 
 // begin starts the draft of an attempt, which nobody sees yet.
@@ -114,9 +127,22 @@ func (f *feed) exposed(step, attempt int) bool {
 	return d != nil && d.step == step && d.attempt == attempt && (d.shown || d.called)
 }
 
-// start says that a driver has begun.
-func (f *feed) start() {
-	f.update(func() { f.driven, f.rest, f.state = true, false, nil })
+// start says that a driver has begun; project is empty if it does not know yet.
+func (f *feed) start(project string) {
+	f.update(func() {
+		f.driven, f.rest, f.state = true, false, nil
+		if project != "" {
+			f.project = project
+		}
+	})
+}
+
+// knows reports whether the feed can tell how the run stands without the store:
+// its driver is here, or has just brought it to a rest.
+func (f *feed) knows(project string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.project == project && (f.driven || f.state != nil)
 }
 
 // stop says that the driver has gone; state is the run at rest, nil when the

@@ -175,7 +175,10 @@ func (d *driver) refold(cause error) bool {
 	d.state = run.Fold(d.id, events)
 	d.stored = d.state.Seq
 	d.feed.learn(d.state.Summarize())
-	d.stake(events)
+	if d.stake(events); !d.asked {
+		d.forsake()
+		return true
+	}
 	for _, fact := range facts {
 		if !contains(events, fact.ID) {
 			d.add(fact)
@@ -199,6 +202,17 @@ func (d *driver) stake(events []run.Event) {
 	}
 	d.asked = d.claimed
 	d.claim()
+}
+
+// forsake drops what has begun on a claim that was not written: it has not begun.
+// No call with consequences is among it, because those wait for the disk.
+func (d *driver) forsake() {
+	for key, t := range d.tasks {
+		t.cancel()
+		delete(d.tasks, key)
+	}
+	d.asking = 0
+	d.feed.update(func() { d.feed.draft = nil })
 }
 
 // contains reports whether the event with this ID is in the log. What has just

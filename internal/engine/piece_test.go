@@ -3,7 +3,9 @@ package engine_test
 import (
 	"context"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"unicode/utf8"
 
 	"errand/internal/engine"
@@ -14,7 +16,6 @@ import (
 // A reader who falls behind gets what was said meanwhile in pieces: one who does not
 // read at all holds one of them, and not the rest of a long reply.
 func TestWhatLiesBehindComesInPieces(t *testing.T) {
-	const most = 4 << 10 // bytes of a delta, however much lies behind the reader
 	long := strings.Repeat("Grüße, 日本語 🧙 ", 5000)
 	line := script.Say(long)
 	line.Deltas = []run.Delta{{Kind: run.TextDelta, Text: long}} // all at once
@@ -31,24 +32,21 @@ func TestWhatLiesBehindComesInPieces(t *testing.T) {
 	inWorld(t, model, func(t *testing.T, w *world) {
 		hold = make(chan struct{})
 		id := w.create(spec())
-		for name, from := range map[string]engine.Cursor{
-			"from the start": {}, "from the middle": {Seq: 1, Step: 1, Attempt: 1, Offset: strings.Index(long, "本")},
-		} {
-			read := make(chan []engine.Update)
-			go func() { read <- w.watch(t.Context(), id, from, false) }()
-			if name == "from the start" {
-				defer func() { check(t, name, <-read, long, 0, most) }()
-			} else {
-				defer func() { check(t, name, <-read, long, from.Offset, most) }()
-			}
+		places := []engine.Cursor{{}, {Seq: 1, Step: 1, Attempt: 1, Offset: strings.Index(long, "本")}}
+		var reading sync.WaitGroup
+		for _, from := range places {
+			reading.Go(func() { inPieces(t, w.watch(t.Context(), id, from, false), long, from.Offset) })
 		}
+		synctest.Wait() // both have come to where the reply begins
 		close(hold)
+		reading.Wait()
 	})
 }
 
-// check holds the deltas of a reader against the text behind its offset.
-func check(t *testing.T, name string, updates []engine.Update, text string, offset, most int) {
+// inPieces holds the deltas of a reader against the text behind its offset.
+func inPieces(t *testing.T, updates []engine.Update, text string, offset int) {
 	t.Helper()
+	const most = 16 << 10 // bytes of a delta, however much lies behind the reader
 	said := ""
 	for _, u := range updates {
 		if u.Delta == nil {
@@ -56,10 +54,11 @@ func check(t *testing.T, name string, updates []engine.Update, text string, offs
 		}
 		said += u.Delta.Text
 		if len(u.Delta.Text) > most || !utf8.ValidString(u.Delta.Text) || u.Cursor.Offset != offset+len(said) {
-			t.Fatalf("%s: a delta of %d bytes, up to %d", name, len(u.Delta.Text), u.Cursor.Offset)
+			t.Errorf("from %d: a delta of %d bytes, up to %d", offset, len(u.Delta.Text), u.Cursor.Offset)
+			return
 		}
 	}
 	if said != text[offset:] {
-		t.Errorf("%s: %d bytes were read, %d said", name, len(said), len(text)-offset)
+		t.Errorf("from %d: %d bytes were read, %d said", offset, len(said), len(text)-offset)
 	}
 }

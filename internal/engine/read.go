@@ -42,11 +42,13 @@ func (e *Engine) Get(ctx context.Context, project string, id run.ID) (run.State,
 func (e *Engine) Wait(ctx context.Context, project string, id run.ID) (run.State, error) {
 	f := e.acquire(id)
 	defer e.release(id, f)
-	line, err := e.summary(ctx, project, id)
-	if err != nil {
-		return run.State{}, err
+	if !f.knows(project) {
+		line, err := e.summary(ctx, project, id)
+		if err != nil {
+			return run.State{}, err
+		}
+		f.learn(line)
 	}
-	f.learn(line)
 	for {
 		f.mu.Lock()
 		rest, state, changed := f.rest && !f.driven, f.state, f.wait()

@@ -71,16 +71,18 @@ func storm(t *testing.T, seed uint64) {
 		}
 		return "done " + call.Action, nil
 	}
+	var server atomic.Pointer[engine.Engine] // whoever is not the test's own goroutine asks here
 	open := func() {
 		w.engine = engine.New(engine.Config{
 			Log: log, Models: w.models, Tools: w.tools, Now: time.Now, MaxActive: 2, // of three runs, one waits
 			Retry: func(error, int) (bool, time.Duration) { return true, time.Second },
 		})
+		server.Store(w.engine)
 		w.engine.Start(t.Context())
 	}
 	open()
 	jobs := local.New(local.Config{Store: w.store, Now: time.Now, Handlers: map[string]func(context.Context, run.Job) error{
-		engine.DeadlineJob: func(ctx context.Context, job run.Job) error { return w.engine.Deadline(ctx, job) },
+		engine.DeadlineJob: func(ctx context.Context, job run.Job) error { return server.Load().Deadline(ctx, job) },
 	}})
 	jobs.Start()
 	var ids []run.ID
@@ -95,7 +97,7 @@ func storm(t *testing.T, seed uint64) {
 	}
 	var readers sync.WaitGroup
 	for _, id := range ids {
-		readers.Go(func() { w.follow(id, dice, calm) })
+		readers.Go(func() { w.follow(id, &server, dice, calm) })
 	}
 	for range 60 {
 		time.Sleep(time.Duration(dice.IntN(500)) * time.Millisecond)
@@ -139,11 +141,11 @@ func talkative(dice *dice) *script.Model {
 
 // follow reads a run's stream to its end, over any number of connections: each
 // event comes once and in order, and the text of each step is the reply's.
-func (w *world) follow(id run.ID, dice *dice, calm *atomic.Bool) {
+func (w *world) follow(id run.ID, server *atomic.Pointer[engine.Engine], dice *dice, calm *atomic.Bool) {
 	at, seq, said := engine.Cursor{}, int64(0), map[int]string{}
 	for deadline := time.Now().Add(time.Hour); time.Now().Before(deadline); {
 		ctx, cancel := context.WithTimeout(w.t.Context(), time.Duration(1+dice.IntN(3000))*time.Millisecond)
-		for u, err := range w.engine.Watch(ctx, "p", id, at) {
+		for u, err := range server.Load().Watch(ctx, "p", id, at) {
 			switch {
 			case err != nil && calm.Load():
 				w.t.Error(err)

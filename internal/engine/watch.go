@@ -81,7 +81,7 @@ func (r *reader) resume(ctx context.Context) (over bool, err error) {
 // not stop one that has begun.
 func callsModel(s *run.State) bool {
 	going := *s
-	going.Paused = false
+	going.Paused, going.Queued = false, false
 	for _, effect := range run.Decide(&going).Effects {
 		if effect.Kind == run.CallModel {
 			return true
@@ -92,22 +92,23 @@ func callsModel(s *run.State) bool {
 
 func (r *reader) read(ctx context.Context) {
 	for {
-		updates, changed, ended := r.next()
-		for i := range updates {
-			if !r.give(updates[i]) {
+		n := r.next()
+		switch {
+		case n.update != nil:
+			if !r.give(*n.update) {
 				return
 			}
-		}
-		switch {
-		case ended:
-			return
-		case changed == nil && len(updates) == 0:
+		case n.event != nil:
+			if !r.tell(n.event, n.said) || n.event.Type == run.RunFinished {
+				return
+			}
+		case n.changed == nil:
 			if !r.stored(ctx) {
 				return
 			}
-		case changed != nil:
+		default:
 			select {
-			case <-changed:
+			case <-n.changed:
 			case <-ctx.Done():
 				return
 			case <-r.e.draining:
@@ -117,57 +118,72 @@ func (r *reader) read(ctx context.Context) {
 	}
 }
 
-// next takes what the feed has behind the reader's place. With no update and no
-// channel to wait on, the feed does not have it and the store does.
-func (r *reader) next() (updates []Update, changed <-chan struct{}, ended bool) {
+// news is what a feed has for a reader: a draft's next piece, or an event, or
+// nothing before the next change; else the store has it.
+type news struct {
+	update  *Update
+	event   *run.Event
+	said    *draft // the whole reply of an event that brings one, if the feed has it
+	changed <-chan struct{}
+}
+
+// next takes what the feed has behind the reader's place.
+func (r *reader) next() news {
 	f := r.f
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if r.at.Seq < f.last {
-		event := f.after(r.at.Seq)
-		if event == nil {
-			return nil, nil, false
+		n := news{event: f.after(r.at.Seq)}
+		if n.event != nil && n.event.Responded != nil && f.said != nil && f.said.step == n.event.Responded.Step {
+			n.said = f.said
 		}
-		return r.event(event), nil, event.Type == run.RunFinished
+		return n
 	}
 	if d := f.draft; d != nil && d.after > 0 && d.after <= r.at.Seq && d.step > r.done {
-		if updates = r.draft(d); len(updates) > 0 {
+		if u, ok := r.behind(d); ok {
 			d.shown = true
-			return updates, nil, false
+			return news{update: &u}
 		}
 	}
 	if f.rest && !f.driven && !r.said {
-		r.said = true
-		return []Update{{Rest: true, Cursor: r.at}}, nil, false
+		return news{update: &Update{Rest: true}}
 	}
-	return nil, f.wait(), false
+	return news{changed: f.wait()}
 }
 
-// draft returns what the reader has not seen of the reply being written.
-func (r *reader) draft(d *draft) []Update {
+// behind returns the next that the reader has not seen of a reply.
+func (r *reader) behind(d *draft) (Update, bool) {
+	same := r.at.Step == d.step && r.at.Attempt == d.attempt
+	if !same && (r.torn || r.at.Step == d.step) {
+		return Update{Reset: true, Cursor: Cursor{Step: d.step, Attempt: d.attempt}}, true
+	}
 	offset := 0
-	var updates []Update
-	switch same := r.at.Step == d.step && r.at.Attempt == d.attempt; {
-	case same:
+	if same {
 		offset = r.at.Offset
-	case r.torn || r.at.Step == d.step:
-		updates = append(updates, Update{Reset: true, Cursor: Cursor{Step: d.step, Attempt: d.attempt}})
 	}
-	return append(updates, d.from(offset)...)
+	return d.next(offset)
 }
 
-// event returns an event and what belongs to it: before it the rest of a reply
-// that the reader has begun to read or has been waiting for; behind it the news
-// that the reply it reads has come to nothing.
-func (r *reader) event(event *run.Event) []Update {
-	u := Update{Event: event, Cursor: Cursor{Seq: event.Seq}}
-	switch reply := event.Responded; {
-	case reply != nil && (r.torn || r.at.Step == reply.Step || event.Seq > r.live):
-		return append(r.draft(replay(reply)), u)
-	case r.at.Step != 0 && (event.Type == run.RunDriven || event.Type == run.ModelFailed):
-		return []Update{u, {Reset: true, Cursor: Cursor{Step: r.at.Step, Attempt: r.at.Attempt + 1}}}
+// tell yields an event and what belongs to it: before it the rest of a reply that
+// the reader has begun to read or has been waiting for; behind it the news that
+// the reply it reads will be written anew.
+func (r *reader) tell(event *run.Event, said *draft) bool {
+	reply := event.Responded
+	if reply != nil && (r.torn || r.at.Step == reply.Step || event.Seq > r.live) {
+		if said == nil {
+			said = replay(reply)
+		}
+		for u, more := r.behind(said); more; u, more = r.behind(said) {
+			if !r.give(u) {
+				return false
+			}
+		}
 	}
-	return []Update{u}
+	if !r.give(Update{Event: event, Cursor: Cursor{Seq: event.Seq}}) {
+		return false
+	}
+	again := event.Type == run.RunDriven || event.Failed != nil && event.Failed.Retry
+	return r.at.Step == 0 || !again || r.give(Update{Reset: true, Cursor: Cursor{Step: r.at.Step, Attempt: r.at.Attempt + 1}})
 }
 
 // give yields one update and moves the reader's place. An event in the middle of
@@ -206,12 +222,7 @@ func (r *reader) stored(ctx context.Context) bool {
 		return false
 	}
 	for i := range events {
-		for _, u := range r.event(&events[i]) {
-			if !r.give(u) {
-				return false
-			}
-		}
-		if events[i].Type == run.RunFinished {
+		if !r.tell(&events[i], nil) || events[i].Type == run.RunFinished {
 			return false
 		}
 	}

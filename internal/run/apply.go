@@ -29,6 +29,7 @@ func Apply(s State, e Event) State {
 		s.Usage = s.Usage.Add(lateUsage(e))
 		return s
 	}
+	s.wakes(e)
 	s.fold(e)
 	s.Status = s.status()
 	return s
@@ -39,6 +40,19 @@ func Apply(s State, e Event) State {
 func (s *State) spend(e Event) {
 	if s.busy() && e.Type != RunDriven && e.At.After(s.UpdatedAt) {
 		s.Worked += e.At.Sub(s.UpdatedAt)
+	}
+}
+
+// wakes notes that the event finds a run in which nothing was under way: the
+// driver that comes for it takes over from nobody.
+func (s *State) wakes(e Event) {
+	switch e.Type {
+	case ApprovalDecided, ApprovalExpired, MessageAdded, InputReceived, RunResumed:
+		going := *s
+		going.Paused = false // what was under way when the run was paused goes on
+		if Decide(&going).Waits() {
+			s.Woken = true
+		}
 	}
 }
 
@@ -104,7 +118,10 @@ func (s *State) created(e Event) {
 func (s *State) driven(epoch int64) {
 	if epoch > s.Epoch {
 		s.Epoch = epoch
-		s.Takeovers++
+		if !s.Woken {
+			s.Takeovers++
+		}
+		s.Woken = false
 	}
 }
 

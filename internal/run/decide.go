@@ -76,14 +76,14 @@ func Decide(s *State) Decision {
 	switch {
 	case len(calls.effects) > 0:
 		return s.awake(Decision{Effects: calls.effects})
+	case calls.lost != nil:
+		return s.finish(s.outcomeLost(calls.lost))
 	case calls.over:
 		return s.finish(s.overLimit("tool_calls", "tool calls", s.Spec.Limits.MaxToolCalls))
 	case calls.waiting:
 		return s.awake(Decision{})
 	case calls.refusal != nil:
 		return s.finish(s.rejected(last))
-	case calls.lost != nil:
-		return s.finish(s.outcomeLost(calls.lost))
 	case len(last.Reply.Calls) > 0, s.seen() < len(s.Messages):
 		return s.nextStep()
 	case last.Output != nil && last.Output.Problem != "":

@@ -106,6 +106,7 @@ type Failed struct {
 	Message string `json:"message"`
 	Retry   bool   `json:"retry,omitempty"`    // another attempt may help
 	AfterMs int64  `json:"after_ms,omitempty"` // wait this long first
+	Text    string `json:"text,omitempty"`     // what had come of the reply, when there is no other attempt
 	Usage   Usage  `json:"usage"`
 }
 

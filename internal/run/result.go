@@ -8,7 +8,8 @@ import (
 // How each end reads. The codes are public; limit names which limit was hit.
 
 func (s *State) answered(last *Turn) Ended {
-	result := Result{Summary: last.Reply.Text}
+	cut := last.Reply.Finish == "length" || last.Reply.Finish == "content_filter"
+	result := Result{Summary: last.Reply.Text, Partial: cut}
 	if last.Output != nil {
 		result.Output = last.Output.Value
 	}
@@ -102,6 +103,9 @@ func (s *State) failure(reason StopReason, limit, message string) Ended {
 // partial is what the run has to show when it ends before an answer: the last
 // thing that the model said.
 func (s *State) partial() Result {
+	if s.LastFail != nil && s.LastFail.Text != "" {
+		return Result{Summary: s.LastFail.Text, Partial: true}
+	}
 	for i := len(s.Turns) - 1; i >= 0; i-- {
 		if text := s.Turns[i].Reply.Text; text != "" {
 			return Result{Summary: text, Partial: true}

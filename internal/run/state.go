@@ -58,6 +58,7 @@ type State struct {
 
 	Failures  int     // failed model calls of the step under way
 	Takeovers int     // drivers that came during the step under way
+	Woken     bool    // it was at rest, and no driver has come for it yet
 	LastFail  *Failed // the latest of them
 	FailedAt  time.Time
 

@@ -235,6 +235,16 @@ var stories = map[string]string{
 		crash act_01
 		-> end failed tool_error`,
 
+	"where nobody can be asked, a crash ends the run although a person is still to decide": `
+		tools send:once pay:once
+		gate pay
+		fail
+		reply send{} pay{}
+		start act_01
+		takeover
+		crash act_01
+		-> end failed tool_error`,
+
 	"where nobody can be asked, a broken connection costs the call only": `
 		tools send:once
 		fail
