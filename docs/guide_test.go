@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -41,6 +42,35 @@ func TestReadme(t *testing.T) {
 	}
 	if sent := mail.Messages(); len(sent) != 1 {
 		t.Errorf("README.md approves one e-mail, and %d were sent: %+v", len(sent), sent)
+	}
+}
+
+// settings is a block of errand.yaml.
+var settings = regexp.MustCompile("(?s)```yaml\n(.*?)```")
+
+// TestGuideSettings: the server takes what the guide writes into errand.yaml.
+func TestGuideSettings(t *testing.T) {
+	text, err := os.ReadFile("guide.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := settings.FindAllStringSubmatch(string(text), -1)
+	if len(blocks) == 0 {
+		t.Fatal("guide.md has no block of settings; has its form changed?")
+	}
+	for _, block := range blocks {
+		file := filepath.Join(t.TempDir(), "errand.yaml")
+		if err := os.WriteFile(file, []byte(block[1]), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var out strings.Builder
+		args := []string{"doctor", "--config", file, "--data", t.TempDir()}
+		app.Main(t.Context(), args, []string{"LOCAL_KEY=x"}, app.Stdio{In: strings.NewReader(""), Out: &out, Err: &out})
+		for _, fits := range []string{"ok    settings", "ok    tools"} { // the model server is not there
+			if !strings.Contains(out.String(), fits) {
+				t.Errorf("want %s for these settings:\n%s%s", fits, block[1], &out)
+			}
+		}
 	}
 }
 

@@ -193,6 +193,7 @@ func (o open) Matching(context.Context, string, string) ([]run.Tool, error) {
 
 func (open) Check(string) error { return nil }
 func (open) Window(string) int  { return 0 }
+func (open) Priced(string) bool { return true }
 
 // TestCatalogFails: a store that fails is not taken for a wrong definition.
 func TestCatalogFails(t *testing.T) {

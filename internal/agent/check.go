@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -45,6 +46,8 @@ type Models interface {
 	Check(model string) error
 	// Window is the model's context in tokens, or 0 when that is not known.
 	Window(model string) int
+	// Priced reports whether it is known what the model's replies cost.
+	Priced(model string) bool
 }
 
 // Catalog is what definitions are held against. Tools, Models and Schemas must
@@ -111,6 +114,7 @@ func CheckSaved(d *Definition, faults Faults) {
 // whether the definition did is faults.Problem.
 func (c *Catalog) Check(ctx context.Context, project string, d *Definition, faults Faults) ([]run.Tool, error) {
 	c.CheckModel(d.Model, faults)
+	c.CheckCost(d.Model, d.Limits.MaxCost, faults)
 	tools, err := c.Resolve(ctx, project, d, faults)
 	if err != nil {
 		return nil, err
@@ -138,7 +142,16 @@ func (c *Catalog) CheckModel(model string, faults Faults) {
 	if model == "" {
 		faults.Add("model", "is required: name a model, or default.")
 	} else if err := c.Models.Check(model); err != nil {
-		faults.Add("model", problem.From(err).Detail)
+		refused := problem.From(err) // Detail names the field itself; the fault's key does so here
+		faults.Add("model", cmp.Or(refused.Fields["model"], refused.Detail))
+	}
+}
+
+// CheckCost refuses a limit of money that would hold nothing back, because what
+// the model costs is not known; 0 is no limit.
+func (c *Catalog) CheckCost(model string, limit run.Micros, faults Faults) {
+	if limit > 0 && !faults.Under("model") && !c.Models.Priced(model) {
+		faults.Add("limits.max_cost_usd", fmt.Sprintf("cannot be kept: the price of %s is not known here. Its operator can name it under prices in errand.yaml; limits.max_tokens needs no price.", model))
 	}
 }
 

@@ -83,13 +83,13 @@ func assemble(ctx context.Context, p *process, cfg config.Config, o options) (_ 
 	if a.models, err = a.newRouter(endpoints, o.pace); err != nil {
 		return nil, usage(err) // all that these two refuse is in the settings
 	}
-	if a.tools, err = a.newTools(); err != nil {
+	if a.tools, err = a.newTools(a.store); err != nil {
 		return nil, usage(err)
 	}
 	a.redactor.Add(a.tools.Secrets())
 	a.engine = engine.New(engine.Config{
 		Log: a.store, Models: counted{a.models, a.metrics}, Tools: &watched{Set: a.tools, redactor: a.redactor}, Now: p.now,
-		Retry: a.models.Retry, Logger: a.logger, Meter: meter{a.metrics}, MaxActive: cfg.MaxActive,
+		Retry: a.models.Retry, Logger: a.logger, Meter: meter{a.metrics}, MaxActive: a.mostActive(),
 	})
 	a.jobs = local.New(local.Config{
 		Store: a.store, Now: p.now, Logger: a.logger,

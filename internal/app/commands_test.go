@@ -42,6 +42,7 @@ func TestFaultsSayWhatToDoNext(t *testing.T) {
 		"no task":            {args: []string{"run"}, code: exitUsage, want: []string{"errand run"}},
 		"resume with a task": {args: []string{"run", "--resume", "run_x", "task"}, code: exitUsage, want: []string{"--resume"}},
 		"approve alone":      {args: []string{"run", "--approve", "act_01", "task"}, code: exitUsage, want: []string{"--resume"}},
+		"empty page":         {args: []string{"runs", "list", "--limit", "0"}, code: exitUsage, want: []string{"--limit", "1 to 100"}},
 		"agent and tool":     {args: []string{"run", "--agent", "a", "--tool", "b", "task"}, code: exitUsage, want: []string{"--tool"}},
 		"unknown setting":    {env: []string{"ERRAND_RATE_LIMIT=3"}, args: []string{"serve"}, code: exitUsage, want: []string{"ERRAND_RATE_LIMIT"}},
 		"postgres":           {env: []string{"ERRAND_STORE=postgres://h/d"}, args: []string{"serve"}, code: exitUsage, want: []string{"postgres://…", "SQLite"}},
@@ -187,6 +188,12 @@ func TestRunWithoutATerminalWaitsAndGoesOn(t *testing.T) {
 		t.Fatalf("%s: exit %d, %d e-mails\n%s%s", how, code, len(mails.Messages()), out, errs)
 	}
 	resume := strings.Fields(how)[:5]
+	for _, both := range [][]string{{"act_03", "act_03"}, {"all", "act_03"}} {
+		code, _, errs = w.run(append(resume, "--approve", both[0], "--reject", both[1])...)
+		if code != exitUsage || len(mails.Messages()) != 1 || !strings.Contains(errs, "act_03") {
+			t.Errorf("approved and rejected at once: exit %d, %d e-mails, %s", code, len(mails.Messages()), errs)
+		}
+	}
 	code, out, errs = w.run(append(resume, "--approve", "all", "--json")...)
 	if code != exitOK || len(mails.Messages()) != 3 || !strings.Contains(out, `"status": "completed"`) {
 		t.Errorf("exit %d, %d e-mails\n%s%s", code, len(mails.Messages()), out, errs)
@@ -286,6 +293,10 @@ func TestDoctor(t *testing.T) {
 	}
 	if code, out, _ := w.with("ERRAND_ADRR=x").run("doctor"); code != exitFailed || !strings.Contains(out, "ERRAND_ADDR") {
 		t.Errorf("with a misspelt setting: exit %d\n%s", code, out)
+	}
+	query := w.file("query.yaml", "sql: {a.b: {dsn: a.db, statement: 'SELECT :x', parameters: {x: text}}}")
+	if code, out, _ := newWorld(t).run("doctor", "--config", query); code != exitFailed || !strings.Contains(out, "sql.a.b.parameters.x") {
+		t.Errorf("with a tool that can't be made: exit %d\n%s", code, out)
 	}
 }
 

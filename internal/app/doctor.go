@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
+	"errand/internal/auth"
 	"errand/internal/config"
 	"errand/internal/model/router"
 	"errand/internal/problem"
@@ -18,8 +20,8 @@ type doctorCommand struct{ settingFlags }
 
 // Help is the command's longer help.
 func (doctorCommand) Help() string {
-	return `Looks at what errand serve would use: the settings, the data directory, and whether
-each model server answers. Exit code 1 when something is wrong.`
+	return `Looks at what errand serve would use: the settings, the tools that they define, the data
+directory, and whether each model server answers. Exit code 1 when something is wrong.`
 }
 
 // check is one thing that was looked at.
@@ -38,7 +40,7 @@ func (c *doctorCommand) Run(ctx context.Context, p *process) error {
 	}
 	checks := []check{{"settings", file, err}}
 	if err == nil {
-		checks = append(checks, checkStorage(ctx, p, cfg))
+		checks = append(checks, checkTools(ctx, p, cfg), checkStorage(ctx, p, cfg))
 		checks = append(checks, checkModels(ctx, p, cfg)...)
 	}
 	sick := false
@@ -61,6 +63,21 @@ func publicText(err error) string {
 		return public.Detail
 	}
 	return err.Error()
+}
+
+// checkTools makes the tools that the settings define. It calls none.
+func checkTools(ctx context.Context, p *process, cfg config.Config) check {
+	a := &assembly{cfg: cfg, now: p.now}
+	made, err := a.newTools(nil)
+	if err != nil {
+		return check{what: "tools", err: err}
+	}
+	var names []string
+	listed, err := made.List(ctx, auth.DefaultProject)
+	for i := range listed {
+		names = append(names, listed[i].Tool.Name)
+	}
+	return check{what: "tools", how: strings.Join(names, ", "), err: errors.Join(err, made.Close())}
 }
 
 // checkStorage opens the data directory if it is there and nobody has it.

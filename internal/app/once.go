@@ -223,12 +223,18 @@ func (o *once) resume(ctx context.Context) (id, after string, err error) {
 		}
 		seq = event.Seq
 	}
+	approve, reject := chosen(o.Approve, run), chosen(o.Reject, run)
+	for _, action := range reject {
+		if slices.Contains(approve, action) {
+			return "", "", usage(fmt.Errorf("%s is in both --approve and --reject: decide for one", action))
+		}
+	}
 	if run.Status == "paused" {
 		if _, err := o.api.Runs.Resume(ctx, run.ID); err != nil {
 			return "", "", err
 		}
 	}
-	for _, d := range []client.Decision{{Actions: chosen(o.Approve, run)}, {Actions: chosen(o.Reject, run), Reject: true}} {
+	for _, d := range []client.Decision{{Actions: approve}, {Actions: reject, Reject: true}} {
 		if len(d.Actions) == 0 {
 			continue
 		}
@@ -295,7 +301,11 @@ func (o *once) finish(run client.Run) error {
 
 // howTo says what a waiting run waits for and how it goes on.
 func (o *once) howTo(run client.Run) {
-	again := fmt.Sprintf("errand run --data %s --resume %s", quoted(o.data), run.ID)
+	again := "errand run --data " + quoted(o.data)
+	if o.Config != "" { // it may define the tools
+		again += " --config " + quoted(o.Config)
+	}
+	again += " --resume " + run.ID
 	switch run.Status {
 	case "awaiting_approval":
 		o.p.note("\n%s waits for approval:\n", run.ID)

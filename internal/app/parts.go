@@ -104,8 +104,9 @@ func (a *assembly) answering() string {
 	return name
 }
 
-// newTools makes the tools that are configured.
-func (a *assembly) newTools() (*tool.Set, error) {
+// newTools makes the tools that are configured. Rows has those that projects
+// register; nil = none.
+func (a *assembly) newTools(rows tool.Rows) (*tool.Set, error) {
 	holes, err := egress.ParseAllow(strings.Join(a.cfg.EgressAllow, ","))
 	if err != nil {
 		return nil, fmt.Errorf("egress_allow: %w", err)
@@ -130,7 +131,7 @@ func (a *assembly) newTools() (*tool.Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	return tool.NewSet(tool.Config{Builtin: builtin, Defined: defined, HTTP: toolhttp.New(guard, agent), Rows: a.store})
+	return tool.NewSet(tool.Config{Builtin: builtin, Defined: defined, HTTP: toolhttp.New(guard, agent), Rows: rows})
 }
 
 func (a *assembly) queries() map[string]sql.Query {

@@ -3,6 +3,7 @@ package app
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"net"
 	"net/http"
 	"time"
@@ -54,6 +55,15 @@ func (p *process) printJSON(value any) error {
 type paging struct {
 	Limit int    `help:"How many at most, 1 to 100." default:"20"`
 	After string `help:"Only what comes after this one in the list." placeholder:"ID"`
+}
+
+// Validate refuses what the client would take for a limit that was left out; kong
+// calls it.
+func (l paging) Validate() error {
+	if l.Limit < 1 || l.Limit > 100 {
+		return errors.New("--limit: must be from 1 to 100")
+	}
+	return nil
 }
 
 // more tells a person how to see the next page.

@@ -152,6 +152,7 @@ func (a *assembly) begin(ctx context.Context, guest string) error {
 // serve answers until the server is closed.
 func (a *assembly) serve(server *http.Server, listener net.Listener) error {
 	var err error
+	listener = a.wire.Guard(listener, wire.Door{Most: mostConnections(), Secure: a.cfg.TLSCert != ""})
 	if a.cfg.TLSCert != "" {
 		err = server.ServeTLS(listener, a.cfg.TLSCert, a.cfg.TLSKey)
 	} else {

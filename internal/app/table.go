@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -49,14 +50,36 @@ func oneLine(text string, runes int) string {
 	return string([]rune(text)[:runes-1]) + "…"
 }
 
-// printable drops control characters other than line breaks and tabs.
+// printable drops control characters other than line breaks and tabs, and writes
+// as escapes what would turn the text around or hide in it: what stands on the
+// terminal is what a person decides by.
 func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' && r != '\n' && r != '\t' || r >= 0x7f && r < 0xa0 {
-			return -1
+	if !strings.ContainsFunc(text, unprintable) {
+		return text
+	}
+	var out strings.Builder
+	for _, r := range text {
+		switch {
+		case !unprintable(r):
+			out.WriteRune(r)
+		case r > 0xffff:
+			fmt.Fprintf(&out, `\U%08x`, r)
+		case r >= 0xa0:
+			fmt.Fprintf(&out, `\u%04x`, r)
 		}
-		return r
-	}, text)
+	}
+	return out.String()
+}
+
+// unprintable reports characters that are not for reading. The two joiners are:
+// many scripts and emoji need them.
+func unprintable(r rune) bool {
+	const nonJoiner, joiner = '\u200c', '\u200d'
+	switch {
+	case r == '\n' || r == '\t' || r == nonJoiner || r == joiner:
+		return false
+	}
+	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Zl, unicode.Zp)
 }
 
 // ago says how long ago a time was, in the largest unit.

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"golang.org/x/text/language"
 	"golang.org/x/text/message"
@@ -39,9 +40,12 @@ func (c *Cache) Check(text []byte) error {
 	return err
 }
 
-// Validate reports whether the JSON text value satisfies the schema. The error
-// says, for people and models alike, where the value departs from it.
+// Validate reports whether the JSON text value is Sound and satisfies the schema.
+// The error says, for people and models alike, where the value departs from it.
 func (c *Cache) Validate(schema, value []byte) error {
+	if err := Sound(value); err != nil {
+		return err
+	}
 	compiled, err := c.compile(schema)
 	if err != nil {
 		return err
@@ -159,11 +163,52 @@ func firstValue(text string) (json.RawMessage, bool) {
 	return value, true
 }
 
-// Object reports whether text is a JSON object, the least that tool arguments
-// have to be.
+// maxDepth bounds how deep a value may nest: far above what any schema describes,
+// and far below where the JSON readers of other languages give up (Python's at
+// about a thousand), so that whoever gets a value from here can read it.
+const maxDepth = 256
+
+// Sound reports whether text is one JSON value that every reader reads alike: no
+// key twice in an object, of which some take the first and some the last, no half
+// of a surrogate pair, no byte that is no UTF-8, no endless depth.
+func Sound(text []byte) error {
+	decoder := jsontext.NewDecoder(bytes.NewReader(text))
+	for whole := false; ; {
+		_, err := decoder.ReadToken()
+		switch {
+		case whole && errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return unsound(err)
+		case whole:
+			return errors.New("not valid JSON: something follows the value")
+		case decoder.StackDepth() > maxDepth:
+			return fmt.Errorf("not usable: it nests deeper than %d levels", maxDepth)
+		}
+		whole = decoder.StackDepth() == 0
+	}
+}
+
+// unsound says what is wrong with a text, in few words however long it is.
+func unsound(err error) error {
+	var syntax *jsontext.SyntacticError
+	switch {
+	case !errors.As(err, &syntax):
+		return fmt.Errorf("not valid JSON: %w", err)
+	case errors.Is(err, jsontext.ErrDuplicateName):
+		name := syntax.JSONPointer.LastToken()
+		return fmt.Errorf("not usable: the key %.64q is there twice in one object; keep one of them", name)
+	}
+	return fmt.Errorf("not valid JSON at byte %d: %w", syntax.ByteOffset, syntax.Err)
+}
+
+// Object reports whether text is a Sound JSON object, the least that tool
+// arguments have to be.
 func Object(text []byte) error {
-	var object map[string]json.RawMessage
-	if err := json.Unmarshal(text, &object); err != nil || object == nil {
+	if err := Sound(text); err != nil {
+		return err
+	}
+	if object := bytes.TrimLeft(text, " \t\r\n"); object[0] != '{' {
 		return errors.New("not a JSON object")
 	}
 	return nil

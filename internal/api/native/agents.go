@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"strconv"
+	"strings"
 
 	"errand/internal/agent"
 	"errand/internal/api/wire"
@@ -97,6 +98,9 @@ func (a *API) dryRun(ctx context.Context, r *wire.Request, definition agent.Defi
 func (a *API) listAgents(ctx context.Context, r *wire.Request) (wire.Response, error) {
 	query := r.Query()
 	after, limit := query.String("starting_after"), query.Int("limit", defaultPage, 1, maxPage)
+	if after != "" && !strings.HasPrefix(after, "agt_") {
+		query.Refuse("starting_after", "must be the id of an agent, such as next_cursor of the page before.")
+	}
 	if err := query.Err(); err != nil {
 		return wire.Response{}, err
 	}

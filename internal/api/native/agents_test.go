@@ -109,6 +109,7 @@ func TestAgentLife(t *testing.T) {
 	second := w.want(200, "POST", "/v1/agents", with("", "")).text("id") // the name is free again
 	w.want(409, "PATCH", "/v1/agents/"+second, `{"name":"b"}`)
 	page := w.want(200, "GET", "/v1/agents?limit=1", "").count("data", 1).has("data.0.id", second).has("has_more", true)
+	w.want(400, "GET", "/v1/agents?starting_after=b", "").has("error.param", "starting_after")
 	w.want(200, "GET", "/v1/agents?starting_after="+page.text("next_cursor"), "").count("data", 1).has("data.0.id", id)
 
 	w.want(200, "DELETE", "/v1/agents/b", "").has("deleted", true).has("id", id)

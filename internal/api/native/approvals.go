@@ -66,7 +66,9 @@ func (b *inbox) begin(cursor string) (err error) {
 		return errors.New("no action in the cursor")
 	}
 	b.last = action
-	b.within, err = run.ParseID(text)
+	if b.within, err = run.ParseID(text); err == nil && b.within.IsZero() {
+		err = errors.New("no run has this id")
+	}
 	return err
 }
 

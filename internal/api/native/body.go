@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"errand/internal/run"
+	"errand/internal/schema"
 )
 
 // runBody is a run as this API shows it. Every key is always there, null or empty
@@ -148,9 +149,10 @@ func showCalls(s *run.State) []callBody {
 }
 
 // showArguments shows a call's arguments with the digits that the model wrote.
-// What a model garbled into no JSON at all is shown as text.
+// What a model garbled into no JSON, or into JSON that readers would read each in
+// their own way or not at all, is shown as text.
 func showArguments(text string) json.RawMessage {
-	if json.Valid([]byte(text)) {
+	if schema.Sound([]byte(text)) == nil {
 		return json.RawMessage(text)
 	}
 	quoted, err := json.Marshal(text)

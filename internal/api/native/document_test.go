@@ -85,7 +85,9 @@ func TestReject(t *testing.T) {
 	for _, body := range []string{`{}`, `{"action_ids":[]}`, `{"action_ids":["act_77"]}`, `{"action_ids":["` + action + `","act_77"]}`} {
 		w.want(400, "POST", path, body).has("error.code", "invalid_request").has("error.param", "action_ids")
 	}
-	w.want(400, "POST", path, `{"action_ids":["`+action+`"],"on_reject":"stop"}`).has("error.param", "on_reject")
+	for _, body := range []string{`{"action_ids":["` + action + `"],"on_reject":"stop"}`, `{"action_ids":["` + action + `"],"on_reject":"continue"}`, `{"action_ids":["` + action + `"],"reject":false,"on_reject":"continue"}`} {
+		w.want(400, "POST", path, body).has("error.param", "on_reject")
+	}
 	w.want(200, "GET", "/v1/approvals?status=pending", "").count("data", 1).has("data.0.run", run).has("data.0.id", action)
 	body := `{"action_ids":["` + action + `","` + action + `"],"reject":true,"reason":"Not today."}`
 	rejected := w.want(200, "POST", path, body).has("status", "completed").count("approved_actions", 0).count("rejected_actions", 1)

@@ -3,6 +3,7 @@ package native
 import (
 	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"errand/internal/api/wire"
@@ -111,10 +112,12 @@ func (a *API) listKeys(ctx context.Context, r *wire.Request) (wire.Response, err
 		return wire.Response{}, err
 	}
 	found := all
-	for i := range all {
-		if all[i].ID == after {
-			found = all[i+1:]
+	if after != "" {
+		at := slices.IndexFunc(all, func(k auth.Key) bool { return k.ID == after })
+		if at < 0 {
+			return wire.Response{}, problem.Invalid("starting_after", "must be the id of a key of this project, such as next_cursor of the page before.")
 		}
+		found = all[at+1:]
 	}
 	return wire.OK(listOf(found, limit, showKey, func(last *auth.Key) string { return last.ID })), nil
 }

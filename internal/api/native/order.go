@@ -203,7 +203,8 @@ func (a *API) ofAgent(ctx context.Context, r *wire.Request) (run.Spec, error) {
 }
 
 // savedTools resolves the tools of a saved agent as they are defined now. What
-// was there when the agent was saved may be gone by now, or a model renamed.
+// was there when the agent was saved may be gone by now, or a model renamed or
+// without a price.
 func (a *API) savedTools(ctx context.Context, project string, saved *agent.Agent) ([]run.Tool, error) {
 	faults := agent.Faults{}
 	tools, err := a.cfg.Catalog.Resolve(ctx, project, &saved.Definition, faults)
@@ -211,6 +212,7 @@ func (a *API) savedTools(ctx context.Context, project string, saved *agent.Agent
 		return nil, err
 	}
 	a.cfg.Catalog.CheckModel(saved.Model, faults)
+	a.cfg.Catalog.CheckCost(saved.Model, saved.Limits.MaxCost, faults)
 	if invalid := faults.Problem(); invalid != nil {
 		return nil, problem.New(problem.Conflict, "Agent %s was saved with what is not there any more: %s Change it with PATCH /v1/agents/%s.",
 			saved.Name, problem.From(invalid).Detail, saved.ID).Because(invalid)

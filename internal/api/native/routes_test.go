@@ -90,7 +90,7 @@ func TestPages(t *testing.T) {
 	}
 	page := string(w.want(200, "GET", "/docs", "").Body)
 	for _, want := range []string{
-		`id="invalid_request"`, `id="idempotency_mismatch"`, `id="not_available"`, `id="storage_full"`,
+		`id="invalid_request"`, `id="idempotency_mismatch"`, `id="not_available"`, `id="storage_full"`, `id="method_not_allowed"`,
 		`<code>/v1/agents/{id}/run</code>`, "scope <code>runs:approve</code>", "invoice-chaser", `href="#schema-Agent"`, `id="schema-Agent"`,
 	} {
 		if !strings.Contains(page, want) {

@@ -89,7 +89,7 @@ func runQuery(query *wire.Query) (run.RunQuery, int) {
 	q := run.RunQuery{After: query.Time("created_after"), Until: query.Time("created_before")}
 	if text := query.String("starting_after"); text != "" {
 		var err error
-		if q.Before, err = run.ParseID(text); err != nil {
+		if q.Before, err = run.ParseID(text); err != nil || q.Before.IsZero() {
 			query.Refuse("starting_after", "must be the id of a run, such as next_cursor of the page before.")
 		}
 	}

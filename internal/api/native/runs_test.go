@@ -33,10 +33,18 @@ func TestRunFaults(t *testing.T) {
 			t.Errorf("%.80s: no fault %q in %s", test.body, test.fault, got.Body)
 		}
 	}
+	for _, priced := range []struct {
+		model  string
+		status int
+	}{{"y0-fast", 400}, {"y0-agent", 201}} { // the price of y0-fast is not known
+		w.want(priced.status, "POST", "/v1/runs", `{"model":"`+priced.model+`","prompt":"x","limits":{"max_cost_usd":1}}`)
+	}
+	choices := w.want(400, "POST", "/v1/runs", `{"model":"nope","prompt":"x"}`)
+	choices.has("error.errors.model", `there is no model "nope": there are default, y0-agent, y0-fast.`)
 	for _, path := range []string{"?wait=-1", "?wait=601", "?wait=x", "?waits=1"} {
 		w.want(400, "POST", "/v1/runs"+path, `{"model":"y0-fast","prompt":"x"}`)
 	}
-	w.want(200, "GET", "/v1/runs", "").count("data", 0)
+	w.want(200, "GET", "/v1/runs", "").count("data", 1)
 	w.want(404, "POST", "/v1/agents/nobody/run", `{"prompt":"x"}`)
 	w.want(201, "POST", "/v1/runs", `{"model":"y0-fast","prompt":"`+strings.Repeat("ä", 100_000)+`","files":[],"context":[]}`)
 }
@@ -66,6 +74,8 @@ func TestRun(t *testing.T) {
 	retried := w.want(201, "POST", "/v1/runs/"+id+"/retry", `{"changes":{"prompt":"Hey.","max_steps":2,"metadata":{}}}`)
 	retried.has("prompt", "Hey.").has("max_steps", 2).has("model", "y0-fast").has("previous_run_id", id).has("metadata", "map[]")
 	w.want(201, "POST", "/v1/runs/"+id+"/retry", "").has("prompt", "Hi.").has("max_steps", 4)
+	w.want(400, "POST", "/v1/runs/"+id+"/retry", `{"changes":{"limits":{"max_cost_usd":1}}}`).has("error.param", "limits.max_cost_usd")
+	w.want(201, "POST", "/v1/runs/"+id+"/retry", `{"changes":{"limits":{"max_cost_usd":1},"model":"y0-agent"}}`)
 	for _, change := range []string{`"max_steps":0`, `"model":"nope"`, `"prompt":""`, `"tools":[]`} {
 		fault := "changes." + strings.Trim(strings.Split(change, ":")[0], `"`)
 		got := w.want(400, "POST", "/v1/runs/"+id+"/retry", `{"changes":{`+change+`}}`)
@@ -80,7 +90,7 @@ func TestRun(t *testing.T) {
 	w.want(404, "GET", "/v1/runs/"+id, "")
 	w.want(409, "DELETE", "/v1/runs/"+id, "").has("error.code", "conflict")
 	w.want(404, "DELETE", "/v1/runs/run_019eb6ce41d200004f1c9a02e6b7d3a8", "")
-	w.want(200, "GET", "/v1/runs", "").count("data", 3)
+	w.want(200, "GET", "/v1/runs", "").count("data", 4)
 }
 
 // TestRunList is filters and pages.
@@ -95,7 +105,7 @@ func TestRunList(t *testing.T) {
 	for query, n := range map[string]int{"status=running": 0, "dialect=you": 0, "created_before=2020-01-01T00:00:00Z": 0, "created_after=2020-01-01T00:00:00Z": 3, "created_after=1577836800": 3, "agent=nobody": 0} {
 		w.want(200, "GET", "/v1/runs?"+query, "").count("data", n)
 	}
-	for _, query := range []string{"limit=0", "limit=101", "limit=abc", "status=done", "starting_after=x", "api=a&dialect=b", "created_after=yesterday", "statuses=failed"} {
+	for _, query := range []string{"limit=0", "limit=101", "limit=abc", "status=done", "starting_after=x", "starting_after=run_" + strings.Repeat("0", 32), "api=a&dialect=b", "created_after=yesterday", "statuses=failed"} {
 		w.want(400, "GET", "/v1/runs?"+query, "").has("error.code", "invalid_request")
 	}
 }

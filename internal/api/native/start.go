@@ -129,6 +129,7 @@ func (a *API) again(ctx context.Context, r *wire.Request, before *run.State, in 
 	if in.Changes == nil || in.Changes.Model == nil {
 		a.cfg.Catalog.CheckModel(spec.Model, faults)
 	}
+	a.cfg.Catalog.CheckCost(spec.Model, spec.Limits.MaxCost, faults)
 	tools, err := a.sameTools(ctx, r.Caller.Project, spec.Tools)
 	if err != nil {
 		return spec, err

@@ -72,7 +72,11 @@ func readDecision(r *wire.Request) (engine.Decision, error) {
 		faults.Add("action_ids", fmt.Sprintf("lists too many: at most %d.", maxActing))
 	}
 	switch value(in.OnReject) {
-	case "", completeOnReject, continueOnReject:
+	case "", completeOnReject:
+	case continueOnReject:
+		if in.Reject == nil || !*in.Reject { // taken for a rejection, it would approve
+			faults.Add("on_reject", `goes with "reject": true only: send that too, or leave this out to approve.`)
+		}
 	default:
 		faults.Add("on_reject", `must be "complete" (the run ends) or "continue" (the model is told).`)
 	}

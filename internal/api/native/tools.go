@@ -72,8 +72,20 @@ func showTool(t *Tool) toolBody {
 	return body
 }
 
+// checkTool refuses what would be taken for a field that was left out.
+func checkTool(r *wire.Request) error {
+	var in toolIn
+	if err := r.Decode(&in); err != nil {
+		return err
+	}
+	if in.TimeoutS != nil && *in.TimeoutS == 0 {
+		return problem.Invalid("timeout_s", "must be a whole number above 0: leave it out for the usual time.")
+	}
+	return nil
+}
+
 func (a *API) createTool(ctx context.Context, r *wire.Request) (wire.Response, error) {
-	if err := r.Decode(&toolIn{}); err != nil {
+	if err := checkTool(r); err != nil {
 		return wire.Response{}, err
 	}
 	made, stored, err := a.cfg.Tools.Compile(r.Body)
@@ -138,7 +150,7 @@ func (a *API) getTool(ctx context.Context, r *wire.Request) (wire.Response, erro
 // patchTool replaces the fields that the body has. Runs that have already asked
 // for a call of the tool are asked again: what was approved is what runs.
 func (a *API) patchTool(ctx context.Context, r *wire.Request) (wire.Response, error) {
-	if err := r.Decode(&toolIn{}); err != nil {
+	if err := checkTool(r); err != nil {
 		return wire.Response{}, err
 	}
 	for range patchTries {
@@ -194,7 +206,7 @@ func (a *API) deleteTool(ctx context.Context, r *wire.Request) (wire.Response, e
 	if err != nil {
 		return wire.Response{}, fmt.Errorf("deleting tool %s: %w", found.Name, err)
 	}
-	return wire.OK(deletedBody{ID: found.Name, Object: "tool", Deleted: true}), nil
+	return wire.OK(deletedBody{ID: found.ID, Object: "tool", Deleted: true}), nil
 }
 
 type tryIn struct {

@@ -43,10 +43,12 @@ func TestTools(t *testing.T) {
 	w.want(409, "PATCH", "/v1/tools/crm.note", `{"name":"broken"}`)
 	w.want(409, "PATCH", "/v1/tools/email.send", `{"timeout_s":60}`).has("error.code", "conflict")
 	w.want(400, "PATCH", "/v1/tools/crm.note", `{"url":null}`)
+	w.want(400, "PATCH", "/v1/tools/crm.note", `{"timeout_s":0}`).has("error.param", "timeout_s")
+	w.want(400, "POST", "/v1/tools", `{"name":"n","url":"https://x.example.com","timeout_s":0}`).has("error.param", "timeout_s")
 	w.want(409, "DELETE", "/v1/tools/email.send", "")
 
 	w.want(200, "POST", "/v1/agents", `{"name":"noter","model":"y0-agent","instructions":"x","tools":["crm.note"]}`)
-	w.want(200, "DELETE", "/v1/tools/crm.note", "").has("deleted", true)
+	w.want(200, "DELETE", "/v1/tools/crm.note", "").has("deleted", true).has("id", made.text("id"))
 	w.want(404, "DELETE", "/v1/tools/crm.note", "")
 	gone := w.want(409, "POST", "/v1/agents/noter/run", `{"prompt":"x"}`).has("error.code", "conflict")
 	if !strings.Contains(gone.text("error.message"), "crm.note") {
@@ -72,6 +74,7 @@ func TestKeys(t *testing.T) {
 	ci := w.as(made.text("secret"))
 	ci.want(403, "POST", "/v1/keys", `{"name":"y"}`)
 	ci.want(200, "GET", "/v1/keys?limit=1", "").count("data", 1).has("has_more", true)
+	ci.want(400, "GET", "/v1/keys?starting_after=key_nobody", "").has("error.param", "starting_after")
 	ci.want(403, "GET", "/v1/keys?project=other", "")
 	ci.want(404, "DELETE", "/v1/keys/key_nobody", "")
 
@@ -115,7 +118,7 @@ func TestApprovals(t *testing.T) {
 	if strings.Join(seen, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got %v, want %v", seen, want)
 	}
-	for _, query := range []string{"status=all", "starting_after=run_1", "starting_after=" + newer, "limit=0"} {
+	for _, query := range []string{"status=all", "starting_after=run_1", "starting_after=" + newer, "starting_after=run_" + strings.Repeat("0", 32) + "/act_01", "limit=0"} {
 		w.want(400, "GET", "/v1/approvals?"+query, "")
 	}
 	part := w.want(200, "POST", "/v1/runs/"+newer+"/approve", `{"action_ids":["act_01"]}`)

@@ -212,10 +212,12 @@ func (names) Check(model string) error {
 	if slices.Contains([]string{"y0-agent", "y0-fast", "default"}, model) {
 		return nil
 	}
-	return problem.New(problem.ModelUnknown, "there is no model %q: there are default, y0-agent, y0-fast.", model)
+	return problem.Invalid("model", "there is no model %q: there are default, y0-agent, y0-fast.", model)
 }
 
 func (names) Window(string) int { return 0 }
+
+func (names) Priced(model string) bool { return model == "y0-agent" }
 
 func (names) Models() []native.Model {
 	return []native.Model{{ID: "default", Resolves: "test/script", Provider: "test"}, {ID: "test/script", Provider: "test", Window: 8000}}
