@@ -7,8 +7,9 @@
 // draft is shown (feed.publish). Everyone else appends an event (amend) and
 // pokes the driver. A run that rests holds no goroutine and no memory.
 //
-// engine.go has what it needs and how it starts and stops; driver.go, journal.go
-// and effect.go are a driver's loop, its way to the log, and its effects;
+// engine.go has what it needs and how it starts and stops, crew.go who drives
+// what; driver.go, journal.go, effect.go, outcome.go and alarm.go are a driver's
+// loop, its way to the log, its effects, what comes of them, and its clock;
 // command.go is what people ask of a run; read.go, watch.go, feed.go and draft.go
 // show it.
 //
