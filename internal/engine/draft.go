@@ -83,7 +83,7 @@ func replay(r *run.Responded) *draft {
 
 // maxPiece is how many bytes of a reply one delta brings at the most, so that a
 // reader who does not read holds no more than that.
-const maxPiece = 16 << 10
+const maxPiece = 4 << 10
 
 // next returns the delta that lies behind the offset, if there is one. It is of
 // one stretch. The name of a call comes with the first byte of its arguments, so

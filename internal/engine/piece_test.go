@@ -46,7 +46,7 @@ func TestWhatLiesBehindComesInPieces(t *testing.T) {
 // inPieces holds the deltas of a reader against the text behind its offset.
 func inPieces(t *testing.T, updates []engine.Update, text string, offset int) {
 	t.Helper()
-	const most = 16 << 10 // bytes of a delta, however much lies behind the reader
+	const most = 4 << 10 // bytes of a delta, however much lies behind the reader
 	said := ""
 	for _, u := range updates {
 		if u.Delta == nil {

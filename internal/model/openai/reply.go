@@ -199,12 +199,20 @@ func (a *assembler) end(whole bool) error {
 			a.account(run.Span{Kind: run.CallDelta, Call: i, Bytes: len(rest)})
 			a.emit(run.Delta{Kind: run.CallDelta, Call: i, Text: rest})
 		}
-		if len(c.arguments.bytes) == 0 { // how a call without parameters often comes
+		if len(c.arguments.bytes) == 0 && !a.cut() { // how a call without parameters often comes
 			a.argue(i, []byte("{}"))
 		}
 	}
+	a.announceAll()
 	a.identify()
 	return nil
+}
+
+// cut reports whether the provider stopped the model in the middle: a call whose
+// arguments have not begun then is not one without arguments, and stays unusable.
+func (a *assembler) cut() bool {
+	word := finishOf(a.finish, 0)
+	return word == "length" || word == "content_filter"
 }
 
 func (a *assembler) flush(kind run.DeltaKind, p *part) {

@@ -7,6 +7,7 @@ import (
 	"math"
 	"sort"
 	"strings"
+	"sync"
 
 	"errand/internal/run"
 )
@@ -53,8 +54,8 @@ func (f facts) of(provider, model string) (Facts, bool) {
 
 // undated cuts the date off a snapshot's name: -2024-08-06, -20240806.
 func undated(model string) string {
-	if match := dated.FindStringSubmatch(model); match != nil {
-		return match[1]
+	if bare, dated := cutDate(model); dated {
+		return bare
 	}
 	if i := len(model) - len("-20240806"); i > 0 && model[i] == '-' && strings.Trim(model[i+1:], "0123456789") == "" {
 		return model[:i]
@@ -76,10 +77,61 @@ func (f facts) models(provider string) []string {
 // PricesChecked is the day of the embedded prices, as YYYY-MM-DD.
 func (r *Router) PricesChecked() string { return r.facts.Checked }
 
+// finding is what is known of a target.
+type finding struct {
+	facts  Facts
+	priced bool // facts has its prices
+	window int
+}
+
+// findings remembers them, because each run and each reply asks and the lists
+// never change. Names come from requests, so there is a bound.
+type findings struct {
+	mu    sync.RWMutex
+	known map[findingKey]finding
+}
+
+type findingKey struct {
+	endpoint, wire string
+	official       bool
+}
+
+// maxFindings is more models than a server's runs use at a time.
+const maxFindings = 1024
+
+// find returns what is known of a target, looking only once.
+func (r *Router) find(to target) finding {
+	key := findingKey{to.endpoint, to.wire, to.official}
+	r.found.mu.RLock()
+	found, ok := r.found.known[key]
+	r.found.mu.RUnlock()
+	if ok {
+		return found
+	}
+	found.facts, found.priced = r.look(to)
+	found.window = r.lookWindow(to, found.facts)
+	r.found.mu.Lock()
+	defer r.found.mu.Unlock()
+	if r.found.known == nil || len(r.found.known) >= maxFindings {
+		r.found.known = map[findingKey]finding{} // all at once: simpler than ages, and rare
+	}
+	r.found.known[key] = found
+	return found
+}
+
 // factsOf returns what is known of a target and whether its prices are among it.
-// The operator's word goes first. The list's prices hold at the providers
-// themselves only: nobody knows what a server in between charges.
 func (r *Router) factsOf(to target) (Facts, bool) {
+	found := r.find(to)
+	return found.facts, found.priced
+}
+
+// window is the target's context in tokens, or 0.
+func (r *Router) window(to target) int { return r.find(to).window }
+
+// look searches the lists. The operator's word goes first. The embedded prices
+// hold at the providers themselves only: nobody knows what a server in between
+// charges.
+func (r *Router) look(to target) (Facts, bool) {
 	if to.endpoint == offline {
 		return Facts{}, true // it costs nothing
 	}
@@ -102,15 +154,24 @@ func (r *Router) Window(model string) int {
 	return r.window(to)
 }
 
-// window also knows a model behind another server by its bare name: its context
-// is its own, unlike its price.
-func (r *Router) window(to target) int {
-	known, _ := r.factsOf(to)
+// Priced reports whether it is known what replies under this name cost.
+func (r *Router) Priced(model string) bool {
+	to, unknown := r.resolve(model)
+	if unknown != nil {
+		return false
+	}
+	_, known := r.factsOf(to)
+	return known || to.endpoint == offline
+}
+
+// lookWindow also knows a model behind another server by its bare name: its
+// context is its own, unlike its price.
+func (r *Router) lookWindow(to target, known Facts) int {
 	if known.Window > 0 {
 		return known.Window
 	}
 	bare := to.wire[strings.LastIndexByte(to.wire, '/')+1:]
-	for _, p := range providers() {
+	for _, p := range r.providers {
 		if found, ok := r.facts.of(p.name, bare); ok && found.Window > 0 {
 			return found.Window
 		}

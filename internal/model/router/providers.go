@@ -32,13 +32,13 @@ func providers() []provider {
 // ollamaURL is where Ollama listens unless it is told otherwise.
 const ollamaURL = "http://127.0.0.1:11434/v1"
 
-// providerNamed returns the provider with this name, or an empty one. Google's
-// models go by two names.
-func providerNamed(name string) provider {
+// provider returns the provider with this name, or an empty one. Google's models
+// go by two names.
+func (r *Router) provider(name string) provider {
 	if name == "gemini" {
 		name = "google"
 	}
-	for _, p := range providers() {
+	for _, p := range r.providers {
 		if p.name == name {
 			return p
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"sort"
 	"strings"
@@ -24,16 +23,30 @@ func aliases() []string {
 
 func isAlias(name string) bool { return slices.Contains(aliases(), name) }
 
-// dated matches the snapshot of an alias: y0-agent-2026-06-01.
-var dated = regexp.MustCompile(`^(.+)-\d{4}-\d{2}-\d{2}$`)
+// cutDate cuts the date off a snapshot's name, such as y0-agent-2026-06-01, and
+// reports whether there was one.
+func cutDate(name string) (string, bool) {
+	const shape = "-0000-00-00"
+	at := len(name) - len(shape)
+	if at < 1 {
+		return name, false
+	}
+	for i := range len(shape) {
+		digit := '0' <= name[at+i] && name[at+i] <= '9'
+		if shape[i] == '0' && !digit || shape[i] == '-' && name[at+i] != '-' {
+			return name, false
+		}
+	}
+	return name[:at], true
+}
 
 // aliasOf is the alias that a name spells, with or without a date, or "".
 func aliasOf(name string) string {
 	if isAlias(name) {
 		return name
 	}
-	if match := dated.FindStringSubmatch(name); match != nil && isAlias(match[1]) {
-		return match[1]
+	if bare, dated := cutDate(name); dated && isAlias(bare) {
+		return bare
 	}
 	return ""
 }
@@ -41,6 +54,7 @@ func aliasOf(name string) string {
 // target is what a name means.
 type target struct {
 	model    Model
+	gate     *gate // nil = none
 	endpoint string
 	wire     string // the model's name there
 	official bool
@@ -114,7 +128,7 @@ func (r *Router) standard(alias string) (target, *unknownName) {
 }
 
 func (e *endpoint) target(wire string) target {
-	return target{model: e.model, endpoint: e.Name, wire: wire, official: e.official}
+	return target{model: e.model, gate: e.gate, endpoint: e.Name, wire: wire, official: e.official}
 }
 
 func (r *Router) offline() target {
@@ -132,7 +146,7 @@ func (r *Router) named(name string) (target, *unknownName) {
 	}
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	canonical := providerNamed(prefix).name
+	canonical := r.provider(prefix).name
 	for _, e := range r.endpoints {
 		if (e.Name == prefix || canonical != "" && e.Name == canonical) && rest != "" {
 			return e.target(rest), nil
@@ -167,7 +181,7 @@ func (r *Router) plain(name string) (target, *unknownName) {
 // unknown explains a name that means nothing; the lock is held.
 func (r *Router) unknown(name, prefix string) *unknownName {
 	message := fmt.Sprintf("%q is no model here.", name)
-	known := providerNamed(prefix)
+	known := r.provider(prefix)
 	switch {
 	case prefix == "":
 		message += " Several endpoints are configured, so name one: endpoint/" + name + "."

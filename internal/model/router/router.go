@@ -12,10 +12,12 @@
 //   - A reply's usage carries its price, or says that the price is not known.
 //   - It makes one call per Reply. Whether another one may help, and when, is
 //     told by Retry; the caller makes it, so that its log shows it.
+//   - An endpoint that refuses calls because of their rate is not stormed: Reply
+//     waits for its turn, in which the oldest run comes first.
 //
 // A tour: router.go (configuration, calling), resolve.go (what a name means),
 // providers.go (who is known), prices.go with models.json (prices and windows),
-// retry.go (which errors pass).
+// retry.go (which errors pass), gate.go (how fast calls follow each other).
 //
 // To add a provider, edit providers.go; to add a model, edit models.json.
 package router
@@ -27,6 +29,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"time"
 
 	"errand/internal/problem"
 	"errand/internal/run"
@@ -57,12 +60,15 @@ type Config struct {
 	Aliases   map[string]string             // what one alias means instead, by its name
 	Facts     map[string]Facts              // the operator's prices and windows, by endpoint/model or endpoint/*
 	Random    func() float64                // in [0,1), for the jitter of Retry; nil = math/rand
+	Now       func() time.Time              // nil = time.Now
 }
 
 // Router calls models by name. It is safe for concurrent use.
 type Router struct {
-	cfg   Config
-	facts facts
+	cfg       Config
+	providers []provider
+	facts     facts
+	found     findings
 
 	mu        sync.RWMutex
 	endpoints []*endpoint // in order of configuration
@@ -72,6 +78,7 @@ type Router struct {
 type endpoint struct {
 	Endpoint
 	model    Model
+	gate     *gate
 	official bool // it is the provider's own: its prices are known
 }
 
@@ -83,6 +90,9 @@ func New(cfg Config) (*Router, error) {
 	if cfg.Random == nil {
 		cfg.Random = rand.Float64
 	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
 	known, err := readFacts()
 	if err != nil {
 		return nil, err
@@ -92,7 +102,7 @@ func New(cfg Config) (*Router, error) {
 			return nil, fmt.Errorf("alias %q: the aliases are %s", name, strings.Join(aliases(), ", "))
 		}
 	}
-	r := &Router{cfg: cfg, facts: known}
+	r := &Router{cfg: cfg, providers: providers(), facts: known}
 	for _, e := range cfg.Endpoints {
 		if err := r.Add(e); err != nil {
 			return nil, err
@@ -107,7 +117,7 @@ func (r *Router) Add(e Endpoint) error {
 	if e.Name == "" || e.Name == offline || strings.Trim(e.Name, nameBytes) != "" || isAlias(e.Name) {
 		return fmt.Errorf("endpoint %q: a name has letters, digits, '.', '_' and '-', and is neither offline nor an alias", e.Name)
 	}
-	known := providerNamed(e.Name)
+	known := r.provider(e.Name)
 	if e.BaseURL == "" {
 		e.BaseURL = known.baseURL
 	}
@@ -117,7 +127,7 @@ func (r *Router) Add(e Endpoint) error {
 	if e.Kind == "" {
 		e.Kind = known.name
 	}
-	made := &endpoint{Endpoint: e, official: strings.TrimRight(e.BaseURL, "/") == known.baseURL}
+	made := &endpoint{Endpoint: e, gate: &gate{now: r.cfg.Now}, official: strings.TrimRight(e.BaseURL, "/") == known.baseURL}
 	made.official = made.official || known.name == "ollama" // one's own machine, wherever it is
 	if made.official && e.Default == "" {
 		made.Default = known.standard
@@ -147,7 +157,7 @@ const nameBytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345678
 // is its default. It is how a local server is found.
 func (r *Router) Probe(ctx context.Context, e Endpoint) error {
 	if e.BaseURL == "" {
-		e.BaseURL = providerNamed(e.Name).baseURL
+		e.BaseURL = r.provider(e.Name).baseURL
 	}
 	model, err := r.cfg.Connect(e)
 	if err != nil {
@@ -184,7 +194,7 @@ func (r *Router) Reply(ctx context.Context, req run.Request, emit func(run.Delta
 		return run.Reply{}, problem.New(problem.ModelUnknown, "%s", unknown.message)
 	}
 	req.Model = to.wire
-	reply, err := to.model.Reply(ctx, req, emit)
+	reply, err := to.reply(ctx, req, emit)
 	if reply.Model == "" {
 		reply.Model = to.full()
 	}
@@ -197,5 +207,19 @@ func (r *Router) Reply(ctx context.Context, req run.Request, emit func(run.Delta
 		hinted.Detail += " Set ERRAND_MODEL to a model that " + to.endpoint + " has."
 		return reply, &hinted
 	}
+	return reply, err
+}
+
+// reply makes the call when its turn has come.
+func (t target) reply(ctx context.Context, req run.Request, emit func(run.Delta)) (run.Reply, error) {
+	if t.gate == nil { // the offline model, which has no limits
+		return t.model.Reply(ctx, req, emit)
+	}
+	entered, err := t.gate.enter(ctx, req.Run)
+	if err != nil {
+		return run.Reply{}, err
+	}
+	reply, err := t.model.Reply(ctx, req, emit)
+	t.gate.leave(entered, err)
 	return reply, err
 }

@@ -175,10 +175,19 @@ func TestPrices(t *testing.T) {
 		if diff := cmp.Diff(want, reply.Usage); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
+		if h.Priced(name) == want.Unpriced {
+			t.Errorf("Priced(%s) = %t", name, want.Unpriced)
+		}
 	}
 	moved := newHouse(t, Config{Endpoints: []Endpoint{{Name: "openai", BaseURL: "http://localhost:1/v1"}}}, nil)
 	if reply, err := moved.Reply(t.Context(), run.Request{Model: "gpt-4o-mini", Step: 1}, nil); err != nil || !reply.Usage.Unpriced || reply.Usage.Cost != 0 {
 		t.Errorf("another server under the name openai has OpenAI's prices: %+v, %v", reply.Usage, err)
+	}
+	if err := moved.Add(Endpoint{Name: "openai"}); err != nil {
+		t.Fatal(err)
+	}
+	if !moved.Priced("gpt-4o-mini") {
+		t.Error("the endpoint has moved home, and its prices are still not known")
 	}
 	for name, want := range map[string]int{"openai/gpt-4o": 128000, "shed/big": 9000, "shed/small": 0, "proxy/openai/gpt-4.1": 1047576, "offline": 0, "nope/x": 0} {
 		if got := h.Window(name); got != want {
@@ -187,6 +196,30 @@ func TestPrices(t *testing.T) {
 	}
 	if h.PricesChecked() == "" {
 		t.Error("the prices have no date")
+	}
+}
+
+// TestFindingsAreBounded: whoever makes up names fills nothing.
+func TestFindingsAreBounded(t *testing.T) {
+	h := newHouse(t, Config{Endpoints: endpoints("openai")}, nil)
+	for n := range 2*maxFindings + 10 {
+		if h.Window(fmt.Sprint("openai/made-up-", n)) != 0 || h.Window("openai/gpt-4o-2024-08-06") != 128000 {
+			t.Fatalf("window of model %d", n)
+		}
+	}
+	if known := len(h.found.known); known == 0 || known > maxFindings {
+		t.Errorf("%d findings are kept", known)
+	}
+}
+
+func TestCutDate(t *testing.T) {
+	for name, want := range map[string]string{
+		"y0-agent-2026-06-01": "y0-agent", "a-2026-06-01": "a", "-2026-06-01": "", "2026-06-01": "",
+		"a-2026-6-01": "", "a-2026-06-0x": "", "a 2026-06-01": "", "": "", "a-2026-06-01-": "",
+	} {
+		if got, dated := cutDate(name); dated != (want != "") || dated && got != want {
+			t.Errorf("%q: %q, %t", name, got, dated)
+		}
 	}
 }
 
