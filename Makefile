@@ -58,7 +58,7 @@ arch: ## who may import whom, sizes, words: in a second
 	@$(STATIC) go test -vet=off ./internal/arch
 
 .PHONY: bench
-bench: ## measure Errand beside a bare floor and write docs/performance.md (12 minutes)
+bench: ## measure Errand beside a bare floor and write docs/performance.md (5 minutes)
 	@go run ./bench -out docs/performance.md
 
 .PHONY: cover
@@ -70,6 +70,10 @@ cover: ## run the tests and write cover.html
 .PHONY: fuzz
 fuzz: ## each fuzz test for 10 s (FUZZTIME=1m for longer)
 	@scripts/fuzz.sh $(or $(FUZZTIME),10s)
+
+.PHONY: soak
+soak: ## the long tests: 200 kills, half an hour of mixed load (an hour)
+	@ERRAND_KILLS=200 ERRAND_SOAK_MINUTES=30 ERRAND_SOAK=1 go test -count=1 -p=1 -timeout=3h -v ./e2e/...
 
 .PHONY: clean
 clean: ## remove what the other targets made

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"errand/internal/problem"
@@ -77,6 +78,9 @@ func (b *Book) check(draft *Draft, maker Caller, now time.Time) error {
 	draft.Name = strings.TrimSpace(draft.Name)
 	if n := utf8.RuneCountInString(draft.Name); n == 0 || n > maxNameRunes {
 		faults["name"] = fmt.Sprintf("give the key a name of 1 to %d characters", maxNameRunes)
+	} else if strings.ContainsFunc(draft.Name, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		// The trace says by this name who has approved what.
+		faults["name"] = "must not contain control characters, nor any that can't be seen or that turn the text around"
 	}
 	if draft.Project = cmp.Or(draft.Project, maker.Project); !projectName.MatchString(draft.Project) {
 		faults["project"] = "a project's name is 1 to 63 lower-case letters, digits, - and _, and begins with a letter or digit"

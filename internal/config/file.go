@@ -57,9 +57,19 @@ func (d *Document) UnmarshalYAML(text []byte) error {
 		d.Origin = path
 		return nil
 	}
-	converted, err := yaml.YAMLToJSON(text)
-	d.JSON = bytes.TrimSpace(converted)
+	converted, err := toJSON(text)
+	d.JSON = converted
 	return err
+}
+
+// toJSON converts YAML. Some of its values have no form in JSON, and the
+// conversion leaves them as they are.
+func toJSON(text []byte) (json.RawMessage, error) {
+	converted, err := yaml.YAMLToJSON(text)
+	if converted = bytes.TrimSpace(converted); err == nil && len(converted) > 0 && !json.Valid(converted) {
+		err = errors.New("a value in it has no JSON form, such as .nan, .inf or a mapping as a key: write another one")
+	}
+	return converted, err
 }
 
 // ReadDocument reads a definition, YAML or JSON, from r.
@@ -68,11 +78,11 @@ func ReadDocument(r io.Reader, origin string) (Document, error) {
 	if err != nil {
 		return Document{}, fmt.Errorf("reading %s: %w", origin, err)
 	}
-	converted, err := yaml.YAMLToJSON(text)
+	converted, err := toJSON(text)
 	if err != nil {
 		return Document{}, fmt.Errorf("%s: %s", origin, yaml.FormatError(err, false, true))
 	}
-	return Document{Origin: origin, JSON: bytes.TrimSpace(converted)}, nil
+	return Document{Origin: origin, JSON: converted}, nil
 }
 
 // ReadDocumentFile reads a definition from a file.

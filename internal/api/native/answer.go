@@ -85,13 +85,16 @@ func patience(r *wire.Request) (time.Duration, error) {
 func (a *API) follow(r *wire.Request, id run.ID) wire.Response {
 	state := run.State{ID: id}
 	return a.stream(r.Caller.Project, id, engine.Cursor{}, func(u *engine.Update) bool {
-		if u.Event == nil {
-			return false
-		}
-		state = run.Apply(state, *u.Event)
-		waits := state.Status != run.Queued && state.Status != run.Running
-		return waits && !state.Live()
+		return u.Event != nil && rests(&state, u.Event)
 	})
+}
+
+// rests adds the event to the state and reports whether the run rests then. It is
+// apart from its caller because its stack is large, and most updates are deltas.
+func rests(state *run.State, e *run.Event) bool {
+	*state = run.Apply(*state, *e)
+	waits := state.Status != run.Queued && state.Status != run.Running
+	return waits && !state.Live()
 }
 
 // stream answers with a run's updates from a place on, to its end or to the first

@@ -150,7 +150,7 @@ func (d *diagnosis) object(path string, value jsontext.Value, want reflect.Type)
 	d.members(value, func(name string, member jsontext.Value) {
 		if field, known := fields[name]; known {
 			d.value(join(path, name), member, field)
-		} else if d.strict {
+		} else if d.strict && len(d.faults) < maxFaults {
 			names := make([]string, 0, len(fields))
 			for known := range fields {
 				names = append(names, known)

@@ -109,7 +109,7 @@ func (r *Request) fail(ctx context.Context, err error) {
 		r.sent.status, r.sent.failed = clientGone, true
 		return
 	}
-	e := problem.From(err)
+	e := bounded(problem.From(err))
 	fault := Fault{Error: e, RequestID: r.ID, DocURL: r.server.cfg.DocURL + string(e.Code)}
 	if strings.HasPrefix(e.Doc, "/") || strings.Contains(e.Doc, "://") {
 		fault.DocURL = e.Doc
@@ -131,6 +131,38 @@ func (r *Request) fail(ctx context.Context, err error) {
 		r.sent.status = http.StatusInternalServerError
 		r.writer.WriteHeader(http.StatusInternalServerError)
 	}
+}
+
+// maxDetail and maxField bound, in bytes, what an error repeats of what the caller
+// has sent: enough to recognise it by.
+const (
+	maxDetail = 4 << 10
+	maxField  = 512
+)
+
+// bounded returns e, or a shorter form of it.
+func bounded(e *problem.Error) *problem.Error {
+	long := len(e.Detail) > maxDetail
+	for field, message := range e.Fields {
+		long = long || len(field) > maxField || len(message) > maxField
+	}
+	if !long {
+		return e
+	}
+	short := *e
+	short.Detail = clip(e.Detail, maxDetail)
+	short.Fields = make(map[string]string, len(e.Fields))
+	for field, message := range e.Fields {
+		short.Fields[clip(field, maxField)] = clip(message, maxField)
+	}
+	return &short
+}
+
+func clip(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	return strings.ToValidUTF8(text[:limit], "") + "…"
 }
 
 // faultHeaders tells clients when to try again, and when not to: the SDKs repeat

@@ -2,7 +2,6 @@ package wire
 
 import (
 	"context"
-	"crypto/tls"
 	"log/slog"
 	"net"
 	"net/http"
@@ -31,8 +30,8 @@ func NewHTTPServer(handler http.Handler, logger *slog.Logger) *http.Server {
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
-			if secure, ok := conn.(*tls.Conn); ok {
-				conn = secure.NetConn()
+			if outer, ok := conn.(interface{ NetConn() net.Conn }); ok { // TLS, or strict
+				conn = outer.NetConn()
 			}
 			return context.WithValue(ctx, connKey{}, conn)
 		},

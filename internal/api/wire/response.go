@@ -24,7 +24,8 @@ type Response struct {
 func OK(body any) Response { return Response{Status: http.StatusOK, Body: body} }
 
 // encode returns a body's JSON. What a model or a tool wrote may hold bytes that
-// are no UTF-8; they become U+FFFD, because failing would hide the rest.
+// are no UTF-8, which become U+FFFD, and keys that are there twice, which stay:
+// failing would hide the rest.
 func encode(body any) (json.RawMessage, error) {
 	if raw, ok := body.(json.RawMessage); ok {
 		return raw, nil
@@ -45,7 +46,7 @@ func encodeTo(w io.Writer, body any) error {
 }
 
 func encodingOptions() jsonv2.Options {
-	return jsonv2.JoinOptions(jsontext.AllowInvalidUTF8(true), jsonv2.Deterministic(true), jsonv1.OmitEmptyWithLegacySemantics(true))
+	return jsonv2.JoinOptions(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true), jsonv2.Deterministic(true), jsonv1.OmitEmptyWithLegacySemantics(true))
 }
 
 // send writes an answer that is no stream.

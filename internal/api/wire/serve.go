@@ -45,8 +45,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 
 // serve finds the route, lets the caller in, and answers.
 func (r *Request) serve(ctx context.Context) error {
+	if err := r.frame(); err != nil {
+		return err
+	}
 	if err := r.match(); err != nil || r.Route == nil {
 		return err
+	}
+	if r.Route.Start != nil && r.server.pressure.over(r.server.cfg.Now()) {
+		return crowded() // before its key is looked up and its body read
 	}
 	if !r.Route.Open {
 		caller, err := r.server.cfg.Keys.Authenticate(ctx, secretOf(r.http.Header))
@@ -86,6 +92,30 @@ func (r *Request) serve(ctx context.Context) error {
 		r.sent.failed = http.NewResponseController(r.writer).Flush() != nil || r.sent.failed
 	}
 	r.sent.failed = r.sent.failed || gone
+	return nil
+}
+
+// unreadPatience is how long a body may take that nobody reads: net/http reads
+// it to its end before it answers, for ever if it is allowed to, and the sender
+// of such a body need not even have a key.
+const unreadPatience = 5 * time.Second
+
+// frame sees to it that where this request ends is beyond doubt, and comes.
+func (r *Request) frame() error {
+	hr, header := r.http, r.writer.Header()
+	if hr.ContentLength != 0 {
+		// receive sets a deadline of its own. A writer without one is a test's.
+		_ = http.NewResponseController(r.writer).SetReadDeadline(r.server.cfg.Now().Add(unreadPatience))
+	}
+	if len(hr.TransferEncoding) > 0 && hr.ProtoMajor == 1 {
+		// Where chunks end is what proxies disagree about most: nothing that
+		// follows on this connection is taken for a request.
+		header["Connection"] = []string{"close"}
+	}
+	if hr.RequestURI != "" && hr.RequestURI[0] != '/' {
+		header["Connection"] = []string{"close"}
+		return problem.New(problem.InvalidRequest, "The request is for %.80q and not for a path: this server is no proxy. Send the path, and the host in the header Host.", hr.RequestURI)
+	}
 	return nil
 }
 
@@ -176,15 +206,24 @@ func (r *Request) fresh(ctx context.Context) (Response, run.ID, error) {
 		answer, err := r.Route.Handle(ctx, r)
 		return answer, run.ID{}, err
 	}
-	// A client that leaves now must not leave a run behind of which nobody knows
-	// whether it was made.
-	id, err := r.Route.Start(context.WithoutCancel(ctx), r)
+	id, err := r.server.start(ctx, r)
 	if err != nil {
 		return Response{}, run.ID{}, err
 	}
 	r.server.retries.begun(r.attempt, id)
 	answer, err := r.Route.Answer(ctx, r, id)
 	return answer, id, err
+}
+
+// start makes a run, unless more than enough are being made.
+func (s *Server) start(ctx context.Context, r *Request) (run.ID, error) {
+	if s.pressure.over(s.cfg.Now()) {
+		return run.ID{}, crowded() // it has become so while the body was read
+	}
+	defer s.pressure.begin(s.cfg.Now())()
+	// A client that leaves now must not leave a run behind of which nobody knows
+	// whether it was made.
+	return r.Route.Start(context.WithoutCancel(ctx), r)
 }
 
 // end closes the books on a request: a panic becomes an error, waiting requests

@@ -23,6 +23,10 @@ const (
 	// megabytes, of which a thousand readers would make gigabytes.
 	sendBuffer = 64 << 10
 	firstHold  = 250 * time.Millisecond
+	// keptFrames is the room for frames that a stream keeps from one update to the
+	// next. A long event takes more for once: a thousand readers who only wait must
+	// not hold that for as long as they wait.
+	keptFrames = 16 << 10
 )
 
 // Stream is an answer as server-sent events.
@@ -40,6 +44,14 @@ type Stream struct {
 
 // Frames takes the frames of one update.
 type Frames struct{ buffer bytes.Buffer }
+
+// reset makes room for the next update.
+func (f *Frames) reset() {
+	if f.buffer.Cap() > keptFrames {
+		f.buffer = bytes.Buffer{}
+	}
+	f.buffer.Reset()
+}
 
 // Frame adds a frame. id and event may be empty; data is copied. Line breaks in
 // data (between tokens of JSON that someone else wrote) are left out, because a
@@ -115,6 +127,7 @@ func (r *Request) stream(ctx context.Context, answer Response) error {
 		r.writer.WriteHeader(http.StatusOK)
 		return nil
 	}
+	r.Body = nil // what it said is in the run by now, and a stream may last
 	closed := r.server.cfg.Metrics.Stream()
 	defer closed()
 	ctx, cancel := context.WithCancel(ctx)
@@ -144,7 +157,7 @@ func (r *Request) stream(ctx context.Context, answer Response) error {
 		if out.send(frames.buffer.Bytes()) != nil || done {
 			break
 		}
-		frames.buffer.Reset()
+		frames.reset()
 	}
 	return out.end(ctx)
 }

@@ -10,7 +10,10 @@
 // request.go and query.go (what a handler gets), body.go, decode.go and
 // diagnose.go (strict JSON), response.go and fault.go (what it gives back),
 // keyed.go and answer.go (Idempotency-Key), retry.go (retries without one),
-// stream.go (server-sent events), listen.go (the hardened http.Server).
+// stream.go (server-sent events), listen.go (the hardened http.Server), crowd.go
+// (how many connections there may be), pressure.go (how many runs may be on their
+// way to the disk), strict.go and head.go (connections that refuse what a proxy
+// could read differently).
 //
 // To add a route, edit the dialect's table. To change what all of them do, edit
 // serve.go.
@@ -65,10 +68,11 @@ type Config struct {
 // Server answers HTTP requests by its route table. It is an http.Handler, safe
 // for concurrent use.
 type Server struct {
-	cfg     Config
-	root    node
-	flights flights
-	retries retries
+	cfg      Config
+	root     node
+	flights  flights
+	retries  retries
+	pressure pressure
 }
 
 // New checks the table (no route twice, each with a family and one way to

@@ -70,8 +70,10 @@ func (b *body) Read(into []byte) (int, error) {
 	return n, err
 }
 
-// call makes one request and reads its answer.
-func (c *Client) call(ctx context.Context, req run.Request, known lessons, emit func(run.Delta)) (run.Reply, error) {
+// call makes one request and reads its answer. It waits at the end of a deep
+// stack, once for each stream that is open: requests go by pointer, which keeps
+// that stack within 8 KiB.
+func (c *Client) call(ctx context.Context, req *run.Request, known lessons, emit func(run.Delta)) (run.Reply, error) {
 	names := newNames(req.Tools)
 	encoded := c.encode(req, names, known)
 
@@ -109,7 +111,7 @@ func (c *Client) call(ctx context.Context, req run.Request, known lessons, emit 
 }
 
 // partial is what had come of a reply that failed.
-func (c *Client) partial(req run.Request, parts *assembler) run.Reply {
+func (c *Client) partial(req *run.Request, parts *assembler) run.Reply {
 	reply := parts.reply()
 	reply.Model, reply.Finish = c.cfg.Name+"/"+req.Model, ""
 	return reply
@@ -185,7 +187,7 @@ type garbled string
 func (g garbled) Error() string { return "the answer can't be used: " + string(g) }
 
 // explain turns whatever ended the reading into the error of the call.
-func (c *Client) explain(ctx context.Context, watch *watch, req run.Request, err error) error {
+func (c *Client) explain(ctx context.Context, watch *watch, req *run.Request, err error) error {
 	var why garbled
 	var sent *wireFailure
 	switch {

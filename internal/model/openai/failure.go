@@ -32,7 +32,7 @@ type said struct {
 }
 
 // failed explains an answer whose status is not 200.
-func (c *Client) failed(ctx context.Context, answer *http.Response, from *body, req run.Request) error {
+func (c *Client) failed(ctx context.Context, answer *http.Response, from *body, req *run.Request) error {
 	from.watch.wait = c.cfg.Timeouts.Silence
 	text, err := io.ReadAll(io.LimitReader(from, maxError))
 	if err != nil && ctx.Err() != nil {
@@ -43,7 +43,7 @@ func (c *Client) failed(ctx context.Context, answer *http.Response, from *body, 
 
 // judge makes the typed error of a provider error. Its detail is public: it
 // quotes the provider, but never the key.
-func (c *Client) judge(status int, body []byte, header http.Header, req run.Request) error {
+func (c *Client) judge(status int, body []byte, header http.Header, req *run.Request) error {
 	said := parseFailure(body)
 	quoted := c.fitForPublic(said.message)
 	if status == http.StatusOK {
@@ -63,7 +63,7 @@ func (c *Client) judge(status int, body []byte, header http.Header, req run.Requ
 	return failure.Because(fmt.Errorf("HTTP %d", status))
 }
 
-func (c *Client) classify(status int, said said, req run.Request) *problem.Error {
+func (c *Client) classify(status int, said said, req *run.Request) *problem.Error {
 	name := c.cfg.Name
 	switch {
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:

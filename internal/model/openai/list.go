@@ -23,7 +23,7 @@ func (c *Client) List(ctx context.Context) ([]string, error) {
 	defer answer.Body.Close()
 	from := &body{from: answer.Body, watch: watch}
 	if answer.StatusCode != http.StatusOK {
-		return nil, c.failed(ctx, answer, from, run.Request{})
+		return nil, c.failed(ctx, answer, from, &run.Request{})
 	}
 	text, err := io.ReadAll(io.LimitReader(from, maxLine))
 	if err != nil {

@@ -158,6 +158,11 @@ func prepared(cfg Config, base *url.URL, method, path string) http.Request {
 // thousand; net/http keeps two.
 const idlePerHost = 1024
 
+// connBuffer is the room that a connection has to read and to write: half of what
+// net/http takes by itself, because every open stream has both. Heads fit, tokens
+// are short, and what is longer goes around it.
+const connBuffer = 2 << 10
+
 // newTransport speaks HTTP/1.1 only: with a connection for each call, a lost
 // packet or a stuck connection holds up one stream and not a hundred.
 func newTransport(limits Timeouts) *http.Transport {
@@ -167,6 +172,8 @@ func newTransport(limits Timeouts) *http.Transport {
 		TLSHandshakeTimeout: limits.Connect,
 		MaxIdleConnsPerHost: idlePerHost,
 		IdleConnTimeout:     90 * time.Second,
+		ReadBufferSize:      connBuffer,
+		WriteBufferSize:     connBuffer,
 		DisableCompression:  true, // gzip would hold tokens back and cost CPU on both sides
 	}
 }
@@ -187,14 +194,14 @@ func (c *Client) Reply(ctx context.Context, req run.Request, emit func(run.Delta
 	}
 	known := c.memory.of(req.Model)
 	for {
-		reply, err := c.call(ctx, req, known, emit)
+		reply, err := c.call(ctx, &req, known, emit)
 		var refused *refusal
 		if !errors.As(err, &refused) {
 			return reply, err
 		}
-		learned := refused.lesson(req, known)
+		learned := refused.lesson(&req, known)
 		if learned == known {
-			return reply, refused.problem(c.cfg.Name+"/"+req.Model, req)
+			return reply, refused.problem(c.cfg.Name+"/"+req.Model, &req)
 		}
 		c.memory.add(req.Model, learned)
 		known = learned

@@ -52,7 +52,7 @@ func lessonOf(name string) lessons {
 
 // sent are the wire names of the parameters that a request may have had and a
 // provider may refuse.
-func sent(req run.Request) []string {
+func sent(req *run.Request) []string {
 	names := []string{"stream_options"}
 	if req.Params.Temperature != nil {
 		names = append(names, "temperature")
@@ -83,7 +83,7 @@ func (r *refusal) Error() string { return "the provider refuses " + r.param }
 
 // refusedParam finds the parameter that an error is about: by the field that
 // names it, else by its message, which OpenAI's and its imitators' spell alike.
-func refusedParam(said said, req run.Request) string {
+func refusedParam(said said, req *run.Request) string {
 	names := sent(req)
 	if slices.Contains(names, said.param) {
 		return said.param
@@ -119,7 +119,7 @@ func hasWord(text, word string) bool {
 
 // lesson is what the refusal teaches beyond what was known; nothing when the
 // caller insists on the parameter.
-func (r *refusal) lesson(req run.Request, known lessons) lessons {
+func (r *refusal) lesson(req *run.Request, known lessons) lessons {
 	one := lessonOf(r.param)
 	other := "max_completion_tokens"
 	if r.param == other {
@@ -135,7 +135,7 @@ func (r *refusal) lesson(req run.Request, known lessons) lessons {
 }
 
 // problem names the parameter to the caller who set it.
-func (r *refusal) problem(model string, req run.Request) *problem.Error {
+func (r *refusal) problem(model string, req *run.Request) *problem.Error {
 	name := r.param
 	switch lessonOf(r.param) {
 	case noEffort:

@@ -12,7 +12,7 @@ import (
 const perEntry = 160
 
 // encode writes the request's body, in one allocation as a rule.
-func (c *Client) encode(req run.Request, names names, known lessons) []byte {
+func (c *Client) encode(req *run.Request, names names, known lessons) []byte {
 	w := writer{to: make([]byte, 0, sizeOf(req)), kind: c.cfg.Kind, names: names}
 	w.field(`{"model":`, req.Model)
 	w.raw(`,"messages":[`)
@@ -41,7 +41,7 @@ func (c *Client) encode(req run.Request, names names, known lessons) []byte {
 	return w.to
 }
 
-func sizeOf(req run.Request) int {
+func sizeOf(req *run.Request) int {
 	size := 512 + len(req.Output)
 	for i := range req.Messages {
 		m := &req.Messages[i]
@@ -83,7 +83,7 @@ func (w *writer) tools(tools []run.Tool) {
 	}
 }
 
-func (w *writer) params(req run.Request, known lessons, newMax bool) {
+func (w *writer) params(req *run.Request, known lessons, newMax bool) {
 	p := &req.Params
 	if p.Temperature != nil && !known.drops(noTemperature, p) {
 		w.raw(`,"temperature":`)

@@ -17,7 +17,7 @@ func encoded(t *testing.T, base, kind string, req run.Request) map[string]any {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := client.encode(req, newNames(req.Tools), client.memory.of(req.Model))
+	text := client.encode(&req, newNames(req.Tools), client.memory.of(req.Model))
 	var body map[string]any
 	if err := json.Unmarshal(text, &body); err != nil {
 		t.Fatalf("the request is not JSON: %v\n%s", err, text)

@@ -194,7 +194,12 @@ func (r *Router) Reply(ctx context.Context, req run.Request, emit func(run.Delta
 		return run.Reply{}, problem.New(problem.ModelUnknown, "%s", unknown.message)
 	}
 	req.Model = to.wire
-	reply, err := to.reply(ctx, req, emit)
+	var reply run.Reply
+	entered, err := to.enter(ctx, req.Run)
+	if err == nil {
+		reply, err = to.model.Reply(ctx, req, emit)
+		to.leave(entered, err)
+	}
 	if reply.Model == "" {
 		reply.Model = to.full()
 	}
@@ -210,16 +215,17 @@ func (r *Router) Reply(ctx context.Context, req run.Request, emit func(run.Delta
 	return reply, err
 }
 
-// reply makes the call when its turn has come.
-func (t target) reply(ctx context.Context, req run.Request, emit func(run.Delta)) (run.Reply, error) {
+// enter waits for the call's turn.
+func (t *target) enter(ctx context.Context, id run.ID) (time.Time, error) {
 	if t.gate == nil { // the offline model, which has no limits
-		return t.model.Reply(ctx, req, emit)
+		return time.Time{}, nil
 	}
-	entered, err := t.gate.enter(ctx, req.Run)
-	if err != nil {
-		return run.Reply{}, err
+	return t.gate.enter(ctx, id)
+}
+
+// leave tells the endpoint's gate what became of a call that had entered.
+func (t *target) leave(entered time.Time, err error) {
+	if t.gate != nil {
+		t.gate.leave(entered, err)
 	}
-	reply, err := t.model.Reply(ctx, req, emit)
-	t.gate.leave(entered, err)
-	return reply, err
 }
