@@ -108,6 +108,14 @@ func TestBook(t *testing.T) {
 	if err := save(rows, err); err != nil || second.Version != 2 || second.ID != first.ID || !second.CreatedAt.Equal(first.CreatedAt) {
 		t.Fatalf("%+v, %v", second, err)
 	}
+	for _, id := range []string{first.ID, "chaser", first.ID} {
+		if found, err := book.Find(ctx, "p", id); err != nil || !cmp.Equal(found, second) {
+			t.Errorf("%s after the change: %+v, %v", id, found, err)
+		}
+	}
+	if _, err := book.Find(ctx, "p", "invoice-chaser"); !problem.Is(err, problem.NotFound) {
+		t.Errorf("the name that was given up: %v", err)
+	}
 	_, rows, err = agent.Change("p", "key_2", first, changed, morning())
 	if err := save(rows, err); !errors.As(err, &conflict) || conflict.Name {
 		t.Errorf("a change of an old version: %v", err)
@@ -153,7 +161,7 @@ func TestVersionsApart(t *testing.T) {
 		}
 	}
 	for _, id := range ids {
-		if found, err := (agent.Book{Rows: kept}).Versions(t.Context(), "p", id, 0, 10); err != nil || len(found) != 1 || found[0].ID != id {
+		if found, err := (&agent.Book{Rows: kept}).Versions(t.Context(), "p", id, 0, 10); err != nil || len(found) != 1 || found[0].ID != id {
 			t.Errorf("%s: %+v, %v", id, found, err)
 		}
 	}

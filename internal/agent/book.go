@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"errand/internal/problem"
@@ -30,11 +31,15 @@ type Rows interface {
 	Rows(ctx context.Context, q run.RowQuery) ([]run.Row, error)
 }
 
-// Book finds saved agents.
-type Book struct{ Rows Rows }
+// Book finds saved agents. It is safe for concurrent use.
+type Book struct {
+	Rows Rows
+	read current
+}
 
-// Find returns the current version of the agent with this id or name.
-func (b Book) Find(ctx context.Context, project, id string) (Agent, error) {
+// Find returns the current version of the agent with this id or name. Its slices
+// and maps are shared: read them only.
+func (b *Book) Find(ctx context.Context, project, id string) (Agent, error) {
 	get := b.Rows.RowByName
 	if isID(id) {
 		get = b.Rows.Row
@@ -46,18 +51,18 @@ func (b Book) Find(ctx context.Context, project, id string) (Agent, error) {
 	if err != nil {
 		return Agent{}, fmt.Errorf("finding agent %q: %w", id, err)
 	}
-	return decode(row)
+	return b.read.decode(row)
 }
 
 // List returns up to limit agents, newest first, that were made before the one
 // with id after; empty = from the newest.
-func (b Book) List(ctx context.Context, project, after string, limit int) ([]Agent, error) {
+func (b *Book) List(ctx context.Context, project, after string, limit int) ([]Agent, error) {
 	return b.list(ctx, run.RowQuery{Kind: Kind, Project: project, After: after, Newest: true, Limit: limit})
 }
 
 // Versions returns up to limit versions of an agent, newest first, below
 // version before; 0 = from the newest. They outlive the agent.
-func (b Book) Versions(ctx context.Context, project, id string, before, limit int) ([]Agent, error) {
+func (b *Book) Versions(ctx context.Context, project, id string, before, limit int) ([]Agent, error) {
 	after := id + "/~" // above every number
 	if before > 0 {
 		after = versionID(id, before)
@@ -75,7 +80,7 @@ func (b Book) Versions(ctx context.Context, project, id string, before, limit in
 }
 
 // Version returns one version of an agent, deleted or not.
-func (b Book) Version(ctx context.Context, project, id string, n int) (Agent, error) {
+func (b *Book) Version(ctx context.Context, project, id string, n int) (Agent, error) {
 	row, err := b.Rows.Row(ctx, VersionKind, project, versionID(id, n))
 	if problem.Is(err, problem.NotFound) {
 		return Agent{}, problem.New(problem.NotFound, "Agent %s has no version %d.", id, n)
@@ -88,7 +93,7 @@ func (b Book) Version(ctx context.Context, project, id string, n int) (Agent, er
 
 // Existed reports whether there is, or was, an agent with this id: its runs can
 // still be listed after it is gone.
-func (b Book) Existed(ctx context.Context, project, id string) (bool, error) {
+func (b *Book) Existed(ctx context.Context, project, id string) (bool, error) {
 	_, err := b.Version(ctx, project, id, 1)
 	if problem.Is(err, problem.NotFound) {
 		return false, nil
@@ -96,7 +101,7 @@ func (b Book) Existed(ctx context.Context, project, id string) (bool, error) {
 	return err == nil, err
 }
 
-func (b Book) list(ctx context.Context, q run.RowQuery) ([]Agent, error) {
+func (b *Book) list(ctx context.Context, q run.RowQuery) ([]Agent, error) {
 	rows, err := b.Rows.Rows(ctx, q)
 	if err != nil {
 		return nil, fmt.Errorf("listing agents: %w", err)
@@ -166,4 +171,46 @@ func decode(row run.Row) (Agent, error) {
 		return Agent{}, fmt.Errorf("decoding %s %s: %w", row.Kind, row.ID, err)
 	}
 	return a, nil
+}
+
+// currentBytes bounds what is kept decoded, counted as stored: thousands of
+// agents as they usually are.
+const currentBytes = 4 << 20
+
+// current keeps agents decoded as they were last found, because every run of one
+// asks for it. What a row of a version says never changes.
+type current struct {
+	mu    sync.RWMutex
+	kept  map[currentKey]version
+	bytes int
+}
+
+type currentKey struct{ project, id string }
+
+type version struct {
+	row   int64 // the row's version
+	agent Agent
+}
+
+// decode decodes a row unless it is known.
+func (c *current) decode(row run.Row) (Agent, error) {
+	key := currentKey{row.Project, row.ID}
+	c.mu.RLock()
+	known, ok := c.kept[key]
+	c.mu.RUnlock()
+	if ok && known.row == row.Version {
+		return known.agent, nil
+	}
+	found, err := decode(row)
+	if err != nil || len(row.Data) > currentBytes {
+		return found, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.bytes += len(row.Data)
+	if c.kept == nil || c.bytes > currentBytes {
+		c.kept, c.bytes = map[currentKey]version{}, len(row.Data) // all at once: simpler than ages, and rare
+	}
+	c.kept[key] = version{row.Version, found}
+	return found, nil
 }

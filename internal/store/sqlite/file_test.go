@@ -311,6 +311,21 @@ func TestPlans(t *testing.T) {
 	}
 }
 
+// TestRowPlans: rows are found by their keys and names, and what has expired by
+// its own index.
+func TestRowPlans(t *testing.T) {
+	s := open(t, Config{})
+	for sql, want := range map[string]string{
+		"SELECT 1 FROM rows WHERE kind = ? AND project = ? AND id = ?" + unexpired:                  "PRIMARY KEY (kind=? AND project=? AND id=?)",
+		"SELECT 1 FROM rows WHERE kind = ? AND project = ? AND name = ? AND name <> ''" + unexpired: "rows_name (kind=? AND project=? AND name=?)",
+		"SELECT 1 FROM rows WHERE expires > 0 AND expires <= ? ORDER BY expires LIMIT 5":            "rows_expires (expires>? AND expires<?)",
+	} {
+		if plan := explain(t, s, sql); !strings.Contains(plan, want) || strings.Contains(plan, "TEMP") {
+			t.Errorf("%s\n is answered by %s", sql, plan)
+		}
+	}
+}
+
 func explain(t *testing.T, s *Store, sql string) (plan string) {
 	t.Helper()
 	err := s.readers.use(t.Context(), func(conn *sqlite.Conn) error {

@@ -34,6 +34,7 @@ func (w *writer) rollback(cause error) {
 // event ids, row versions, job ids. One transaction holds them all, so one trace
 // answers for the group. nil means that it was written.
 func (w *writer) settle(group []*item, cause error) error {
+	defer w.kept.clear()
 	w.suspect = w.suspect || isIOError(cause)
 	w.rollback(cause)
 	if err := w.connect(); err != nil {

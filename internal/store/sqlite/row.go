@@ -12,19 +12,32 @@ import (
 )
 
 // unexpired ends the condition of every read of rows: its parameter is the time.
-const unexpired = " AND (expires = 0 OR expires > ?)"
+// The plus keeps SQLite from asking whether the parameter's value admits the
+// index of what expires, for which it would prepare the statement anew each time
+// that the time is another one.
+const unexpired = " AND (expires = 0 OR expires > +?)"
 
 // Row returns one row, or a not_found problem.
 func (s *Store) Row(ctx context.Context, kind, project, id string) (run.Row, error) {
-	return s.oneRow(ctx, rowKey{kind, project, id}, "kind = ? AND project = ? AND id = ?")
+	key := rowKey{kind, project, id}
+	row, age, ok := s.kept.byID(key)
+	if ok && !s.closed.Load() {
+		return row, nil
+	}
+	return s.oneRow(ctx, key, "kind = ? AND project = ? AND id = ?", age)
 }
 
 // RowByName returns the row that has the name, or a not_found problem.
 func (s *Store) RowByName(ctx context.Context, kind, project, name string) (run.Row, error) {
-	return s.oneRow(ctx, rowKey{kind, project, name}, "kind = ? AND project = ? AND name = ? AND name <> ''")
+	row, age, ok := s.kept.byName(nameKey{kind, project, name})
+	if ok && !s.closed.Load() {
+		return row, nil
+	}
+	return s.oneRow(ctx, rowKey{kind, project, name}, "kind = ? AND project = ? AND name = ? AND name <> ''", age)
 }
 
-func (s *Store) oneRow(ctx context.Context, key rowKey, where string) (row run.Row, err error) {
+// oneRow reads a row that was not kept at this age.
+func (s *Store) oneRow(ctx context.Context, key rowKey, where string, age uint64) (row run.Row, err error) {
 	found := false
 	err = s.readers.use(ctx, func(conn *sqlite.Conn) error {
 		stmt, err := conn.Prepare("SELECT " + rowColumns + " FROM rows WHERE " + where + unexpired)
@@ -45,6 +58,7 @@ func (s *Store) oneRow(ctx context.Context, key rowKey, where string) (row run.R
 	if !found {
 		return run.Row{}, store.RowNotFound(key.kind, key.id)
 	}
+	s.kept.keep(row, age)
 	return row, nil
 }
 

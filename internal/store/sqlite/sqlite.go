@@ -13,8 +13,8 @@
 // A tour: writer.go (the one writer: queue, group, answers), check.go (what is
 // admitted), write.go (what is written), outcome.go (what to say when a
 // transaction fails), read.go and list.go (the readers), row.go and job.go,
-// checkpoint.go (the write-ahead log), dir.go (permissions and the lock),
-// schema.go and schema/ (the tables).
+// kept.go (rows in memory), checkpoint.go (the write-ahead log), dir.go
+// (permissions and the lock), schema.go and schema/ (the tables).
 //
 // To change a table, add a file to schema/ and the columns to the statements
 // that name them; never edit a released schema file.
@@ -54,6 +54,7 @@ type Store struct {
 	path    string
 	lock    *lock
 	readers *readers
+	kept    *kept
 	writer  *writer
 	pages   *checkpointer
 	closed  atomic.Bool
@@ -82,9 +83,9 @@ func Open(ctx context.Context, cfg Config) (_ *Store, err error) {
 	if err := migrate(ctx, s.path); err != nil {
 		return nil, err
 	}
-	s.readers = newReaders(s.path, cfg.Readers)
+	s.readers, s.kept = newReaders(s.path, cfg.Readers), newKept()
 	s.pages = newCheckpointer(s.path, cfg.Logger)
-	if s.writer, err = newWriter(s.path, cfg, s.pages); err != nil {
+	if s.writer, err = newWriter(s.path, cfg, s.pages, s.kept); err != nil {
 		return nil, err
 	}
 	s.writer.start()

@@ -47,8 +47,8 @@ func prepare(conn *sqlite.Conn) (statements, error) {
 		{&s.updateProgress, updateLineSQL(progressColumns)},
 		{&s.updateStand, updateLineSQL(standColumns + ", " + progressColumns)},
 		{&s.updateLine, updateLineSQL(fixedColumns + ", " + standColumns + ", " + progressColumns)},
-		{&s.selectRow, "SELECT version, name FROM rows" + oneRow + " AND (expires = 0 OR expires > ?)"},
-		{&s.selectName, "SELECT id FROM rows WHERE kind = ? AND project = ? AND name = ? AND name <> '' AND (expires = 0 OR expires > ?)"},
+		{&s.selectRow, "SELECT version, name FROM rows" + oneRow + unexpired},
+		{&s.selectName, "SELECT id FROM rows WHERE kind = ? AND project = ? AND name = ? AND name <> ''" + unexpired},
 		{&s.putRow, "INSERT INTO rows (" + rowColumns + ") VALUES (" + marks(rowColumns) + ") " +
 			"ON CONFLICT (kind, project, id) DO UPDATE SET name = excluded.name, version = excluded.version, " +
 			"created = excluded.created, expires = excluded.expires, data = excluded.data"},

@@ -60,6 +60,7 @@ type writer struct {
 	now    func() time.Time
 	logger *slog.Logger
 	pages  *checkpointer
+	kept   *kept // by readers
 
 	mu     sync.Mutex // guards what follows
 	some   *sync.Cond // queue is not empty, or closed
@@ -87,9 +88,9 @@ type writer struct {
 	fault func(point string, do func() error) error
 }
 
-func newWriter(path string, cfg Config, pages *checkpointer) (*writer, error) {
+func newWriter(path string, cfg Config, pages *checkpointer, rows *kept) (*writer, error) {
 	w := &writer{
-		path: path, now: cfg.Now, logger: cfg.Logger, pages: pages,
+		path: path, now: cfg.Now, logger: cfg.Logger, pages: pages, kept: rows,
 		heads: map[run.ID]*head{}, rows: map[rowKey]rowState{}, names: map[nameKey]string{},
 	}
 	w.some = sync.NewCond(&w.mu)
@@ -186,6 +187,7 @@ func (w *writer) transact(group []*item) error {
 		return w.settle(group, err)
 	}
 	w.keepHeads()
+	w.kept.drop(group)
 	return nil
 }
 
@@ -263,6 +265,7 @@ func (w *writer) connect() error {
 		return err
 	}
 	w.conn, w.stmts, w.suspect = conn, stmts, false
+	w.kept.clear() // opening the file may have recovered what was called failed
 	return nil
 }
 
