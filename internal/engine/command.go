@@ -71,7 +71,7 @@ func (e *Engine) asDecided(ctx context.Context, id run.ID, actions []string) (ru
 	}
 	s := run.Fold(id, events[:end])
 	if end < len(events) && run.Decide(&s).Finish != nil {
-		s = run.Apply(s, events[end]) // the decision brought the end with it
+		s.Take(&events[end]) // the decision brought the end with it
 	}
 	return s, nil
 }
@@ -245,7 +245,7 @@ func (e *Engine) amend(ctx context.Context, project string, id run.ID, change fu
 func (e *Engine) extend(s *run.State, events []run.Event) []run.Event {
 	for i := 0; i < len(events); i++ {
 		events[i].Seq, events[i].At, events[i].ID = s.Seq+1, e.now(), e.eventID()
-		*s = run.Apply(*s, events[i])
+		s.Take(&events[i])
 		if i < len(events)-1 || s.Ended != nil {
 			continue
 		}

@@ -40,7 +40,7 @@ func (d *driver) add(event run.Event) {
 		event.ID = d.e.eventID()
 	}
 	event.Seq, event.At = d.state.Seq+1, d.e.now()
-	d.state = run.Apply(d.state, event)
+	d.state.Take(&event)
 	d.queue = append(d.queue, event)
 }
 
@@ -126,7 +126,7 @@ func (d *driver) refresh(ctx context.Context) {
 	events, err := d.e.cfg.Log.Load(ctx, d.id, d.stored, 0)
 	if err == nil && len(d.queue) == 0 {
 		for i := range events {
-			d.state = run.Apply(d.state, events[i])
+			d.state.Take(&events[i])
 		}
 		d.stored = d.state.Seq
 		return

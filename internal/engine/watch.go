@@ -24,19 +24,8 @@ func (e *Engine) Watch(ctx context.Context, project string, id run.ID, from Curs
 	return func(yield func(Update, error) bool) {
 		f := e.acquire(id)
 		defer e.release(id, f)
-		line, err := e.summary(ctx, project, id)
-		if err != nil {
-			yield(Update{}, err)
-			return
-		}
-		if from.Seq > line.Seq {
-			yield(Update{}, problem.Invalid("after", "the run has only %d events", line.Seq))
-			return
-		}
-		// From here on the feed is complete: what it misses is on disk by now.
-		f.learn(line)
-		r := &reader{e: e, f: f, id: id, at: from, live: line.Seq, yield: yield}
-		if over, err := r.resume(ctx); err != nil {
+		r := &reader{e: e, f: f, id: id, at: from, yield: yield}
+		if over, err := r.begin(ctx, project); err != nil {
 			yield(Update{}, err)
 		} else if !over {
 			r.read(ctx)
@@ -57,22 +46,37 @@ type reader struct {
 	said  bool // Rest has been yielded, and nothing since
 }
 
-// resume finds out where a reader that has read before stands: which replies it
-// has, whether it has read the end, and whether the event at which it resumes
-// came while a reply was being written. It may have some of that reply then, and
-// the event's id does not say how much.
-func (r *reader) resume(ctx context.Context) (over bool, err error) {
+// begin finds the run, and out where a reader that has read before stands. It
+// reports whether the reader has read the end already. What it needs much room
+// for is gone from the stack before the long wait of read.
+func (r *reader) begin(ctx context.Context, project string) (over bool, err error) {
+	line, err := r.e.summary(ctx, project, r.id)
+	if err != nil {
+		return false, err
+	}
+	if r.at.Seq > line.Seq {
+		return false, problem.Invalid("after", "the run has only %d events", line.Seq)
+	}
+	r.live = line.Seq
+	r.f.learn(line) // from here on the feed is complete: what it misses is on disk by now
 	if r.at.Seq == 0 {
 		return false, nil
 	}
+	return r.resume(ctx)
+}
+
+// resume finds out which replies the reader has, whether it has read the end, and
+// whether the event at which it resumes came while a reply was being written. It
+// may have some of that reply then, and the event's id does not say how much.
+func (r *reader) resume(ctx context.Context) (over bool, err error) {
 	events, err := r.e.cfg.Log.Load(ctx, r.id, 0, int(min(r.at.Seq, maxPage)))
 	if err != nil || len(events) == 0 {
 		return false, err
 	}
-	last := events[len(events)-1]
-	before := run.Fold(r.id, events[:len(events)-1])
-	r.torn = r.at.Step == 0 && last.Responded == nil && callsModel(&before)
-	s := run.Apply(before, last)
+	last := &events[len(events)-1]
+	s := run.Fold(r.id, events[:len(events)-1])
+	r.torn = r.at.Step == 0 && last.Responded == nil && callsModel(&s)
+	s.Take(last)
 	r.done = len(s.Turns)
 	return s.Ended != nil, nil
 }

@@ -6,7 +6,7 @@ import "time"
 func Fold(id ID, events []Event) State {
 	s := State{ID: id}
 	for i := range events {
-		s = Apply(s, events[i])
+		s.Take(&events[i])
 	}
 	return s
 }
@@ -15,6 +15,12 @@ func Fold(id ID, events []Event) State {
 // event that makes no sense where it stands changes nothing but Seq. It consumes
 // s: the two states share memory, and only the returned one may be used.
 func Apply(s State, e Event) State {
+	s.Take(&e)
+	return s
+}
+
+// Take is Apply in place.
+func (s *State) Take(e *Event) {
 	s.spend(e)
 	if e.Seq > s.Seq {
 		s.Seq = e.Seq
@@ -22,22 +28,20 @@ func Apply(s State, e Event) State {
 	if e.At.After(s.UpdatedAt) {
 		s.UpdatedAt = e.At
 	}
-	if !e.whole() {
-		return s
-	}
-	if s.Ended != nil {
+	switch {
+	case !e.whole():
+	case s.Ended != nil:
 		s.Usage = s.Usage.Add(lateUsage(e))
-		return s
+	default:
+		s.wakes(e)
+		s.fold(e)
+		s.Status = s.status()
 	}
-	s.wakes(e)
-	s.fold(e)
-	s.Status = s.status()
-	return s
 }
 
 // spend counts the time since the last event as work if the run was at work. The
 // time before a takeover is not: a parked or dead driver did not work.
-func (s *State) spend(e Event) {
+func (s *State) spend(e *Event) {
 	if s.busy() && e.Type != RunDriven && e.At.After(s.UpdatedAt) {
 		s.Worked += e.At.Sub(s.UpdatedAt)
 	}
@@ -45,7 +49,7 @@ func (s *State) spend(e Event) {
 
 // wakes notes that the event finds a run in which nothing was under way: the
 // driver that comes for it takes over from nobody.
-func (s *State) wakes(e Event) {
+func (s *State) wakes(e *Event) {
 	switch e.Type {
 	case ApprovalDecided, ApprovalExpired, MessageAdded, InputReceived, RunResumed:
 		going := *s
@@ -57,7 +61,7 @@ func (s *State) wakes(e Event) {
 }
 
 // lateUsage is what a fact that arrives after the end still costs.
-func lateUsage(e Event) Usage {
+func lateUsage(e *Event) Usage {
 	switch e.Type {
 	case ModelResponded:
 		return e.Responded.Reply.Usage
@@ -67,7 +71,7 @@ func lateUsage(e Event) Usage {
 	return Usage{}
 }
 
-func (s *State) fold(e Event) {
+func (s *State) fold(e *Event) {
 	switch e.Type {
 	case RunCreated:
 		s.created(e)
@@ -106,7 +110,7 @@ func (s *State) fold(e Event) {
 	}
 }
 
-func (s *State) created(e Event) {
+func (s *State) created(e *Event) {
 	if s.CreatedAt.IsZero() {
 		s.Spec, s.Queued = e.Created.Spec, e.Created.Queued
 		s.CreatedAt, s.Epoch = e.At, 1

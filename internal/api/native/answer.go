@@ -92,7 +92,7 @@ func (a *API) follow(r *wire.Request, id run.ID) wire.Response {
 // rests adds the event to the state and reports whether the run rests then. It is
 // apart from its caller because its stack is large, and most updates are deltas.
 func rests(state *run.State, e *run.Event) bool {
-	*state = run.Apply(*state, *e)
+	state.Take(e)
 	waits := state.Status != run.Queued && state.Status != run.Running
 	return waits && !state.Live()
 }

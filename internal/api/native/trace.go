@@ -52,7 +52,7 @@ type tokensBody struct {
 func trace(id run.ID, events []run.Event) ([]traceEntry, run.State) {
 	t := tracer{entries: []traceEntry{}, state: run.State{ID: id}}
 	for i := range events {
-		t.state = run.Apply(t.state, events[i])
+		t.state.Take(&events[i])
 		t.tell(&events[i])
 	}
 	return t.entries, t.state

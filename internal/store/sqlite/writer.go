@@ -67,7 +67,9 @@ type writer struct {
 	queue  []*item
 	closed bool
 	onJobs func()
+	before int // items of the group before
 
+	pause                                         *time.Timer
 	done                                          sync.WaitGroup
 	groups, commits, largest, conflicts, failures atomic.Int64
 
@@ -94,6 +96,8 @@ func newWriter(path string, cfg Config, pages *checkpointer, rows *kept) (*write
 		heads: map[run.ID]*head{}, rows: map[rowKey]rowState{}, names: map[nameKey]string{},
 	}
 	w.some = sync.NewCond(&w.mu)
+	w.pause = time.NewTimer(0)
+	<-w.pause.C
 	return w, w.connect()
 }
 
@@ -122,6 +126,15 @@ func (w *writer) push(it *item) {
 	w.some.Signal()
 }
 
+// A writer that has just written a group of several items waits this long for the
+// next one to grow: its clients are waiting for each other's commits anyway, and a
+// group costs a write to disk and a dozen pages of the log however small it is. A
+// lone client never waits.
+const (
+	linger      = 500 * time.Microsecond
+	lingerAbove = 4
+)
+
 // take waits for items and returns the next group; none when the store closes.
 func (w *writer) take() []*item {
 	w.mu.Lock()
@@ -129,12 +142,19 @@ func (w *writer) take() []*item {
 	for len(w.queue) == 0 && !w.closed {
 		w.some.Wait()
 	}
+	if w.before > lingerAbove && len(w.queue) < w.before && !w.closed {
+		w.mu.Unlock()
+		w.pause.Reset(linger)
+		<-w.pause.C
+		w.mu.Lock()
+	}
 	count, bytes := 0, 0
 	for count < len(w.queue) && count < groupItems && bytes < groupBytes {
 		bytes += w.queue[count].size()
 		count++
 	}
 	group := w.queue[:count:count]
+	w.before = count
 	if w.queue = w.queue[count:]; len(w.queue) == 0 {
 		w.queue = nil // or its array would keep what was written
 	}
