@@ -401,6 +401,7 @@ func chaos(t *testing.T, seed uint64) {
 		switch dice.IntN(6) {
 		case 0: // a crash: the drivers are gone at once, whatever they were doing
 			w.close(0)
+			time.Sleep(time.Second) // what it has submitted is written, or not, by now
 			w.open()
 		case 1:
 			w.engine.Message(t.Context(), "p", id, run.Added{Text: "Hurry."})
