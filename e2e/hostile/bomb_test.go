@@ -64,7 +64,7 @@ func TestBombs(t *testing.T) {
 	w := rig.New(t)
 	s := w.Start()
 	c := s.Client()
-	packed := bomb(t, 64)
+	packed := bomb(t, 256)
 	for _, coding := range []string{"gzip", "deflate", "br", "gzip, gzip"} {
 		fault := c.Do(http.MethodPost, "/v1/runs", packed, "Content-Encoding", coding).Refused(http.StatusBadRequest, "invalid_request")
 		if fault.Errors["Content-Encoding"] == "" {
@@ -87,7 +87,7 @@ func TestBombs(t *testing.T) {
 			t.Errorf("%s: %+v %+v", name, r, r.Error)
 		}
 	}
-	if grown := peak(t, s) - before; grown > 64<<20 {
+	if grown := peak(t, s) - before; grown > 128<<20 {
 		t.Errorf("the server needed %d MB more", grown>>20)
 	}
 	for _, call := range w.Model.Calls() {
