@@ -72,6 +72,11 @@ func TestKillDuringTheMail(t *testing.T) {
 		t.Parallel()
 		w := rig.New(t)
 		c, r, _ := interrupted(t, w, false)
+		// An SDK that did not get the first approval's answer sends it again.
+		c.Post("/v1/runs/"+r.ID+"/approve", approving(r.Actions()), nil, "X-Stainless-Retry-Count", "1")
+		if again := c.Run(r.ID); len(again.Pending) != 1 {
+			t.Errorf("a repeated approval decided the unknown outcome: %+v", again.Pending)
+		}
 		var answer struct{ Status string }
 		c.Post("/v1/runs/"+r.ID+"/approve", approving(r.Actions()), &answer)
 		if answer.Status != "running" {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"unicode/utf8"
 
 	"errand/internal/agent"
@@ -84,9 +85,17 @@ func readDecision(r *wire.Request) (engine.Decision, error) {
 	decision := engine.Decision{
 		Actions: unique(in.ActionIDs), Approve: in.Reject == nil || !*in.Reject,
 		Continue: value(in.OnReject) == continueOnReject, Reason: value(in.Reason),
-		By: r.Caller.KeyID, ByName: r.Caller.KeyName,
+		By: r.Caller.KeyID, ByName: r.Caller.KeyName, Retry: sentAgain(r),
 	}
 	return decision, faults.Problem()
+}
+
+// sentAgain reports whether the client's SDK says that this is not the first time
+// that it sends the request. What was approved then, and has come to an unknown
+// outcome since, is not approved a second time by that.
+func sentAgain(r *wire.Request) bool {
+	count, err := strconv.Atoi(r.Header("X-Stainless-Retry-Count"))
+	return err == nil && count > 0
 }
 
 func showDecision(s *run.State, d *engine.Decision) approveBody {
