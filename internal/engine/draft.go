@@ -118,5 +118,9 @@ func (d *draft) boundary(offset int) int {
 
 // is reports whether this is the whole of a stored reply.
 func (d *draft) is(r *run.Responded) bool {
-	return d.step == r.Step && d.attempt == r.Attempt && len(d.text) == len(replay(r).text)
+	size := len(r.Reply.Reasoning) + len(r.Reply.Text)
+	for i := range r.Reply.Calls {
+		size += len(r.Reply.Calls[i].Arguments)
+	}
+	return d.step == r.Step && d.attempt == r.Attempt && len(d.text) == size
 }
