@@ -28,6 +28,7 @@ func (e *Engine) Create(ctx context.Context, n NewRun) (run.State, error) {
 	d := newDriver(e, n.ID, f)
 	d.epoch, d.asked, d.rows, d.created = 1, true, n.Rows, created
 	d.state.ID, d.project = n.ID, n.Spec.Project
+	f.leash(n.Spec.Tethered)
 	queued, err := e.enlist(d)
 	if err != nil {
 		e.release(n.ID, f)

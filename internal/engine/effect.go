@@ -199,21 +199,28 @@ func (d *driver) callModel(ctx context.Context, effect run.Effect) {
 	request := run.Request{
 		Run: d.id, Project: d.state.Spec.Project, Step: effect.Step, Attempt: effect.Attempt,
 		Model: d.state.Spec.Model, Messages: messages, Tools: d.state.Spec.Tools,
-		Output: d.state.Spec.Output, Params: d.state.Spec.Params,
+		Output: d.state.Spec.Output, Params: d.state.Sampling(),
 	}
-	seen := len(d.state.Messages)
+	seen, cited := len(d.state.Messages), d.state.Cited()
 	feed, began, models, now := d.feed, d.e.now(), d.e.cfg.Models, d.e.now
 	feed.begin(effect.Step, effect.Attempt)
 	d.asking = d.state.Seq
 	d.unveil()
 	d.launch(ctx, effect, func(ctx context.Context, r *result) {
 		r.seen, r.trimmed = seen, trimmed
-		r.reply, r.err = models.Reply(ctx, request, func(delta run.Delta) {
+		emit := func(delta run.Delta) {
 			if r.first == 0 {
 				r.first = max(now().Sub(began), 1)
 			}
 			feed.write(effect.Step, effect.Attempt, delta)
-		})
+		}
+		if cited == nil {
+			r.reply, r.err = models.Reply(ctx, request, emit)
+			return
+		}
+		sifted := sift{cited: cited, emit: emit}
+		r.reply, r.err = models.Reply(ctx, request, sifted.write)
+		sifted.close(&r.reply, r.err)
 	})
 }
 
@@ -237,7 +244,7 @@ func (d *driver) callTool(ctx context.Context, effect run.Effect) {
 	a := d.state.Action(effect.Action)
 	call := run.ToolCall{
 		Run: d.id, Project: d.state.Spec.Project, Action: a.ID, Tool: a.Tool,
-		Arguments: []byte(a.Arguments), Attempt: a.Attempt,
+		Arguments: []byte(a.Arguments), Attempt: a.Attempt, Server: d.state.Spec.Server(a.Tool.Server),
 	}
 	approved, tools := a.Decision != nil, d.e.cfg.Tools
 	d.launch(ctx, effect, func(ctx context.Context, r *result) {

@@ -13,17 +13,19 @@ const recent = 32
 // feed is a run's live side, shared by its driver and its readers. Readers have
 // no queues of their own: each has a place, and takes what lies behind it.
 type feed struct {
-	mu      sync.Mutex
-	users   int           // driver, readers and waiters; guarded by Engine.mu
-	changed chan struct{} // closed at the next change; nil while nobody waits
-	last    int64         // highest seq known to be on disk
-	events  []run.Event   // the latest of them, without gaps, up to last
-	draft   *draft        // the reply being written
-	said    *draft        // the latest whole reply, for readers who have not read all of it
-	project string        // whose run it is, once somebody knows
-	driven  bool          // a driver is at work here
-	rest    bool          // as far as is published, the run needs no driver
-	state   *run.State    // the run at rest, as its driver left it and nobody changes it any more
+	mu       sync.Mutex
+	users    int           // driver, readers and waiters; guarded by Engine.mu
+	readers  int           // of them, readers and waiters; guarded by Engine.mu
+	changed  chan struct{} // closed at the next change; nil while nobody waits
+	last     int64         // highest seq known to be on disk
+	events   []run.Event   // the latest of them, without gaps, up to last
+	draft    *draft        // the reply being written
+	said     *draft        // the latest whole reply, for readers who have not read all of it
+	project  string        // whose run it is, once somebody knows
+	tethered bool          // it ends with its last reader
+	driven   bool          // a driver is at work here
+	rest     bool          // as far as is published, the run needs no driver
+	state    *run.State    // the run at rest, as its driver left it and nobody changes it any more
 }
 
 // update changes the feed under its lock and wakes whoever waits.

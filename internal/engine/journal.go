@@ -175,6 +175,7 @@ func (d *driver) refold(cause error) bool {
 	d.state = run.Fold(d.id, events)
 	d.stored = d.state.Seq
 	d.feed.learn(d.state.Summarize())
+	d.feed.leash(d.state.Spec.Tethered)
 	if d.stake(events); !d.asked {
 		d.forsake()
 		return true

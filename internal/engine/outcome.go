@@ -28,7 +28,7 @@ func (d *driver) book(r result) {
 }
 
 func (d *driver) bookTool(r result) {
-	finished := &run.Finished{Action: r.task.effect.Action, Outcome: run.OK, Output: bound(r.output.Output), Ms: r.took.Milliseconds()}
+	finished := &run.Finished{Action: r.task.effect.Action, Outcome: run.OK, Output: bound(r.output.Output), Images: r.output.Images, Ms: r.took.Milliseconds()}
 	unknown := problem.Is(r.err, problem.ToolUnknown)
 	switch {
 	case r.err == nil:

@@ -40,8 +40,8 @@ func (e *Engine) Get(ctx context.Context, project string, id run.ID) (run.State,
 // ctx ends first it returns the run as it stands, without an error. The state is
 // shared with other readers: it must not be changed.
 func (e *Engine) Wait(ctx context.Context, project string, id run.ID) (run.State, error) {
-	f := e.acquire(id)
-	defer e.release(id, f)
+	f := e.attend(id)
+	defer e.depart(id, f)
 	if !f.knows(project) {
 		line, err := e.summary(ctx, project, id)
 		if err != nil {

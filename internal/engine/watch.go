@@ -22,8 +22,8 @@ type Update struct {
 // has been yielded, or with ctx (no error), or when the engine drains (no error).
 func (e *Engine) Watch(ctx context.Context, project string, id run.ID, from Cursor) iter.Seq2[Update, error] {
 	return func(yield func(Update, error) bool) {
-		f := e.acquire(id)
-		defer e.release(id, f)
+		f := e.attend(id)
+		defer e.depart(id, f)
 		r := &reader{e: e, f: f, id: id, at: from, yield: yield}
 		if over, err := r.begin(ctx, project); err != nil {
 			yield(Update{}, err)

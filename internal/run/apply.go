@@ -166,6 +166,8 @@ func (s *State) newAction(r *Responded, i int, at time.Time) Action {
 		a.end(Errored, a.Refused, at)
 	case planned.Gated:
 		a.Stage, a.Reason = PendingStage, GateReason
+	case s.Spec.handsBack(&a.Tool):
+		a.end(OK, returned, at)
 	}
 	return a
 }
@@ -199,7 +201,7 @@ func (s *State) finished(f *Finished, at time.Time) {
 	if a == nil || a.Done() {
 		return
 	}
-	a.Ms, a.Crash = f.Ms, f.Crash
+	a.Ms, a.Crash, a.Images = f.Ms, f.Crash, f.Images
 	if f.Outcome == Unknown && s.Spec.OnUnknown == AskUnknown && !s.stopping() {
 		a.ask(UnknownReason, at)
 		a.Output = f.Output
@@ -226,6 +228,8 @@ func (s *State) decided(d *Decided, at time.Time) {
 		}
 		a.Decision, a.DecidedAt, a.Since = d, at, at
 		switch {
+		case d.Approve && s.Spec.handsBack(&a.Tool):
+			a.end(OK, returned, at)
 		case d.Approve:
 			a.Stage = ApprovedStage
 		case a.Attempt > 0:

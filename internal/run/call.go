@@ -22,6 +22,9 @@ type Message struct {
 	CallID    string  `json:"call_id,omitempty"`   // of a tool: which call this answers
 	Tool      string  `json:"tool,omitempty"`      // of a tool: its name
 	Failed    bool    `json:"failed,omitempty"`    // of a tool: the text is an error
+	// Carry is of an assistant: what the model's client wants back with this
+	// turn. Only the client that wrote it reads it.
+	Carry json.RawMessage `json:"carry,omitempty"`
 }
 
 // Image is a picture in a message: a URL (https or data:).
@@ -63,6 +66,9 @@ type Reply struct {
 	// Spans is the order in which the parts were streamed, when it was not
 	// reasoning, text, calls in order: it lets a reader resume inside the reply.
 	Spans []Span `json:"spans,omitempty"`
+	// Carry goes back to the client that wrote it with the history (signatures of
+	// thinking, for instance). It names its writer; others pass it over.
+	Carry json.RawMessage `json:"carry,omitempty"`
 }
 
 // Span is a stretch of one part of a reply: Bytes of reasoning, of text, or of
@@ -119,6 +125,7 @@ type ToolCall struct {
 	Tool      Tool            // the run's snapshot
 	Arguments json.RawMessage // a JSON object that satisfies the tool's schema
 	Attempt   int             // from 1; above 1 for a repetition
+	Server    *Server         // where the tool lives, if its snapshot names one
 }
 
 // Key is the call's idempotency key: the same for every repetition.
@@ -126,5 +133,6 @@ func (c *ToolCall) Key() string { return "run_" + c.Run.String() + "/" + c.Actio
 
 // ToolResult is what a tool gave back.
 type ToolResult struct {
-	Output string // text or JSON, bounded by the tool
+	Output string  // text or JSON, bounded by the tool
+	Images []Image // beside it, as data: URLs, bounded by the tool
 }

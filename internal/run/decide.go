@@ -84,12 +84,16 @@ func Decide(s *State) Decision {
 		return s.awake(Decision{})
 	case calls.refusal != nil:
 		return s.finish(s.rejected(last))
+	case s.handed(last):
+		return s.finish(s.answered(last))
+	case s.Spec.RawResults && s.endsPass(last):
+		return s.passEnd(last)
 	case len(last.Reply.Calls) > 0, s.seen() < len(s.Messages):
 		return s.nextStep()
 	case last.Output != nil && last.Output.Problem != "":
 		return s.repair(last)
 	}
-	return s.finish(s.answered(last))
+	return s.passEnd(last)
 }
 
 // nextStep asks the model, unless a limit stands before it.

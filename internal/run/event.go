@@ -134,6 +134,7 @@ type Finished struct {
 	Action  string  `json:"action"`
 	Outcome Outcome `json:"outcome"`
 	Output  string  `json:"output,omitempty"` // for the model; of an error, its message
+	Images  []Image `json:"images,omitempty"` // beside the output, for a model that can see
 	Crash   bool    `json:"crash,omitempty"`  // of unknown: this server died in the middle
 	Ms      int64   `json:"ms,omitempty"`
 }

@@ -22,13 +22,19 @@ func History(s *State) ([]Message, *Trimmed) {
 		input.Role = User
 	}
 	h.fixed(input)
-	said := 0
+	said, passes := 0, 0
 	for t := range s.Turns {
 		turn := &s.Turns[t]
 		for ; said < min(turn.Seen, len(s.Messages)); said++ {
 			h.fixed(Message{Role: User, Text: s.Messages[said].Text})
 		}
 		h.turn(turn)
+		if s.endsPass(turn) {
+			passes++
+			if text := s.nextPass(passes); text != "" {
+				h.add(Message{Role: User, Text: text}, false)
+			}
+		}
 	}
 	for ; said < len(s.Messages); said++ {
 		h.fixed(Message{Role: User, Text: s.Messages[said].Text})
@@ -70,12 +76,13 @@ func (h *history) add(m Message, begin bool) {
 
 // turn adds a reply, the results of all its calls, and what it has to mend.
 func (h *history) turn(t *Turn) {
-	h.add(Message{Role: Assistant, Text: t.Reply.Text, Reasoning: t.Reply.Reasoning, Calls: t.Reply.Calls}, true)
+	h.add(Message{Role: Assistant, Text: t.Reply.Text, Reasoning: t.Reply.Reasoning, Calls: t.Reply.Calls, Carry: t.Reply.Carry}, true)
 	for i := range t.Reply.Calls {
 		call := t.Reply.Calls[i]
 		m := Message{Role: ToolRole, CallID: call.ID, Tool: call.Name, Text: noResult, Failed: true}
 		if i < len(t.Actions) {
 			m.Text, m.Failed = t.Actions[i].told()
+			m.Images = t.Actions[i].Images
 		}
 		h.add(m, false)
 	}
@@ -180,8 +187,9 @@ func (h *history) shorten(size, room int, trimmed *Trimmed) int {
 			break
 		}
 		if e.Role == ToolRole && len(e.Text) > len(short) {
-			size -= len(e.Text) - len(short)
-			e.Text = short
+			size -= e.bytes()
+			e.Text, e.Images = short, nil
+			size += e.bytes()
 			trimmed.Outputs++
 		}
 	}

@@ -24,16 +24,21 @@ type Check func(tool *Tool, arguments string) error
 // refused: the model is told, and it is never executed.
 func Plan(s *State, reply *Reply, check Check) []Planned {
 	var planned []Planned
+	used := s.used()
 	for i := range reply.Calls {
 		call := &reply.Calls[i]
 		p := Planned{ID: fmt.Sprintf("act_%02d", s.Actions+i+1)}
 		tool := s.Spec.Tool(call.Name)
-		switch {
+		switch limit, limited := s.Spec.ToolLimits[call.Name]; {
 		case tool == nil:
 			p.Refused = noSuchTool(&s.Spec, call.Name)
+		case limited && used[call.Name] >= limit:
+			p.Refused = fmt.Sprintf("The call was not made: this run may call %s %s. Go on with what you have.", tool.Name, times(limit))
 		default:
 			if err := check(tool, call.Arguments); err != nil {
 				p.Refused = fmt.Sprintf("The call was not made: the arguments of %s do not satisfy its schema: %v. Call it again with corrected arguments.", tool.Name, err)
+			} else if limited {
+				used[call.Name]++
 			}
 		}
 		if p.Refused == "" {
@@ -45,6 +50,33 @@ func Plan(s *State, reply *Reply, check Check) []Planned {
 		planned = append(planned, p)
 	}
 	return planned
+}
+
+// used counts the calls of each limited tool that were planned and not refused;
+// nil when no tool has a limit.
+func (s *State) used() map[string]int {
+	if len(s.Spec.ToolLimits) == 0 {
+		return nil
+	}
+	used := map[string]int{}
+	for t := range s.Turns {
+		for i := range s.Turns[t].Actions {
+			if a := &s.Turns[t].Actions[i]; a.Refused == "" {
+				used[a.Tool.Name]++
+			}
+		}
+	}
+	return used
+}
+
+func times(n int) string {
+	switch n {
+	case 0:
+		return "not at all"
+	case 1:
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
 }
 
 func noSuchTool(spec *Spec, name string) string {

@@ -10,6 +10,9 @@ import (
 func (s *State) answered(last *Turn) Ended {
 	cut := last.Reply.Finish == "length" || last.Reply.Finish == "content_filter"
 	result := Result{Summary: last.Reply.Text, Partial: cut}
+	if s.Spec.RawResults && !s.handed(last) && len(last.Reply.Calls) > 0 {
+		result.Summary = last.raw()
+	}
 	if last.Output != nil {
 		result.Output = last.Output.Value
 	}

@@ -20,6 +20,8 @@ type Spec struct {
 	History      []Message         `json:"history,omitempty"` // earlier turns of the thread
 	Input        Message           `json:"input"`             // what this run is asked
 	Tools        []Tool            `json:"tools,omitempty"`
+	ToolLimits   map[string]int    `json:"tool_limits,omitempty"`  // calls of one tool that the run may make; those beyond are refused
+	Servers      []Server          `json:"servers,omitempty"`      // where the tools with a Server live
 	Gates        []string          `json:"gates,omitempty"`        // tool names or patterns (email.*) that need a person
 	GateTimeout  Seconds           `json:"gate_timeout,omitempty"` // 0 = an approval never expires
 	Limits       Limits            `json:"limits"`
@@ -27,8 +29,13 @@ type Spec struct {
 	Output       json.RawMessage   `json:"output,omitempty"`  // JSON schema that the answer must satisfy
 	Repairs      int               `json:"repairs,omitempty"` // turns that may mend an answer that does not
 	OnUnknown    OnUnknown         `json:"on_unknown"`
-	Parallel     bool              `json:"parallel,omitempty"` // once calls of one turn may overlap
+	Parallel     bool              `json:"parallel,omitempty"`    // once calls of one turn may overlap
+	Passes       int               `json:"passes,omitempty"`      // answers to ask for, each with those before it in view; 0 = one
+	HandBack     bool              `json:"hand_back,omitempty"`   // a call of a function ends the run: the call is the answer
+	RawResults   bool              `json:"raw_results,omitempty"` // what tools returned is the answer: no turn sums it up
+	Tethered     bool              `json:"tethered,omitempty"`    // cancelled when the last reader of its answer has gone
 	Metadata     map[string]string `json:"metadata,omitempty"`
+	Echo         json.RawMessage   `json:"echo,omitempty"`        // what its dialect repeats in answers, in the dialect's own form
 	Previous     *ID               `json:"previous,omitempty"`    // the run that this one continues or retries
 	Fingerprint  string            `json:"fingerprint,omitempty"` // of the HTTP request that made it: finds unkeyed retries
 }
@@ -81,7 +88,14 @@ type Params struct {
 	TopP        *float64 `json:"top_p,omitempty"`
 	MaxTokens   int      `json:"max_tokens,omitempty"` // of one reply
 	Effort      string   `json:"effort,omitempty"`     // reasoning effort: low, medium, high
-	Defaults    []string `json:"defaults,omitempty"`   // names of the above that a dialect set, not the caller: may be dropped
+	Thinking    int      `json:"thinking,omitempty"`   // tokens that the model may think with before it answers
+	TopK        int      `json:"top_k,omitempty"`
+	Frequency   *float64 `json:"frequency_penalty,omitempty"`
+	Presence    *float64 `json:"presence_penalty,omitempty"`
+	Seed        *int64   `json:"seed,omitempty"`
+	Stop        []string `json:"stop,omitempty"`
+	Vary        bool     `json:"vary,omitempty"`     // another temperature for each pass after the first
+	Defaults    []string `json:"defaults,omitempty"` // names of the above that a dialect set, not the caller: may be dropped
 }
 
 // Class says what a crash in the middle of a call means.
@@ -104,6 +118,17 @@ type Tool struct {
 	Scope       string          `json:"scope,omitempty"`    // needed on the run's key at the step
 	Preview     string          `json:"preview,omitempty"`  // template: "To: {{to}}"
 	Version     string          `json:"version"`            // digest of the definition
+	Cites       bool            `json:"cites,omitempty"`    // its output is a Found: sources that an answer may cite
+	Server      string          `json:"server,omitempty"`   // name of the Spec's Server that has the tool
+	Remote      string          `json:"remote,omitempty"`   // what the tool is called there
+}
+
+// Server is a tool server that a run was made with. Whoever calls it wrote it
+// down; to the core it is data.
+type Server struct {
+	Name   string          `json:"name"`
+	URL    string          `json:"url"`
+	Config json.RawMessage `json:"config,omitempty"` // its caller's own form; secrets in it are sealed
 }
 
 // Tool returns the tool with this name, or nil.
@@ -111,6 +136,16 @@ func (s *Spec) Tool(name string) *Tool {
 	for i := range s.Tools {
 		if s.Tools[i].Name == name {
 			return &s.Tools[i]
+		}
+	}
+	return nil
+}
+
+// Server returns the tool server with this name, or nil.
+func (s *Spec) Server(name string) *Server {
+	for i := range s.Servers {
+		if s.Servers[i].Name == name {
+			return &s.Servers[i]
 		}
 	}
 	return nil

@@ -120,6 +120,7 @@ type Action struct {
 	Outcome   Outcome
 	Crash     bool
 	Output    string
+	Images    []Image // beside the output
 	Ms        int64
 	Decision  *Decided // the last word on it
 	Before    *Decided // the word before that, when it is pending again

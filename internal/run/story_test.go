@@ -17,6 +17,7 @@ import (
 //	gate send          limit steps=3 tokens=100 calls=2 time=60 gate=30
 //	fail               on_unknown is fail, not ask
 //	parallel           once calls may overlap
+//	passes 2           hand-back          raw       at-most read=1
 //	schema {"type":…}  repairs 1          scopes a,b
 //	reply TEXT         the model answers  (10 tokens)
 //	reply read{} send{"to":"x"}           the model asks for tools
@@ -142,6 +143,16 @@ func (s *story) set(word, rest string) bool {
 		s.spec.OnUnknown = FailUnknown
 	case "parallel":
 		s.spec.Parallel = true
+	case "passes":
+		s.spec.Passes, _ = strconv.Atoi(rest)
+	case "hand-back":
+		s.spec.HandBack = true
+	case "raw":
+		s.spec.RawResults = true
+	case "at-most":
+		name, most, _ := strings.Cut(rest, "=")
+		limit, _ := strconv.Atoi(most)
+		s.spec.ToolLimits = map[string]int{name: limit}
 	case "schema":
 		s.spec.Output = json.RawMessage(rest)
 	case "repairs":

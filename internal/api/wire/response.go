@@ -62,6 +62,7 @@ func (r *Request) send(answer Response) error {
 		}
 	}
 	header := r.writer.Header()
+	r.familyHeaders(header)
 	for name, values := range answer.Header {
 		header[name] = values
 	}
@@ -77,4 +78,14 @@ func (r *Request) send(answer Response) error {
 		r.sent.failed = err != nil
 	}
 	return nil
+}
+
+// familyHeaders adds what every answer of the request's family carries.
+func (r *Request) familyHeaders(header http.Header) {
+	if r.family.Headers == nil {
+		return
+	}
+	for name, values := range r.family.Headers(r.server.cfg.Now()) {
+		header[name] = values
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"errand/internal/problem"
 	"errand/internal/run"
@@ -27,6 +28,8 @@ type Family struct {
 	Strict bool
 	// Fault turns a problem into status and body; nil = NativeFault.
 	Fault func(Fault) (status int, body any)
+	// Headers are on every answer of the family, beside wire's own; nil = none.
+	Headers func(now time.Time) http.Header
 }
 
 // Fault is a problem on its way out.

@@ -123,6 +123,7 @@ func (r *Request) stream(ctx context.Context, answer Response) error {
 	if r.http.Method == http.MethodHead {
 		answer.Body, answer.Stream = nil, nil
 		r.sent.status = http.StatusOK
+		r.familyHeaders(r.writer.Header())
 		streamHeaders(r.writer.Header(), answer.Header)
 		r.writer.WriteHeader(http.StatusOK)
 		return nil
@@ -203,6 +204,7 @@ func (o *reader) begin() {
 	if status == 0 {
 		status = http.StatusOK
 	}
+	o.request.familyHeaders(o.request.writer.Header())
 	streamHeaders(o.request.writer.Header(), o.answer.Header)
 	o.request.sent.status, o.request.sent.begun = status, o.request.server.cfg.Now()
 	o.request.writer.WriteHeader(status)

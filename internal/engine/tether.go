@@ -1,0 +1,84 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"errand/internal/problem"
+	"errand/internal/run"
+)
+
+// tetherSlack is how long a tethered run goes on without a reader: a client that
+// reconnects at once, or a proxy that repeats the request, finds it at work.
+const tetherSlack = 250 * time.Millisecond
+
+// unread is why a tethered run is cancelled.
+const unread = "The last reader of its answer has gone."
+
+// attend is acquire for a reader.
+func (e *Engine) attend(id run.ID) *feed {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	f := e.acquireLocked(id)
+	f.readers++
+	return f
+}
+
+// depart is release for a reader. When the last one leaves a tethered run that is
+// at work, the run ends unless another reader comes in time. Readers that a
+// shutdown sends away come back.
+func (e *Engine) depart(id run.ID, f *feed) {
+	e.mu.Lock()
+	f.readers--
+	alone := f.readers == 0 && e.drivers[id] != nil && f.leashed() && !e.isDraining()
+	e.mu.Unlock()
+	if !alone {
+		e.release(id, f)
+		return
+	}
+	e.effects.Add(1)
+	time.AfterFunc(tetherSlack, func() {
+		defer e.effects.Done()
+		defer e.release(id, f)
+		e.loose(id, f)
+	})
+}
+
+// loose cancels a run that nobody has come back to. One that waits for a person
+// has given its answer: it stays.
+func (e *Engine) loose(id run.ID, f *feed) {
+	e.mu.Lock()
+	over := f.readers > 0 || e.drivers[id] == nil || e.isDraining()
+	e.mu.Unlock()
+	if over {
+		return
+	}
+	_, err := e.amend(context.WithoutCancel(e.ctx), f.owner(), id, func(s *run.State) ([]run.Event, error) {
+		if s.Ended != nil || s.Cancel != nil || s.Status != run.Running && s.Status != run.Queued {
+			return nil, nil
+		}
+		return []run.Event{{Type: run.CancelRequested, Cancel: &run.Cancel{Reason: unread}}}, nil
+	})
+	if err != nil && !problem.Is(err, problem.NotFound) {
+		e.cfg.Logger.Warn("a run that nobody reads could not be cancelled", "run", id.String(), "error", err)
+	}
+}
+
+// leash says whether the run ends with its last reader.
+func (f *feed) leash(tethered bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.tethered = tethered
+}
+
+func (f *feed) leashed() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.tethered
+}
+
+func (f *feed) owner() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.project
+}
