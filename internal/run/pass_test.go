@@ -6,122 +6,7 @@ import (
 )
 
 func TestPasses(t *testing.T) {
-	for name, text := range map[string]string{
-		"each pass asks for another answer": `
-			passes 3
-			reply One.
-			-> model/2
-			reply Two.
-			-> model/3
-			reply Three.
-			-> end completed answered`,
-
-		"a turn that calls tools is no pass": `
-			tools read:safe
-			passes 2
-			reply read{}
-			start act_01
-			ok act_01 rows
-			-> model/2
-			reply One.
-			-> model/3
-			reply Two.
-			-> end completed answered`,
-
-		"passes end at the step limit": `
-			passes 5
-			limit steps=2
-			reply One.
-			reply Two.
-			-> end failed step_limit`,
-
-		"an answer that has to be mended ends no pass": `
-			passes 2
-			schema {"type":"object"}
-			repairs 3
-			reply nonsense
-			-> model/2
-			reply {}
-			-> model/3
-			reply {}
-			-> end completed answered`,
-
-		"raw results are the answer": `
-			tools read:safe
-			raw
-			reply read{}
-			start act_01
-			ok act_01 rows
-			-> end completed answered`,
-
-		"a refused call is no raw result": `
-			tools read:safe
-			raw
-			reply wrong{}
-			-> model/2`,
-
-		"raw results end a pass": `
-			tools read:safe
-			raw
-			passes 2
-			reply read{}
-			start act_01
-			ok act_01 rows
-			-> model/2
-			reply Enough.
-			-> end completed answered`,
-
-		"a call that is handed back ends the run": `
-			tools ask:function
-			hand-back
-			reply ask{}
-			-> end completed answered`,
-
-		"the server's own calls are made before the others are handed back": `
-			tools ask:function read:safe
-			hand-back
-			reply ask{} read{}
-			-> tool/act_02
-			start act_02
-			ok act_02 rows
-			-> end completed answered`,
-
-		"a gated call is handed back when it is approved": `
-			tools ask:function
-			hand-back
-			gate ask
-			reply ask{}
-			-> wait awaiting_approval
-			approve act_01
-			-> end completed answered`,
-
-		"a garbled call is not handed back": `
-			tools ask:function
-			hand-back
-			reply ask{"x":
-			-> model/2`,
-
-		"a tool is called no more often than allowed, whatever the model asks": `
-			tools read:safe
-			at-most read=1
-			reply read{} read{} read{}
-			-> tool/act_01
-			start act_01
-			ok act_01 rows
-			-> model/2
-			reply read{}
-			-> model/3
-			reply Done.
-			-> end completed answered`,
-
-		"a garbled call does not count": `
-			tools read:safe
-			at-most read=1
-			reply read{"x":
-			-> model/2
-			reply read{}
-			-> tool/act_02`,
-	} {
+	for name, text := range passStories {
 		t.Run(name, func(t *testing.T) { tell(t, text) })
 	}
 }
@@ -181,4 +66,121 @@ func TestVary(t *testing.T) {
 	if got := s.state.Sampling(); got.Temperature != nil {
 		t.Error("the first pass does not have the caller's temperature")
 	}
+}
+
+var passStories = map[string]string{
+	"each pass asks for another answer": `
+			passes 3
+			reply One.
+			-> model/2
+			reply Two.
+			-> model/3
+			reply Three.
+			-> end completed answered`,
+
+	"a turn that calls tools is no pass": `
+			tools read:safe
+			passes 2
+			reply read{}
+			start act_01
+			ok act_01 rows
+			-> model/2
+			reply One.
+			-> model/3
+			reply Two.
+			-> end completed answered`,
+
+	"passes end at the step limit": `
+			passes 5
+			limit steps=2
+			reply One.
+			reply Two.
+			-> end failed step_limit`,
+
+	"an answer that has to be mended ends no pass": `
+			passes 2
+			schema {"type":"object"}
+			repairs 3
+			reply nonsense
+			-> model/2
+			reply {}
+			-> model/3
+			reply {}
+			-> end completed answered`,
+
+	"raw results are the answer": `
+			tools read:safe
+			raw
+			reply read{}
+			start act_01
+			ok act_01 rows
+			-> end completed answered`,
+
+	"a refused call is no raw result": `
+			tools read:safe
+			raw
+			reply wrong{}
+			-> model/2`,
+
+	"raw results end a pass": `
+			tools read:safe
+			raw
+			passes 2
+			reply read{}
+			start act_01
+			ok act_01 rows
+			-> model/2
+			reply Enough.
+			-> end completed answered`,
+
+	"a call that is handed back ends the run": `
+			tools ask:function
+			hand-back
+			reply ask{}
+			-> end completed answered`,
+
+	"the server's own calls are made before the others are handed back": `
+			tools ask:function read:safe
+			hand-back
+			reply ask{} read{}
+			-> tool/act_02
+			start act_02
+			ok act_02 rows
+			-> end completed answered`,
+
+	"a gated call is handed back when it is approved": `
+			tools ask:function
+			hand-back
+			gate ask
+			reply ask{}
+			-> wait awaiting_approval
+			approve act_01
+			-> end completed answered`,
+
+	"a garbled call is not handed back": `
+			tools ask:function
+			hand-back
+			reply ask{"x":
+			-> model/2`,
+
+	"a tool is called no more often than allowed, whatever the model asks": `
+			tools read:safe
+			at-most read=1
+			reply read{} read{} read{}
+			-> tool/act_01
+			start act_01
+			ok act_01 rows
+			-> model/2
+			reply read{}
+			-> model/3
+			reply Done.
+			-> end completed answered`,
+
+	"a garbled call does not count": `
+			tools read:safe
+			at-most read=1
+			reply read{"x":
+			-> model/2
+			reply read{}
+			-> tool/act_02`,
 }
