@@ -90,9 +90,14 @@ func (c *serveCommand) Run(ctx context.Context, p *process) error {
 	go func() { served <- a.serve(server, listener) }()
 	a.logger.Debug("ready", "addr", listener.Addr().String(), "data", cfg.Data, "model", a.answering())
 	p.banner(a, listener.Addr(), secret)
-	var looking sync.WaitGroup
+	var beside sync.WaitGroup
 	if a.looks() {
-		looking.Go(func() { a.lookForOllama(ctx) })
+		beside.Go(func() { a.lookForOllama(ctx) })
+	}
+	tending, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if config.Environment(p.env)["GOGC"] == "" {
+		beside.Go(func() { new(collector).tend(tending) })
 	}
 	select {
 	case <-ctx.Done():
@@ -102,7 +107,8 @@ func (c *serveCommand) Run(ctx context.Context, p *process) error {
 	case err = <-served:
 		err = errors.Join(err, a.stop(server))
 	}
-	looking.Wait()
+	cancel()
+	beside.Wait()
 	return err
 }
 

@@ -33,15 +33,14 @@ func (d *driver) after(wait time.Duration, do func()) *time.Timer {
 // expire sets the alarms for what the core wants to be woken for, and appends
 // what the time of day alone has brought about by now. It reports whether it did.
 func (d *driver) expire(decision run.Decision) bool {
-	now := d.e.now()
 	if len(decision.Effects) == 0 {
 		d.disarm()
 	}
 	switch {
 	case decision.Wake == run.WallTime && d.wall == nil:
-		d.wall = d.after(decision.WakeAt.Sub(now), d.outOfTime)
+		d.wall = d.after(decision.WakeAt.Sub(d.e.now()), d.outOfTime)
 	case decision.Wake != run.GateTime:
-	case !decision.WakeAt.After(now):
+	case !decision.WakeAt.After(d.e.now()):
 		before := d.state.Seq
 		for _, event := range d.e.lapse(&d.state) {
 			d.add(event)
@@ -49,7 +48,7 @@ func (d *driver) expire(decision run.Decision) bool {
 		return d.state.Seq > before
 	case !decision.WakeAt.Equal(d.gate):
 		d.gate = decision.WakeAt
-		d.after(decision.WakeAt.Sub(now), func() { d.gate = time.Time{} })
+		d.after(decision.WakeAt.Sub(d.e.now()), func() { d.gate = time.Time{} })
 	}
 	return false
 }

@@ -100,6 +100,7 @@ func (e *Engine) hire(d *driver) {
 func (e *Engine) employ(d *driver, f *feed) {
 	defer e.workers.Done()
 	defer e.release(d.id, f)
+	roomForDriver(len(d.queue))
 	d.drive(e.ctx)
 	if d.doubt {
 		e.wake(d.id)

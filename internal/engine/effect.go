@@ -184,6 +184,7 @@ func (d *driver) launch(ctx context.Context, effect run.Effect, perform func(con
 	go func() {
 		defer d.e.effects.Done()
 		defer cancel()
+		roomForCall(effect.Attempt)
 		r := result{task: t}
 		perform(ctx, &r)
 		r.took = d.e.now().Sub(began)

