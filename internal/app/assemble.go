@@ -88,7 +88,7 @@ func assemble(ctx context.Context, p *process, cfg config.Config, o options) (_ 
 	}
 	a.redactor.Add(a.tools.Secrets())
 	a.engine = engine.New(engine.Config{
-		Log: a.store, Models: counted{a.models, a.metrics}, Tools: &watched{Set: a.tools, redactor: a.redactor}, Now: p.now,
+		Log: a.store, Models: a.models, Tools: &watched{Set: a.tools, redactor: a.redactor}, Now: p.now,
 		Retry: a.models.Retry, Logger: a.logger, Meter: meter{a.metrics}, MaxActive: a.mostActive(),
 	})
 	a.jobs = local.New(local.Config{

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"errand/internal/engine"
 	"errand/internal/obs"
 	"errand/internal/problem"
 	"errand/internal/run"
@@ -18,13 +17,15 @@ import (
 // meter counts what the engine does.
 type meter struct{ metrics *obs.Metrics }
 
-// ModelCalled counts a model call by its provider: models have too many names.
-func (m meter) ModelCalled(model string, took time.Duration, failure problem.Code) {
+// ModelCalled counts a model call by its provider, because models have too many
+// names, and the tokens that it took.
+func (m meter) ModelCalled(model string, used run.Usage, took time.Duration, failure problem.Code) {
 	provider, _, qualified := strings.Cut(model, "/")
 	if !qualified && provider != "offline" {
 		provider = "default" // an alias, or a name that means the only endpoint
 	}
 	m.metrics.ModelCalled(provider, cmp.Or(string(failure), "ok"), took)
+	m.metrics.Tokens(used.Input, used.Output, used.Cached)
 }
 
 // ToolCalled counts a tool call. Users choose tools' names, so they are no label.
@@ -39,19 +40,6 @@ func (m meter) RunEnded(dialect string, status run.Status, reason run.StopReason
 
 // Active says how many runs are driven and how many wait for it.
 func (m meter) Active(drivers, waiting int) { m.metrics.Active(drivers, waiting) }
-
-// counted counts the tokens of model calls.
-type counted struct {
-	engine.Models
-	metrics *obs.Metrics
-}
-
-// Reply makes the call.
-func (c counted) Reply(ctx context.Context, req run.Request, emit func(run.Delta)) (run.Reply, error) {
-	reply, err := c.Models.Reply(ctx, req, emit)
-	c.metrics.Tokens(reply.Usage.Input, reply.Usage.Output, reply.Usage.Cached)
-	return reply, err
-}
 
 // watched tells the redactor of the secrets of registered tools, which come and
 // go while the server runs, before their first call can put them into a log.

@@ -271,9 +271,9 @@ func (e *Engine) observe(events []run.Event, s *run.State) {
 	for i := range events {
 		switch event := &events[i]; event.Type {
 		case run.ModelResponded:
-			m.ModelCalled(s.Spec.Model, time.Duration(event.Responded.Ms)*time.Millisecond, "")
+			m.ModelCalled(s.Spec.Model, event.Responded.Reply.Usage, time.Duration(event.Responded.Ms)*time.Millisecond, "")
 		case run.ModelFailed:
-			m.ModelCalled(s.Spec.Model, 0, problem.Code(event.Failed.Code))
+			m.ModelCalled(s.Spec.Model, event.Failed.Usage, 0, problem.Code(event.Failed.Code))
 		case run.ToolFinished:
 			if a := s.Action(event.Finished.Action); a != nil {
 				m.ToolCalled(a.Tool.Name, event.Finished.Outcome, time.Duration(event.Finished.Ms)*time.Millisecond)

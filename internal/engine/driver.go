@@ -19,8 +19,9 @@ type driver struct {
 
 	tasks   map[string]*task
 	held    map[string]int64 // tool calls that wait until their tool.started, of this seq, is on disk
-	results chan result
+	results chan *result
 	poke    chan struct{}
+	hurry   chan struct{} // somebody wants to see what lingers
 	gone    chan struct{} // closed when nobody reads results any more
 	alarms
 	missed bool  // someone has appended while a commit was in flight
@@ -38,7 +39,7 @@ func newDriver(e *Engine, id run.ID, f *feed) *driver {
 	return &driver{
 		e: e, id: id, feed: f, journal: journal{settled: make(chan error, 1)},
 		tasks: map[string]*task{}, held: map[string]int64{},
-		results: make(chan result), poke: make(chan struct{}, 1), gone: make(chan struct{}),
+		results: make(chan *result), poke: make(chan struct{}, 1), hurry: make(chan struct{}, 1), gone: make(chan struct{}),
 		alarms: alarms{rung: make(chan func())},
 	}
 }
@@ -115,6 +116,8 @@ func (d *driver) await(ctx context.Context) {
 		d.book(r)
 	case <-d.poke:
 		d.refresh(ctx)
+	case <-d.hurry:
+		d.due = len(d.queue) > 0
 	case do := <-d.rung:
 		do()
 	case <-ctx.Done():

@@ -185,8 +185,8 @@ func (d *driver) launch(ctx context.Context, effect run.Effect, perform func(con
 		defer d.e.effects.Done()
 		defer cancel()
 		roomForCall(effect.Attempt)
-		r := result{task: t}
-		perform(ctx, &r)
+		r := &result{task: t}
+		perform(ctx, r)
 		r.took = d.e.now().Sub(began)
 		select {
 		case d.results <- r:

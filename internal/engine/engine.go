@@ -61,7 +61,8 @@ type Tools interface {
 
 // Meter counts what the engine does, for metrics.
 type Meter interface {
-	ModelCalled(model string, took time.Duration, failure problem.Code)
+	// failure is empty for a reply, and took zero for a failure.
+	ModelCalled(model string, used run.Usage, took time.Duration, failure problem.Code)
 	ToolCalled(tool string, outcome run.Outcome, took time.Duration)
 	RunEnded(dialect string, status run.Status, reason run.StopReason)
 	Active(drivers, waiting int)

@@ -18,6 +18,7 @@ type feed struct {
 	users    int           // driver, readers and waiters; guarded by Engine.mu
 	readers  int           // of them, readers and waiters; guarded by Engine.mu
 	watched  atomic.Int32  // readers of the stream, who want each event as it comes
+	lingers  atomic.Bool   // its driver holds something back from the disk
 	changed  chan struct{} // closed at the next change; nil while nobody waits
 	last     int64         // highest seq known to be on disk
 	events   []run.Event   // the latest of them, without gaps, up to last

@@ -65,6 +65,7 @@ func (d *driver) submit(decision run.Decision) {
 		return
 	}
 	d.due = false
+	d.feed.lingers.Store(false)
 	d.inflight, d.queue = d.queue, nil
 	rows := d.rows
 	d.rows = nil

@@ -49,5 +49,22 @@ func (d *driver) linger() bool {
 	case d.lag == nil:
 		d.lag = d.after(lingering, func() { d.due, d.lag = len(d.queue) > 0, nil })
 	}
-	return true
+	d.feed.lingers.Store(true)
+	return d.feed.watched.Load() == 0 // one who came before that was stored has hurried nobody
+}
+
+// follow counts a reader of the stream, who wants to see at once what lingers.
+func (e *Engine) follow(id run.ID, f *feed) {
+	f.watched.Add(1)
+	if !f.lingers.Load() {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if d := e.drivers[id]; d != nil {
+		select {
+		case d.hurry <- struct{}{}:
+		default:
+		}
+	}
 }

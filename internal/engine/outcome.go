@@ -11,7 +11,7 @@ import (
 )
 
 // book turns what an effect reports into a fact.
-func (d *driver) book(r result) {
+func (d *driver) book(r *result) {
 	key := r.task.effect.Key()
 	if d.tasks[key] != r.task || d.e.ctx.Err() != nil {
 		return // it was cut off, and the run goes on without it, here or after the next start
@@ -27,7 +27,7 @@ func (d *driver) book(r result) {
 	}
 }
 
-func (d *driver) bookTool(r result) {
+func (d *driver) bookTool(r *result) {
 	finished := &run.Finished{Action: r.task.effect.Action, Outcome: run.OK, Output: bound(r.output.Output), Images: r.output.Images, Ms: r.took.Milliseconds()}
 	unknown := problem.Is(r.err, problem.ToolUnknown)
 	switch {
@@ -58,7 +58,7 @@ func bound(output string) string {
 	return fmt.Sprintf("%s\n[Cut: %d of %d bytes shown]", output[:end], end, len(output))
 }
 
-func (d *driver) bookReply(r result) {
+func (d *driver) bookReply(r *result) {
 	reply := r.reply
 	responded := &run.Responded{
 		Step: r.task.effect.Step, Attempt: r.task.effect.Attempt, Seen: r.seen, Reply: reply,
@@ -73,7 +73,7 @@ func (d *driver) bookReply(r result) {
 
 // bookFailure decides whether another attempt is made. A reply that a reader has
 // seen some of, or that asked for a tool, can't be taken back.
-func (d *driver) bookFailure(r result) {
+func (d *driver) bookFailure(r *result) {
 	failure := problem.From(r.err)
 	failed := &run.Failed{
 		Step: r.task.effect.Step, Attempt: r.task.effect.Attempt, Usage: r.reply.Usage,

@@ -24,7 +24,7 @@ func (e *Engine) Watch(ctx context.Context, project string, id run.ID, from Curs
 	return func(yield func(Update, error) bool) {
 		f := e.attend(id)
 		defer e.depart(id, f)
-		f.watched.Add(1)
+		e.follow(id, f)
 		defer f.watched.Add(-1)
 		r := &reader{e: e, f: f, id: id, at: from, yield: yield}
 		if over, err := r.begin(ctx, project); err != nil {

@@ -9,7 +9,7 @@ func TestFramesLetGoOfALongFrame(t *testing.T) {
 	if f.reset(); f.buffer.Cap() > keptFrames || f.buffer.Len() != 0 {
 		t.Errorf("%d bytes of room are kept, and %d are in it", f.buffer.Cap(), f.buffer.Len())
 	}
-	f.Frame("2", "delta", make([]byte, 1<<10))
+	f.Frame("2", "delta", make([]byte, 1<<8))
 	if room := f.buffer.Cap(); room == 0 {
 		t.Fatal("the frame took no room")
 	}

@@ -38,61 +38,67 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	header["Content-Security-Policy"] = noScript
 	header["Cache-Control"] = noStore
 	ctx := hr.Context()
-	if err := r.serve(ctx); err != nil {
+	stream, err := r.serve(ctx)
+	if stream != nil {
+		// From here, because what serve needs room for is off the stack by now:
+		// a stream may last, and there may be thousands.
+		err = r.stream(ctx, stream)
+	}
+	if err != nil {
 		r.fail(ctx, err)
 	}
 }
 
-// serve finds the route, lets the caller in, and answers.
-func (r *Request) serve(ctx context.Context) error {
+// serve finds the route, lets the caller in, and answers, unless the answer is a
+// stream, which it returns.
+func (r *Request) serve(ctx context.Context) (stream *Response, err error) {
 	if err := r.frame(); err != nil {
-		return err
+		return nil, err
 	}
 	if err := r.match(); err != nil || r.Route == nil {
-		return err
+		return nil, err
 	}
 	if r.Route.Start != nil && r.server.pressure.over(r.server.cfg.Now()) {
-		return crowded() // before its key is looked up and its body read
+		return nil, crowded() // before its key is looked up and its body read
 	}
 	if !r.Route.Open {
 		caller, err := r.server.cfg.Keys.Authenticate(ctx, secretOf(r.http.Header))
 		if err != nil {
-			return err
+			return nil, err
 		}
 		r.Caller = caller
 		if err := auth.Allow(caller, r.Route.Scope); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if r.Route.HTTP != nil {
 		recorder := &recorder{ResponseWriter: r.writer, sent: &r.sent}
 		r.Route.HTTP.ServeHTTP(recorder, r.http)
-		return nil
+		return nil, nil
 	}
-	var err error
 	if r.query, err = readQuery(r.http.URL.RawQuery, r.Route.Query, r.Route.Family.Strict); err != nil {
-		return err
+		return nil, err
 	}
 	if err := r.readBody(); err != nil {
-		return err
+		return nil, err
 	}
 	answer, err := r.dispatch(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if answer.Stream != nil {
-		return r.stream(ctx, answer)
+		return &answer, nil
 	}
 	gone := ctx.Err() != nil
 	if err := r.send(answer); err != nil {
-		return err
+		return nil, err
 	}
 	if r.attempt != nil || r.flight != nil {
 		// What comes after (remembering) must not hold the answer back.
 		r.sent.failed = http.NewResponseController(r.writer).Flush() != nil || r.sent.failed
 	}
 	r.sent.failed = r.sent.failed || gone
-	return nil
+	return nil, nil
 }
 
 // unreadPatience is how long a body may take that nobody reads: net/http reads

@@ -24,9 +24,9 @@ const (
 	sendBuffer = 64 << 10
 	firstHold  = 250 * time.Millisecond
 	// keptFrames is the room for frames that a stream keeps from one update to the
-	// next. A long event takes more for once: a thousand readers who only wait must
-	// not hold that for as long as they wait.
-	keptFrames = 16 << 10
+	// next: a token's. An event takes more for once: a thousand readers who only
+	// wait must not hold that for as long as they wait.
+	keptFrames = 512
 )
 
 // Stream is an answer as server-sent events.
@@ -109,7 +109,7 @@ func (f *Frames) tail(start int) {
 type reader struct {
 	mu         sync.Mutex
 	request    *Request
-	answer     Response
+	answer     *Response
 	controller *http.ResponseController
 	gone       context.CancelFunc // called when a write failed
 	silence    *time.Timer
@@ -119,7 +119,7 @@ type reader struct {
 }
 
 // stream sends an answer as it comes about. An error means that nothing was sent.
-func (r *Request) stream(ctx context.Context, answer Response) error {
+func (r *Request) stream(ctx context.Context, answer *Response) error {
 	if r.http.Method == http.MethodHead {
 		answer.Body, answer.Stream = nil, nil
 		r.sent.status = http.StatusOK
