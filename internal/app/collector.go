@@ -46,6 +46,8 @@ const (
 // process whose operator has set GOGC.
 func (c *collector) tend(ctx context.Context) {
 	c.samples = []metrics.Sample{{Name: "/gc/cycles/total:gc-cycles"}, {Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(c.samples)
+	c.cycles = c.samples[0].Value.Uint64() // those of the start are no load
 	ticker := time.NewTicker(collectorTick)
 	defer ticker.Stop()
 	for {

@@ -10,7 +10,7 @@ func TestCollector(t *testing.T) {
 		cycles, live, heap uint64
 		want               advice
 	}{
-		{3, 5 * mb, 6 * mb, carryOn},     // a start
+		{2, 5 * mb, 6 * mb, carryOn},     // a start
 		{12, 10 * mb, 12 * mb, growMore}, // load
 		{2, 10 * mb, 40 * mb, carryOn},   // the same load, collected less often
 		{2, 30 * mb, 60 * mb, growLess},  // much is alive
