@@ -121,7 +121,18 @@ const cancelWait = 2 * time.Second
 // Cancel ends the run and returns it, waiting up to 2 s for calls under way.
 // Repeated it answers the same; a run that ended otherwise is a conflict.
 func (e *Engine) Cancel(ctx context.Context, project string, id run.ID, c run.Cancel) (run.State, error) {
-	s, err := e.amend(ctx, project, id, func(s *run.State) ([]run.Event, error) {
+	s, err := e.amend(ctx, project, id, cancelBy(c))
+	if err != nil || s.Ended != nil {
+		return s, err
+	}
+	waiting, cancel := context.WithTimeout(ctx, cancelWait)
+	defer cancel()
+	return e.Wait(waiting, project, id)
+}
+
+// cancelBy is the change that asks a run to end.
+func cancelBy(c run.Cancel) func(*run.State) ([]run.Event, error) {
+	return func(s *run.State) ([]run.Event, error) {
 		switch {
 		case s.Status == run.CancelledStatus, s.Ended == nil && s.Cancel != nil:
 			return nil, nil
@@ -129,13 +140,7 @@ func (e *Engine) Cancel(ctx context.Context, project string, id run.ID, c run.Ca
 			return nil, ended(s, "cancelled")
 		}
 		return []run.Event{{Type: run.CancelRequested, Cancel: &c}}, nil
-	})
-	if err != nil || s.Ended != nil {
-		return s, err
 	}
-	waiting, cancel := context.WithTimeout(ctx, cancelWait)
-	defer cancel()
-	return e.Wait(waiting, project, id)
 }
 
 func ended(s *run.State, what string) error {
@@ -270,9 +275,15 @@ func (e *Engine) append(s *run.State, events []run.Event, remove bool) error {
 	if next := run.Decide(s); next.Wake == run.GateTime && events[0].Type == run.RunResumed {
 		commit.Jobs = []run.Job{{Kind: DeadlineJob, Run: s.ID, Due: next.WakeAt}}
 	}
-	err := e.commit(commit)
-	if err != nil && !overtaken(err) {
+	h, err := e.bequeath(context.Background(), &commit, s)
+	if err != nil {
+		return err
+	}
+	if err = e.commit(commit); err != nil && !overtaken(err) {
 		e.wake(s.ID) // they may be on disk all the same
+	}
+	if err == nil && h != nil {
+		e.tell(&h.state, h.events)
 	}
 	return err
 }
@@ -299,7 +310,7 @@ func (e *Engine) tell(s *run.State, events []run.Event) {
 	}
 	e.mu.Unlock()
 	if f != nil {
-		f.publish(events, !live)
+		f.publish(events, !live && !s.AwaitsChild())
 	}
 	if s.Ended != nil {
 		e.observe(events, s)

@@ -55,7 +55,7 @@ func (d *driver) drive(ctx context.Context) {
 		}
 		if d.idle(decision) {
 			var rest *run.State
-			if d.state.Ended != nil || decision.Waits() {
+			if d.state.Ended != nil || decision.Waits() && !d.state.AwaitsChild() {
 				rest = &d.state
 			}
 			if d.e.leave(d, rest) {

@@ -32,7 +32,11 @@ func (d *driver) startMissing(ctx context.Context, decision run.Decision) {
 		key := effect.Key()
 		switch {
 		case effect.Kind == run.Resolve:
-			d.add(run.Event{Type: run.ToolFinished, Finished: &run.Finished{Action: effect.Action, Outcome: effect.Outcome, Crash: true}})
+			a := d.state.Action(effect.Action)
+			if a.Child != nil {
+				d.recall(*a.Child)
+			}
+			d.add(run.Event{Type: run.ToolFinished, Finished: &run.Finished{Action: effect.Action, Outcome: effect.Outcome, Crash: a.Child == nil}})
 		case d.held[key] != 0:
 		case effect.Kind == run.CallTool && !d.begun(effect):
 			d.intend(ctx, effect)
@@ -62,6 +66,8 @@ func (d *driver) intend(ctx context.Context, effect run.Effect) {
 	started := run.Event{Type: run.ToolStarted, Started: &run.Started{Action: a.ID, Epoch: d.epoch, Attempt: a.Attempt + 1}}
 	key := effect.Key()
 	switch {
+	case a.Tool.Handoff != "":
+		d.handOff(a)
 	case d.tasks[key] != nil: // it runs; only its intent was lost in a conflict
 		d.add(started)
 	case effect.Class == run.Safe && a.Decision == nil:
@@ -133,7 +139,7 @@ func (d *driver) dropUnmade(decision run.Decision) {
 	}
 	for i := range last.Actions {
 		a := &last.Actions[i]
-		if a.Stage != run.StartedStage || a.Epoch != d.epoch {
+		if a.Stage != run.StartedStage || a.Epoch != d.epoch || a.Away() {
 			continue
 		}
 		key := (run.Effect{Kind: run.CallTool, Action: a.ID}).Key()

@@ -55,7 +55,7 @@ func (f *feed) learn(line run.Summary) {
 	f.update(func() {
 		f.project = line.Project
 		if line.Seq > f.last {
-			f.last, f.rest, f.events, f.state = line.Seq, !line.Live, nil, nil
+			f.last, f.rest, f.events, f.state = line.Seq, !line.Live && line.Status != run.Running, nil, nil
 		}
 	})
 }

@@ -27,6 +27,9 @@ type journal struct {
 	deed    uint64         // its ID
 	doubt   bool           // the run's first event may be on disk, although the store has said otherwise
 	rows    []run.RowWrite // go with the next commit
+	births  []run.Append   // likewise: the first events of runs that are handed work
+	born    []run.Append   // those in flight
+	heir    *heir          // the parent in flight, if this run ends and has one
 	created chan<- error   // of a new run: told what became of the first commit
 	jobbed  time.Time      // the gate's expiry for which a job is written
 	failed  int            // commits that have failed in a row
@@ -67,17 +70,36 @@ func (d *driver) submit(decision run.Decision) {
 	d.due = false
 	d.feed.lingers.Store(false)
 	d.inflight, d.queue = d.queue, nil
-	rows := d.rows
-	d.rows = nil
-	commit := run.Commit{Rows: rows, Runs: []run.Append{{
+	commit := run.Commit{Rows: d.rows, Runs: []run.Append{{
 		ID: d.id, Epoch: d.epoch, Expected: d.inflight[0].Seq - 1,
 		Events: d.inflight, Summary: d.state.Summarize(),
 	}}}
+	commit.Runs = append(commit.Runs, d.births...)
+	d.rows, d.births, d.born, d.heir = nil, nil, d.births, nil
 	if decision.Wake == run.GateTime && !decision.WakeAt.Equal(d.jobbed) {
 		d.jobbed = decision.WakeAt
 		commit.Jobs = []run.Job{{Kind: DeadlineJob, Run: d.id, Due: decision.WakeAt}}
 	}
+	if d.state.Spec.Parent != nil {
+		var err error
+		if d.heir, err = d.e.bequeath(d.e.ctx, &commit, &d.state); err != nil {
+			d.settled <- err
+			return
+		}
+	}
 	d.e.cfg.Log.Submit(commit, func(err error) { d.settled <- err })
+}
+
+// delivered acts on what other runs got with the commit: those that were handed
+// work are driven, and the parent of this one, which has ended, learns of it.
+func (d *driver) delivered() {
+	for i := range d.born {
+		d.e.wake(d.born[i].ID)
+	}
+	if d.heir != nil {
+		d.e.tell(&d.heir.state, d.heir.events)
+	}
+	d.born, d.heir = nil, nil
 }
 
 // settle books what became of the commit in flight.
@@ -98,6 +120,7 @@ func (d *driver) settle(ctx context.Context, err error) {
 		d.stored = events[len(events)-1].Seq
 		d.feed.publish(events, false)
 		d.e.observe(events, &d.state)
+		d.delivered()
 		d.release(ctx)
 		d.unveil()
 		if d.missed {
@@ -117,7 +140,7 @@ func (d *driver) lose(events []run.Event) {
 	if d.lost == nil {
 		d.lost = []run.Event{} // nothing to append again, but a log to read again
 	}
-	d.queue, d.rows = nil, nil
+	d.queue, d.rows, d.births = nil, nil, nil
 }
 
 // refresh reads what others have appended. While a commit is in flight it only
@@ -180,10 +203,12 @@ func (d *driver) refold(cause error) bool {
 	d.stored = d.state.Seq
 	d.feed.learn(d.state.Summarize())
 	d.feed.leash(d.state.Spec.Tethered)
+	d.rouse()
 	if d.stake(events); !d.asked {
 		d.forsake()
 		return true
 	}
+	d.orphan(ctx)
 	for _, fact := range facts {
 		if !contains(events, fact.ID) {
 			d.add(fact)

@@ -30,7 +30,7 @@ func (e *Engine) attend(id run.ID) *feed {
 func (e *Engine) depart(id run.ID, f *feed) {
 	e.mu.Lock()
 	f.readers--
-	alone := f.readers == 0 && e.drivers[id] != nil && f.leashed() && !e.isDraining()
+	alone := f.readers == 0 && f.leashed() && !e.isDraining()
 	e.mu.Unlock()
 	if !alone {
 		e.release(id, f)
@@ -48,7 +48,7 @@ func (e *Engine) depart(id run.ID, f *feed) {
 // has given its answer: it stays.
 func (e *Engine) loose(id run.ID, f *feed) {
 	e.mu.Lock()
-	over := f.readers > 0 || e.drivers[id] == nil || e.isDraining()
+	over := f.readers > 0 || e.isDraining()
 	e.mu.Unlock()
 	if over {
 		return
@@ -71,10 +71,11 @@ func (f *feed) leash(tethered bool) {
 	f.tethered = tethered
 }
 
+// leashed reports whether the run is at work and ends with its last reader.
 func (f *feed) leashed() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.tethered
+	return f.tethered && (f.driven || !f.rest)
 }
 
 func (f *feed) owner() string {

@@ -30,6 +30,8 @@ func (s *State) Take(e *Event) {
 	}
 	switch {
 	case !e.whole():
+	case s.Ended != nil && e.Type == ChildFinished:
+		s.Handed = s.Handed.Add(e.Child.Usage)
 	case s.Ended != nil:
 		s.Usage = s.Usage.Add(lateUsage(e))
 	default:
@@ -51,7 +53,7 @@ func (s *State) spend(e *Event) {
 // driver that comes for it takes over from nobody.
 func (s *State) wakes(e *Event) {
 	switch e.Type {
-	case ApprovalDecided, ApprovalExpired, MessageAdded, InputReceived, RunResumed:
+	case ApprovalDecided, ApprovalExpired, MessageAdded, InputReceived, ChildFinished, RunResumed:
 		going := *s
 		going.Paused = false // what was under way when the run was paused goes on
 		if Decide(&going).Waits() {
@@ -105,6 +107,8 @@ func (s *State) fold(e *Event) {
 		s.Paused = false
 	case DeadlinePassed:
 		s.Deadline = e.Deadline.Which
+	case ChildFinished:
+		s.childFinished(e.Child, e.At)
 	case RunFinished:
 		s.Ended, s.EndedAt = e.Ended, e.At
 	}
@@ -191,7 +195,7 @@ func (s *State) started(st *Started, at time.Time) {
 	if a == nil || a.Tool.Function || a.Stage != ApprovedStage && a.Stage != StartedStage {
 		return
 	}
-	a.Stage, a.Epoch, a.Since = StartedStage, st.Epoch, at
+	a.Stage, a.Epoch, a.Since, a.Child = StartedStage, st.Epoch, at, st.Child
 	a.Attempt++
 	s.Calls++
 }
@@ -306,7 +310,7 @@ func (s *State) status() Status {
 // event counts as work.
 func (s *State) busy() bool {
 	if s.Status == Running || s.Paused {
-		return !s.Paused
+		return !s.Paused && !s.AwaitsChild()
 	}
 	if last := s.Last(); last != nil && s.Ended == nil {
 		for i := range last.Actions {

@@ -72,6 +72,8 @@ func (e *Event) body() any {
 		return e.Actor
 	case DeadlinePassed:
 		return e.Deadline
+	case ChildFinished:
+		return e.Child
 	case RunFinished:
 		return e.Ended
 	}
@@ -107,6 +109,8 @@ func (e *Event) makeBody() any {
 		e.Actor = new(Actor)
 	case DeadlinePassed:
 		e.Deadline = new(Deadline)
+	case ChildFinished:
+		e.Child = new(Child)
 	case RunFinished:
 		e.Ended = new(Ended)
 	}
@@ -142,6 +146,8 @@ func (e *Event) whole() bool {
 	case *Cancel:
 		return body != nil
 	case *Deadline:
+		return body != nil
+	case *Child:
 		return body != nil
 	case *Ended:
 		return body != nil

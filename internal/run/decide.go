@@ -99,13 +99,14 @@ func Decide(s *State) Decision {
 // nextStep asks the model, unless a limit stands before it.
 func (s *State) nextStep() Decision {
 	limits := s.Spec.Limits
-	used := s.Usage.Input + s.Usage.Output
+	spent := s.Usage.Add(s.Handed) // children draw from their parent
+	used := spent.Input + spent.Output
 	switch fail := s.LastFail; {
 	case len(s.Turns) >= limits.MaxSteps:
 		return s.finish(s.stepLimit())
 	case limits.MaxTokens > 0 && used >= limits.MaxTokens:
 		return s.finish(s.overLimit("tokens", "tokens", limits.MaxTokens))
-	case limits.MaxCost > 0 && s.Usage.Cost >= limits.MaxCost:
+	case limits.MaxCost > 0 && spent.Cost >= limits.MaxCost:
 		return s.finish(s.overCost())
 	case fail != nil && !fail.Retry:
 		return s.finish(s.modelFailed(fail))
@@ -135,7 +136,7 @@ func (s *State) repair(last *Turn) Decision {
 // turnCalls is what the calls of a turn need.
 type turnCalls struct {
 	effects []Effect
-	waiting bool    // for a person, or for the caller's output
+	waiting bool    // for a person, for the caller's output, or for another run
 	over    bool    // a call may run, but the limit of calls is used up
 	refusal *Action // a person's no that ends the run
 	lost    *Action // a crash hit it, and the caller can't be asked
@@ -156,7 +157,7 @@ func (s *State) calls(turn *Turn) turnCalls {
 	for i := range turn.Actions {
 		a := &turn.Actions[i]
 		switch {
-		case a.Stage == PendingStage || a.AwaitsOutput():
+		case a.Stage == PendingStage || a.AwaitsOutput() || a.Away():
 			found.waiting = true
 		case a.Stage == RejectedStage && !a.goesOn() && found.refusal == nil:
 			found.refusal = a
@@ -222,7 +223,9 @@ func (s *State) resolve(all bool) []Effect {
 	}
 	for i := range last.Actions {
 		a := &last.Actions[i]
-		if a.Stage != StartedStage || a.Epoch == s.Epoch || !all && a.Tool.Class != Once {
+		switch {
+		case a.Away() && all: // whoever does it is told to stop
+		case a.Stage != StartedStage, a.Epoch == s.Epoch, !all && a.Tool.Class != Once:
 			continue
 		}
 		outcome := Unknown
@@ -250,7 +253,7 @@ func (s *State) Live() bool {
 		return false
 	}
 	for i := range last.Actions {
-		if a := &last.Actions[i]; a.Stage == StartedStage && a.Epoch == s.Epoch {
+		if a := &last.Actions[i]; a.Stage == StartedStage && a.Epoch == s.Epoch && !a.Away() {
 			return true
 		}
 	}

@@ -24,6 +24,7 @@ const (
 	RunPaused       Type = "run.paused"
 	RunResumed      Type = "run.resumed"
 	DeadlinePassed  Type = "deadline.passed"
+	ChildFinished   Type = "child.finished" // a run that this one had handed work to has ended
 	RunFinished     Type = "run.finished"
 )
 
@@ -48,6 +49,7 @@ type Event struct {
 	Cancel    *Cancel    // cancel.requested
 	Actor     *Actor     // run.paused, run.resumed
 	Deadline  *Deadline  // deadline.passed
+	Child     *Child     // child.finished
 	Ended     *Ended     // run.finished
 }
 
@@ -116,6 +118,7 @@ type Started struct {
 	Action  string `json:"action"`
 	Epoch   int64  `json:"epoch"`
 	Attempt int    `json:"attempt"`
+	Child   *ID    `json:"child,omitempty"` // of a handoff: the run that does it, created with this event
 }
 
 // Outcome is how a tool call ended.
@@ -137,6 +140,16 @@ type Finished struct {
 	Images  []Image `json:"images,omitempty"` // beside the output, for a model that can see
 	Crash   bool    `json:"crash,omitempty"`  // of unknown: this server died in the middle
 	Ms      int64   `json:"ms,omitempty"`
+}
+
+// Child is the end of a run that an action had handed its work to. It is written
+// with the child's own end.
+type Child struct {
+	Action  string  `json:"action"`
+	Run     ID      `json:"run"`
+	Outcome Outcome `json:"outcome"`
+	Output  string  `json:"output,omitempty"` // for the model: the child's result, or why there is none
+	Usage   Usage   `json:"usage"`            // the child's, and that of its own children
 }
 
 // Decided is a person's word on actions.

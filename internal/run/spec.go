@@ -22,6 +22,8 @@ type Spec struct {
 	Tools        []Tool            `json:"tools,omitempty"`
 	ToolLimits   map[string]int    `json:"tool_limits,omitempty"`  // calls of one tool that the run may make; those beyond are refused
 	Servers      []Server          `json:"servers,omitempty"`      // where the tools with a Server live
+	Handoffs     []Handoff         `json:"handoffs,omitempty"`     // what the tools with a Handoff start
+	Parent       *Parent           `json:"parent,omitempty"`       // of a run that was handed its work by another
 	Gates        []string          `json:"gates,omitempty"`        // tool names or patterns (email.*) that need a person
 	GateTimeout  Seconds           `json:"gate_timeout,omitempty"` // 0 = an approval never expires
 	Limits       Limits            `json:"limits"`
@@ -119,6 +121,7 @@ type Tool struct {
 	Preview     string          `json:"preview,omitempty"`  // template: "To: {{to}}"
 	Version     string          `json:"version"`            // digest of the definition
 	Cites       bool            `json:"cites,omitempty"`    // its output is a Found: sources that an answer may cite
+	Handoff     string          `json:"handoff,omitempty"`  // name of the Spec's Handoff that a call of it starts
 	Server      string          `json:"server,omitempty"`   // name of the Spec's Server that has the tool
 	Remote      string          `json:"remote,omitempty"`   // what the tool is called there
 }

@@ -53,8 +53,9 @@ type State struct {
 	Turns    []Turn  // one per model reply
 	Messages []Added // steering messages, in order of arrival
 	Usage    Usage
-	Calls    int // tool calls started
-	Actions  int // calls that have an action id: the last id is act_<Actions>
+	Handed   Usage // of the runs that it has handed work to, as far as they have ended
+	Calls    int   // tool calls started
+	Actions  int   // calls that have an action id: the last id is act_<Actions>
 
 	Failures  int     // failed model calls of the step under way
 	Takeovers int     // drivers that came during the step under way
@@ -121,6 +122,7 @@ type Action struct {
 	Crash     bool
 	Output    string
 	Images    []Image // beside the output
+	Child     *ID     // of a started handoff: the run that does it
 	Ms        int64
 	Decision  *Decided // the last word on it
 	Before    *Decided // the word before that, when it is pending again

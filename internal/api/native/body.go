@@ -33,6 +33,8 @@ type runBody struct {
 	Usage          usageBody         `json:"usage"`
 	Dialect        string            `json:"dialect"`
 	PreviousRunID  *string           `json:"previous_run_id"`
+	ParentRun      *string           `json:"parent_run"`  // of a run that was handed its work by another
+	WaitingFor     []string          `json:"waiting_for"` // runs that this one has handed work to and that are at it
 	Trace          []traceEntry      `json:"trace,omitzero"`
 }
 
@@ -89,7 +91,7 @@ func showRun(s *run.State) runBody {
 		ID: runID(s.ID), Object: "run", Status: s.Status, Model: s.Spec.Model, Prompt: s.Spec.Input.Text,
 		StepsUsed: len(s.Turns), MaxSteps: s.Spec.Limits.MaxSteps, CreatedAt: s.CreatedAt.UTC(),
 		PendingActions: showPending(s), PendingCalls: showCalls(s),
-		Metadata: mapped(s.Spec.Metadata), Usage: showUsage(s.Usage), Dialect: s.Spec.Dialect,
+		Metadata: mapped(s.Spec.Metadata), Usage: showUsage(s.Usage), Dialect: s.Spec.Dialect, WaitingFor: showAway(s),
 	}
 	if ref := s.Spec.Agent; ref != nil {
 		body.Agent, body.AgentName, body.AgentVersion = &ref.ID, &ref.Name, &ref.Version
@@ -97,6 +99,9 @@ func showRun(s *run.State) runBody {
 	if s.Spec.Previous != nil {
 		previous := runID(*s.Spec.Previous)
 		body.PreviousRunID = &previous
+	}
+	if parent := s.Spec.Parent; parent != nil {
+		body.ParentRun = optional(runID(parent.Run))
 	}
 	if s.Ended != nil {
 		at := s.EndedAt.UTC()
@@ -144,6 +149,19 @@ func showCalls(s *run.State) []callBody {
 	shown := []callBody{}
 	for _, action := range s.PendingCalls() {
 		shown = append(shown, callBody{ID: action.ID, Tool: action.Tool.Name, Arguments: showArguments(action.Arguments)})
+	}
+	return shown
+}
+
+// showAway lists the runs that do work of this one now.
+func showAway(s *run.State) []string {
+	shown := []string{}
+	if last := s.Last(); last != nil && s.Ended == nil {
+		for i := range last.Actions {
+			if a := &last.Actions[i]; a.Away() && a.Child != nil {
+				shown = append(shown, runID(*a.Child))
+			}
+		}
 	}
 	return shown
 }

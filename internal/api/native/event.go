@@ -39,7 +39,7 @@ func eventData(id run.ID, e *run.Event) any {
 			Retry: f.Retry, RetryAfterMs: f.AfterMs, Usage: showUsage(f.Usage),
 		}
 	case e.Started != nil:
-		return startedData{ActionID: e.Started.Action, Attempt: e.Started.Attempt}
+		return showStarted(e.Started)
 	case e.Finished != nil:
 		f := e.Finished
 		return finishedData{ActionID: f.Action, Outcome: f.Outcome, Output: f.Output, Crash: f.Crash, Ms: f.Ms}
@@ -57,6 +57,11 @@ func eventData(id run.ID, e *run.Event) any {
 		return actorData{By: e.Actor.By}
 	case e.Deadline != nil:
 		return deadlineData{Which: e.Deadline.Which}
+	case e.Child != nil:
+		return childData{
+			ActionID: e.Child.Action, Run: runID(e.Child.Run), Outcome: e.Child.Outcome,
+			Output: e.Child.Output, Usage: showUsage(e.Child.Usage),
+		}
 	case e.Ended != nil:
 		return endedData{
 			Status: e.Ended.Status, StopReason: e.Ended.Reason,
@@ -178,8 +183,25 @@ type failedData struct {
 }
 
 type startedData struct {
-	ActionID string `json:"action_id"`
-	Attempt  int    `json:"attempt"`
+	ActionID string  `json:"action_id"`
+	Attempt  int     `json:"attempt"`
+	Run      *string `json:"run_id,omitzero"` // of a handoff: the run that does the work
+}
+
+func showStarted(s *run.Started) startedData {
+	data := startedData{ActionID: s.Action, Attempt: s.Attempt}
+	if s.Child != nil {
+		data.Run = optional(runID(*s.Child))
+	}
+	return data
+}
+
+type childData struct {
+	ActionID string      `json:"action_id"`
+	Run      string      `json:"run_id"`
+	Outcome  run.Outcome `json:"outcome"`
+	Output   string      `json:"output"`
+	Usage    usageBody   `json:"usage"`
 }
 
 type finishedData struct {

@@ -27,6 +27,7 @@ type traceEntry struct {
 	Calls  []string        `json:"calls,omitzero"` // action ids that a model's reply asked for
 	Ms     *int64          `json:"ms,omitzero"`
 	Tokens *tokensBody     `json:"tokens,omitzero"`
+	Run    string          `json:"run_id,omitzero"` // of a handoff: the run that does the work
 
 	Outcome  string `json:"outcome,omitzero"`  // of a tool's step
 	Source   string `json:"source,omitzero"`   // of context
@@ -82,6 +83,10 @@ func (t *tracer) tell(e *run.Event) {
 		t.add(e, traceEntry{Type: "retry", N: f.Step, Attempt: f.Attempt, Code: f.Code, Text: f.Message})
 	case e.Finished != nil:
 		t.finished(e)
+	case e.Started != nil && e.Started.Child != nil:
+		t.handed(e)
+	case e.Child != nil:
+		t.returned(e)
 	case e.Decided != nil:
 		decision := "rejected"
 		if e.Decided.Approve {
@@ -174,6 +179,29 @@ func (t *tracer) finished(e *run.Event) {
 			Decision: "requested", Reason: run.UnknownReason,
 		})
 	}
+}
+
+// handed tells that a call's work is another run's from here on.
+func (t *tracer) handed(e *run.Event) {
+	entry := traceEntry{Type: "handoff", ID: e.Started.Action, Run: runID(*e.Started.Child)}
+	if action := t.state.Action(e.Started.Action); action != nil {
+		entry.N, entry.Tool, entry.Input = action.Step, action.Tool.Name, showArguments(action.Arguments)
+	}
+	t.add(e, entry)
+}
+
+// returned tells what came back of it.
+func (t *tracer) returned(e *run.Event) {
+	c := e.Child
+	entry := traceEntry{
+		Type: "step", ID: c.Action, Run: runID(c.Run), Outcome: string(c.Outcome), Output: c.Output,
+		Tokens: &tokensBody{Input: c.Usage.Input, Output: c.Usage.Output},
+	}
+	if action := t.state.Action(c.Action); action != nil {
+		entry.N, entry.Tool, entry.Action, entry.Ms = action.Step, action.Tool.Name, action.Tool.Name, &action.Ms
+		entry.Input = showArguments(action.Arguments)
+	}
+	t.add(e, entry)
 }
 
 // contextOf returns the source that a context's scope is about, in either of its

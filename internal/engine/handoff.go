@@ -1,0 +1,101 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"errand/internal/problem"
+	"errand/internal/run"
+)
+
+// handOff begins a call that another run does the work of. The child's first
+// event goes to the disk together with the tool.started that names it, so that
+// there is never one without the other; it is driven once it is there.
+func (d *driver) handOff(a *run.Action) {
+	spec, err := d.state.Child(a)
+	if err != nil {
+		d.add(run.Event{Type: run.ToolFinished, Finished: &run.Finished{
+			Action: a.ID, Outcome: run.Errored, Output: fmt.Sprintf("The call was not made: %v.", err),
+		}})
+		return
+	}
+	child := d.e.NewID()
+	born := run.Event{
+		Seq: 1, ID: d.e.eventID(), At: d.e.now(), Type: run.RunCreated,
+		Created: &run.Created{Spec: spec, Queued: true},
+	}
+	s := run.Fold(child, []run.Event{born})
+	d.add(run.Event{Type: run.ToolStarted, Started: &run.Started{Action: a.ID, Epoch: d.epoch, Attempt: a.Attempt + 1, Child: &child}})
+	d.births = append(d.births, run.Append{ID: child, Events: []run.Event{born}, Summary: s.Summarize()})
+}
+
+// recall ends the run that does the work of a call which is not wanted any more.
+func (d *driver) recall(child run.ID) {
+	project := d.state.Spec.Project
+	d.e.effects.Add(1)
+	go func() {
+		defer d.e.effects.Done()
+		_, err := d.e.amend(context.WithoutCancel(d.e.ctx), project, child, cancelBy(run.Cancel{Reason: orphaned}))
+		if err != nil && !problem.Is(err, problem.NotFound) && !problem.Is(err, problem.Conflict) {
+			d.e.cfg.Logger.Warn("a child could not be cancelled", "run", child.String(), "error", err)
+		}
+	}()
+}
+
+// orphaned is why a child is cancelled.
+const orphaned = "The run that had handed this work over has ended."
+
+// orphan cancels a run whose parent has ended while nobody drove it: the word
+// that its parent gave it then may have been lost with the process.
+func (d *driver) orphan(ctx context.Context) {
+	parent := d.state.Spec.Parent
+	if parent == nil || d.state.Ended != nil || d.state.Cancel != nil {
+		return
+	}
+	line, err := d.e.cfg.Log.Summary(ctx, parent.Run)
+	if problem.Is(err, problem.NotFound) || err == nil && (line.Deleted || line.Status.Terminal()) {
+		d.add(run.Event{Type: run.CancelRequested, Cancel: &run.Cancel{Reason: orphaned}})
+	}
+}
+
+// heir is a run into whose log an ended child reports.
+type heir struct {
+	state  run.State
+	events []run.Event
+}
+
+// bequeath adds to a commit that ends a child the child.finished of its parent;
+// nil if it ends none, or the parent is gone.
+func (e *Engine) bequeath(ctx context.Context, c *run.Commit, s *run.State) (*heir, error) {
+	events := c.Runs[0].Events
+	if s.Spec.Parent == nil || events[len(events)-1].Type != run.RunFinished {
+		return nil, nil
+	}
+	parent, err := e.Get(ctx, s.Spec.Project, s.Spec.Parent.Run)
+	if problem.Is(err, problem.NotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	// If the parent ends by this, its driver ends it: it may have a parent itself.
+	report := run.Event{Seq: parent.Seq + 1, ID: e.eventID(), At: e.now(), Type: run.ChildFinished, Child: s.Report()}
+	parent.Take(&report)
+	h := &heir{state: parent, events: []run.Event{report}}
+	c.Runs = append(c.Runs, run.Append{ID: parent.ID, Expected: report.Seq - 1, Events: h.events, Summary: parent.Summarize()})
+	return h, nil
+}
+
+// rouse wakes the runs to which this one's last commit may have given something to
+// do: nobody knows whether they were told.
+func (d *driver) rouse() {
+	if parent := d.state.Spec.Parent; parent != nil && d.state.Ended != nil {
+		d.e.wake(parent.Run)
+	}
+	last := d.state.Last()
+	for i := 0; last != nil && i < len(last.Actions); i++ {
+		if a := &last.Actions[i]; a.Away() && a.Child != nil {
+			d.e.wake(*a.Child)
+		}
+	}
+}
