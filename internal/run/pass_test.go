@@ -184,3 +184,24 @@ var passStories = map[string]string{
 			reply read{}
 			-> tool/act_02`,
 }
+
+func TestOffered(t *testing.T) {
+	s := tell(t, `
+		tools read:safe send:once
+		at-most read=1
+		reply read{}
+		start act_01
+		ok act_01 rows
+		-> model/2`)
+	if got := s.state.Offered(); len(got) != 1 || got[0].Name != "send" {
+		t.Errorf("after its only call, read is still among %v", got)
+	}
+	s.state.Spec.ToolLimits["send"] = 0
+	if got := s.state.Offered(); len(got) != 2 {
+		t.Errorf("with nothing left the request has the tools %v", got)
+	}
+	s.state.Spec.ToolLimits = nil
+	if got := s.state.Offered(); len(got) != 2 {
+		t.Errorf("without limits the request has the tools %v", got)
+	}
+}

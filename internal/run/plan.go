@@ -72,6 +72,27 @@ func (s *State) used() map[string]int {
 	return used
 }
 
+// Offered are the tools that the next request shows to the model: without those
+// that it may not call any more, unless those are all. (A conversation with calls
+// in it and no tools beside it is refused by some providers.)
+func (s *State) Offered() []Tool {
+	used := s.used()
+	spent := func(t *Tool) bool {
+		limit, limited := s.Spec.ToolLimits[t.Name]
+		return limited && used[t.Name] >= limit
+	}
+	var left []Tool
+	for i := range s.Spec.Tools {
+		if used != nil && !spent(&s.Spec.Tools[i]) {
+			left = append(left, s.Spec.Tools[i])
+		}
+	}
+	if len(left) == 0 {
+		return s.Spec.Tools
+	}
+	return left
+}
+
 func times(n int) string {
 	switch n {
 	case 0:
