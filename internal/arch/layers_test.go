@@ -21,13 +21,19 @@ var layers = []layer{
 	{"internal/run", may("internal/problem"), "the core is pure and knows nobody above it"},
 	{"internal/egress", may("internal/problem"), "the guard of outgoing connections is a leaf"},
 	{"internal/schema", may("internal/problem"), "checking JSON against a schema is a leaf"},
+	{"internal/seal", nil, "sealing credentials is a leaf that knows nothing of what they are for"},
 	{"internal/obs", may("internal/problem"), "logs and metrics are a leaf that anyone could read"},
 
 	{"internal/agent", may("internal/run", "internal/problem", "internal/schema"), "a saved definition becomes a run.Spec, purely"},
 	{"internal/auth", may("internal/run", "internal/problem", "internal/schema"), "projects, keys and scopes know no server"},
 
 	{"internal/model/router", may("internal/run", "internal/problem"), "the router is given models, it makes none"},
+	{"internal/model/remote", may("internal/run", "internal/problem"), "what clients of providers share knows none of them"},
+	{"internal/model/openai", may("internal/model/remote", "internal/run", "internal/problem"), "a client of one wire format"},
+	{"internal/model/anthropic", may("internal/model/remote", "internal/run", "internal/problem"), "a client of one wire format"},
 	{"internal/model/...", may("internal/run", "internal/problem"), "a model satisfies the engine's interface without importing it"},
+	{"internal/index", may("internal/run", "internal/problem"), "the search index satisfies what tools and the API ask of one without importing them"},
+	{"internal/tool/web", may("internal/tool/web/search", "internal/run", "internal/problem", "internal/egress", "internal/tool"), "a tool over the search engines"},
 	{"internal/tool/...", may("internal/run", "internal/problem", "internal/schema", "internal/egress", "internal/tool"), "a tool satisfies the engine's interface without importing it"},
 	{"internal/store/...", may("internal/store", "internal/run", "internal/problem"), "a store satisfies the engine's interface without importing it, and knows no API"},
 	{"internal/queue/...", may("internal/run", "internal/problem"), "a queue knows jobs, not what they are for"},
@@ -51,7 +57,7 @@ var layers = []layer{
 // import beside what its package may.
 var fakes = may("internal/store/memory", "internal/queue/local", "internal/model/script", "internal/model/offline",
 	"internal/store/storetest", "internal/queue/queuetest", "internal/model/modeltest", "internal/tool/tooltest",
-	"internal/store/sqlite", "internal/tool/email/sink", "internal/run", "internal/problem", "internal/schema", "internal/egress", "api", "examples/...")
+	"internal/store/sqlite", "internal/seal", "internal/tool/email/sink", "internal/run", "internal/problem", "internal/schema", "internal/egress", "api", "examples/...")
 
 // wholeProgram are tests that stand above everything, and may import it.
 var wholeProgram = may("e2e/...", "bench/...", "docs", "internal/arch", "internal/model/openai/oracle/...")

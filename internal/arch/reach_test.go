@@ -36,26 +36,26 @@ var reaches = []reach{
 	},
 	{
 		rule: "network", path: "net/http",
-		allowed: may("internal/egress", "internal/api/...", "internal/app", "internal/obs", "internal/model/openai", "internal/model/anthropic",
-			"internal/tool/http", "internal/tool/web", "internal/ui", "client"),
+		allowed: may("internal/egress", "internal/api/...", "internal/app", "internal/obs", "internal/model/openai", "internal/model/anthropic", "internal/model/remote",
+			"internal/tool/http", "internal/tool/mcp", "internal/tool/web/...", "internal/ui", "client"),
 		instead: "keep HTTP at the edge; calls to URLs from outside go through internal/egress",
 	},
 	{
 		rule: "http client", path: "net/http",
 		names:   set("DefaultClient", "DefaultTransport", "Get", "Head", "Post", "PostForm"),
 		makes:   set("Client", "Transport"),
-		allowed: may("internal/egress", "internal/app", "internal/model/openai", "internal/model/anthropic", "client"), // what the operator named
+		allowed: may("internal/egress", "internal/app", "internal/model/openai", "internal/model/anthropic", "internal/model/remote", "client"), // what the operator named
 		instead: "use a client from internal/egress: it checks the address at every dial",
 	},
 	{
 		rule: "dial", path: "net", names: set("Dial", "DialTimeout", "DialTCP", "DialUDP", "DialIP", "DialUnix"), makes: set("Dialer"),
-		allowed: may("internal/egress", "internal/app", "internal/model/openai", "internal/model/anthropic", "internal/tool/email"), // the operator's own servers
+		allowed: may("internal/egress", "internal/app", "internal/model/openai", "internal/model/anthropic", "internal/model/remote", "internal/tool/email"), // the operator's own servers
 		instead: "take a dial function from internal/egress, or from internal/app for an address that the operator configured",
 	},
 	{
 		rule: "process", path: "os/exec",
-		allowed: may("internal/app", "scripts/...", "internal/tool/mcp"),
-		instead: "start no process: only the operator's own command line and configuration do",
+		allowed: may("internal/app", "scripts/...", "internal/tool/mcp", "internal/tool/compute"),
+		instead: "start no process: only the operator's own command line and configuration do, and compute starts this program itself",
 	},
 	{
 		rule: "global log", path: "log",

@@ -2,7 +2,6 @@ package egress
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -20,6 +19,9 @@ type Options struct {
 	Timeout   time.Duration // for all of a call, its body included; 0 = a minute
 	MaxBody   int64         // bytes of a body, uncompressed; 0 = 16 MiB
 	KeepAlive time.Duration // how long an idle connection is kept; 0 = never
+	// Own is a server that the operator's settings name, as host:port: it is
+	// called wherever its name leads. Whatever it redirects to is not.
+	Own string
 }
 
 // The caps that hold when Options name none.
@@ -36,7 +38,7 @@ const (
 func (g *Guard) Client(o Options) *http.Client {
 	transport := &http.Transport{
 		Proxy:                  nil, // one from the environment would do the dialing, unchecked
-		DialContext:            g.Dial,
+		DialContext:            g.dial(o.Own),
 		TLSHandshakeTimeout:    tlsTimeout,
 		DisableKeepAlives:      o.KeepAlive == 0,
 		IdleConnTimeout:        o.KeepAlive,
@@ -144,13 +146,7 @@ func redirects(most int) func(*http.Request, []*http.Request) error {
 }
 
 // origin is scheme, host and port, in one spelling.
-func origin(u *url.URL) string {
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
-	}
-	return fmt.Sprintf("%s://%s:%s", u.Scheme, strings.ToLower(u.Hostname()), port)
-}
+func origin(u *url.URL) string { return u.Scheme + "://" + strings.ToLower(HostPort(u)) }
 
 // Public returns the problem inside a client's error, if there is one: an
 // http.Client wraps what its transport says.

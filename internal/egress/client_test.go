@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -152,4 +153,40 @@ func TestHeaderCap(t *testing.T) {
 	if _, err := get(t, open(t).Client(Options{}), server.URL); err == nil {
 		t.Error("an endless header was read")
 	}
+}
+
+func TestOwnServerAlone(t *testing.T) {
+	other, _ := counting(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
+	own, _ := counting(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/away" {
+			http.Redirect(w, r, other.URL, http.StatusFound)
+		}
+	})
+	at, err := url.Parse(strings.Replace(own.URL, "127.0.0.1", "LOCALHOST", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	guard := New(Config{})
+	client := guard.Client(Options{Own: HostPort(at), Redirects: 1})
+	if _, err := get(t, client, strings.ToLower(at.String())); err != nil {
+		t.Errorf("the operator's own server: %v", err)
+	}
+	for name, address := range map[string]string{"another port": other.URL, "another name of it": own.URL, "its redirect": at.String() + "/away"} {
+		if _, err := get(t, client, address); !denies(err) {
+			t.Errorf("%s: %v, want a refusal", name, err)
+		}
+	}
+	if _, err := get(t, guard.Client(Options{}), at.String()); !denies(err) {
+		t.Errorf("by another client: %v, want a refusal", err)
+	}
+	for address, want := range map[string]string{"http://a": "a:80", "https://[::1]": "[::1]:443", "http://a:8": "a:8"} {
+		if at, err = url.Parse(address); err != nil || HostPort(at) != want {
+			t.Errorf("HostPort(%s) = %s, want %s", address, HostPort(at), want)
+		}
+	}
+}
+
+func denies(err error) bool {
+	told, ok := Public(err)
+	return ok && told.Code == problem.EgressDenied
 }

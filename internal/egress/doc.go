@@ -7,7 +7,8 @@
 //     something else a moment later gains nothing. Each redirect hop dials anew
 //     or reuses a connection that was checked, and so is checked too.
 //   - Only addresses of the public Internet are called. The operator opens holes
-//     with ERRAND_EGRESS_ALLOW; nobody else can.
+//     with ERRAND_EGRESS_ALLOW; nobody else can. A server that the settings name
+//     (Options.Own) is called wherever it is, by the client made for it alone.
 //   - Only http and https, no proxy from the environment, no cookie kept, no
 //     header but a few harmless ones carried to another origin, no body at all.
 //   - Time, header size and body size are bounded.

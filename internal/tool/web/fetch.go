@@ -27,21 +27,37 @@ const (
 	redirects = 8
 )
 
-const description = "Fetches a web page by its URL and returns its readable part as Markdown, with its title and final address. Reads HTML, plain text, JSON and XML."
+const description = "Fetches web pages by their URLs and returns their readable parts as Markdown, with title and final address. Several URLs are read at once. Reads HTML, plain text, JSON and XML, and documents of this server's index (index://…)."
 
-const parameters = `{"type":"object","properties":{"url":{"type":"string","description":"Absolute http or https URL"}},"required":["url"],"additionalProperties":false}`
+const parameters = `{"type":"object","properties":{"url":{"type":"string","description":"Absolute http or https URL"},` +
+	`"urls":{"type":"array","items":{"type":"string"},"minItems":1,"maxItems":8,"description":"Several URLs, to be read at once"}},"minProperties":1,"additionalProperties":false}`
+
+// Library has documents that are not on the web. internal/index has one.
+type Library interface {
+	// Document returns a document of the project by its index:// address; a
+	// not_found problem if there is none.
+	Document(ctx context.Context, project, address string) (title, text string, err error)
+}
+
+// Config is what a Fetcher needs.
+type Config struct {
+	Guard   *egress.Guard
+	Agent   string  // User-Agent, for example errand/1.0
+	Library Library // nil = index:// addresses are refused
+}
 
 // Fetcher is the tool.
 type Fetcher struct {
-	client *http.Client
-	agent  string
+	client  *http.Client
+	agent   string
+	library Library
 }
 
-// New returns the tool. The agent is its User-Agent, for example errand/1.0.
-func New(guard *egress.Guard, agent string) *Fetcher {
+// New returns the tool.
+func New(cfg Config) *Fetcher {
 	return &Fetcher{
-		client: guard.Client(egress.Options{Redirects: redirects, Timeout: timeout, MaxBody: maxPage + 1}),
-		agent:  agent,
+		client: cfg.Guard.Client(egress.Options{Redirects: redirects, Timeout: timeout, MaxBody: maxPage + 1}),
+		agent:  cfg.Agent, library: cfg.Library,
 	}
 }
 
@@ -49,7 +65,7 @@ func New(guard *egress.Guard, agent string) *Fetcher {
 func (f *Fetcher) Describe() run.Tool {
 	return run.Tool{
 		Name: "web.fetch", Description: description, Parameters: json.RawMessage(parameters),
-		Class: run.Safe, Preview: "{{url}}", Version: tool.Digest([]byte("web.fetch 1" + description + parameters)),
+		Class: run.Safe, Preview: "{{url}}{{urls}}", Version: tool.Digest([]byte("web.fetch 2" + description + parameters)),
 	}
 }
 
@@ -59,28 +75,49 @@ func (f *Fetcher) Close() error {
 	return nil
 }
 
-// Call fetches one page.
+// Call fetches one page, or several at once.
 func (f *Fetcher) Call(ctx context.Context, call run.ToolCall) (run.ToolResult, error) {
-	var arguments struct {
-		URL string `json:"url"`
+	addresses, err := addresses(call.Arguments)
+	if err != nil {
+		return run.ToolResult{}, err
 	}
-	if err := json.Unmarshal(call.Arguments, &arguments); err != nil {
-		return run.ToolResult{}, failed("the arguments are not a JSON object with url as a string", err)
+	if len(addresses) > 1 {
+		return f.many(ctx, call.Project, addresses)
 	}
-	address, _, _ := strings.Cut(arguments.URL, "#") // links come with fragments, which are never sent
+	found, err := f.one(ctx, call.Project, addresses[0])
+	if err != nil {
+		return run.ToolResult{}, err
+	}
+	return run.ToolResult{Output: found.shown()}, nil
+}
+
+// one reads one address.
+func (f *Fetcher) one(ctx context.Context, project, address string) (Page, error) {
+	if !strings.HasPrefix(address, "index://") || f.library == nil {
+		return f.Page(ctx, address)
+	}
+	title, text, err := f.library.Document(ctx, project, address)
+	if problem.Is(err, problem.NotFound) {
+		return Page{}, failed(tool.Cut(address, 2<<10)+" is not in this server's index", err)
+	}
+	if err != nil {
+		return Page{}, failed("this server's index could not be read", err)
+	}
+	return Page{Title: title, URL: address, Text: text}, nil
+}
+
+// Page reads one page of the web.
+func (f *Fetcher) Page(ctx context.Context, address string) (Page, error) {
+	address, _, _ = strings.Cut(address, "#") // links come with fragments, which are never sent
 	target, err := egress.CheckURL(address)
 	if err != nil {
-		return run.ToolResult{}, failed(err.Error(), err)
+		return Page{}, failed(err.Error(), err)
 	}
 	got, err := f.fetch(ctx, target)
 	if err != nil {
-		return run.ToolResult{}, err
+		return Page{}, err
 	}
-	shown, err := got.read(ctx)
-	if err != nil {
-		return run.ToolResult{}, err
-	}
-	return run.ToolResult{Output: shown}, nil
+	return got.parse(ctx)
 }
 
 // page is what came back.

@@ -30,7 +30,7 @@ func fetcher(t *testing.T, allow string) *Fetcher {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := New(egress.New(egress.Config{Allow: holes}), "errand/test")
+	f := New(Config{Guard: egress.New(egress.Config{Allow: holes}), Agent: "errand/test"})
 	t.Cleanup(func() { f.Close() })
 	return f
 }

@@ -23,11 +23,28 @@ import (
 // that takes time that grows faster than the page. A larger one is shown whole.
 const maxElements = 10_000
 
-// read makes of a page what the model gets. The parsers do not watch a context,
-// but a page's size bounds their time; a cancelled call does not wait for them.
+// Page is what is there to read of a page.
+type Page struct {
+	Title string
+	URL   string // after all redirects
+	Text  string // Markdown, or the text as it is
+	Cut   bool   // there is more
+}
+
+// read makes of a page what the model gets.
 func (p *page) read(ctx context.Context) (string, error) {
+	parsed, err := p.parse(ctx)
+	if err != nil {
+		return "", err
+	}
+	return parsed.shown(), nil
+}
+
+// parse finds what is there to read. The parsers do not watch a context, but a
+// page's size bounds their time; a cancelled call does not wait for them.
+func (p *page) parse(ctx context.Context) (Page, error) {
 	type outcome struct {
-		text string
+		page Page
 		err  error
 	}
 	done := make(chan outcome, 1)
@@ -37,49 +54,56 @@ func (p *page) read(ctx context.Context) (string, error) {
 				done <- outcome{err: failed(p.final.Host+" sent a page that can't be read", fmt.Errorf("parser: %v", broke))}
 			}
 		}()
-		text, err := p.shown()
-		done <- outcome{text, err}
+		parsed, err := p.parsed()
+		done <- outcome{parsed, err}
 	}()
 	select {
 	case o := <-done:
-		return o.text, o.err
+		return o.page, o.err
 	case <-ctx.Done():
-		return "", failed(p.final.Host+" was not read: the call was cancelled", ctx.Err())
+		return Page{}, failed(p.final.Host+" was not read: the call was cancelled", ctx.Err())
 	}
 }
 
-func (p *page) shown() (string, error) {
+func (p *page) parsed() (Page, error) {
 	decoded, err := p.decoded()
 	if err != nil {
-		return "", failed(fmt.Sprintf("%s is written in a character set that can't be read", p.final), err)
+		return Page{}, failed(fmt.Sprintf("%s is written in a character set that can't be read", p.final), err)
 	}
-	title, body, cut := "", "", p.cut
+	found := Page{URL: p.final.String(), Cut: p.cut}
 	if p.html() {
 		var pruned bool
-		title, body, pruned, err = markdown(decoded, p.final)
-		cut = cut || pruned
+		found.Title, found.Text, pruned, err = markdown(decoded, p.final)
+		found.Cut = found.Cut || pruned
 	} else {
 		var text []byte
 		text, err = io.ReadAll(decoded)
-		body = string(text)
+		found.Text = string(text)
 	}
 	if err != nil {
-		return "", failed(fmt.Sprintf("%s can't be read", p.final), err)
+		return Page{}, failed(fmt.Sprintf("%s can't be read", p.final), err)
 	}
+	found.Text = strings.TrimSpace(found.Text)
+	return found, nil
+}
+
+// shown is the page as a model gets it.
+func (p *Page) shown() string {
 	var out strings.Builder
-	if title != "" {
-		fmt.Fprintf(&out, "Title: %s\n", tool.Cut(title, 500))
+	if p.Title != "" {
+		fmt.Fprintf(&out, "Title: %s\n", tool.Cut(p.Title, 500))
 	}
-	fmt.Fprintf(&out, "URL: %s\n", tool.Cut(p.final.String(), 2<<10))
-	if body = strings.TrimSpace(body); body == "" {
+	fmt.Fprintf(&out, "URL: %s\n", tool.Cut(p.URL, 2<<10))
+	body := p.Text
+	if body == "" {
 		body = "(the page has no text)"
 	}
 	fmt.Fprintf(&out, "\n%s", body)
 	total := int64(0)
-	if cut {
+	if p.Cut {
 		total = -1
 	}
-	return tool.Bound(out.String(), total), nil
+	return tool.Bound(out.String(), total)
 }
 
 // markdown finds a page's title and its readable part, or all of its body where
