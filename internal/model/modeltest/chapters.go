@@ -49,7 +49,7 @@ func secondStep(t *testing.T, can Abilities, open Open) {
 	m := open(t, []script.Line{script.Call("weather.read", `{"city":"Bergen"}`), script.Say(answer)})
 	first, _ := asked(t, can, m, Request(1))
 	req := Request(2)
-	req.Messages = append(req.Messages, run.Message{Role: run.Assistant, Text: first.Text, Calls: first.Calls})
+	req.Messages = append(req.Messages, run.Message{Role: run.Assistant, Text: first.Text, Reasoning: first.Reasoning, Calls: first.Calls, Carry: first.Carry})
 	for _, c := range first.Calls {
 		req.Messages = append(req.Messages, run.Message{Role: run.ToolRole, CallID: c.ID, Tool: c.Name, Text: `{"weather":"rain"}`})
 	}
@@ -70,6 +70,29 @@ func reasoning(t *testing.T, can Abilities, open Open) {
 	m := open(t, []script.Line{line})
 	reply, _ := asked(t, can, m, Request(1))
 	same(t, can, reply, run.Reply{Text: answer, Reasoning: line.Reply.Reasoning, Finish: "stop"})
+}
+
+// carriedBack holds a client to bringing a turn back as it was: the provider
+// behind it refuses any other.
+func carriedBack(t *testing.T, can Abilities, open Open) {
+	thought := script.Call("weather.read", `{"city":"Bergen"}`)
+	thought.Reply.Reasoning = "It is Bergen, so I look – and bring an umbrella."
+	m := open(t, []script.Line{thought, script.Say(answer)})
+	first, _ := asked(t, can, m, Request(1))
+	if len(first.Carry) == 0 {
+		t.Fatal("the reply carries nothing")
+	}
+	req := Request(2)
+	req.Messages = append(req.Messages,
+		run.Message{Role: run.Assistant, Text: first.Text, Reasoning: first.Reasoning, Calls: first.Calls, Carry: first.Carry},
+		run.Message{Role: run.ToolRole, CallID: first.Calls[0].ID, Tool: first.Calls[0].Name, Text: `{"weather":"rain"}`})
+	second, _ := asked(t, can, m, req)
+	same(t, can, second, run.Reply{Text: answer, Finish: "stop"})
+
+	req.Messages[2].Carry = []byte(`{"by":"somebody else","blocks":[{"k":"thinking","n":99999}],"calls":[{},{},{}]}`)
+	if _, err := m.Reply(t.Context(), req, func(run.Delta) {}); err == nil {
+		t.Error("the provider was to refuse a turn without what it carried")
+	}
 }
 
 func spans(t *testing.T, can Abilities, open Open) {

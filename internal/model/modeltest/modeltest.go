@@ -39,6 +39,7 @@ type Abilities struct {
 	Errors    bool // can be made to fail (needs Scripted)
 	Stalls    bool // can be made to fall silent (needs Scripted)
 	Usage     bool // counts tokens
+	Carries   bool // wants what it thought back with its turn (needs Scripted)
 }
 
 // Open makes the model under test, which is to answer step n with line n.
@@ -60,6 +61,7 @@ func chapters() []chapter {
 		{"a result goes back", func(a Abilities) bool { return a.Calls }, secondStep},
 		{"characters stay whole", func(a Abilities) bool { return a.Scripted }, wholeCharacters},
 		{"reasoning is kept apart", func(a Abilities) bool { return a.Reasoning && a.Scripted }, reasoning},
+		{"what was thought goes back", func(a Abilities) bool { return a.Carries && a.Scripted }, carriedBack},
 		{"parts in another order have spans", func(a Abilities) bool { return a.Scripted && a.Streams }, spans},
 		{"errors are typed", func(a Abilities) bool { return a.Errors && a.Scripted }, typedErrors},
 		{"a context that has ended", always, cancelledBefore},

@@ -16,8 +16,12 @@ import (
 // Provider is a server of the chat-completions wire format that reads its lines:
 // a conversation with n assistant messages is answered by line n+1. It streams
 // when it is asked to.
+//
+// With Signed it is Google's endpoint: it signs a turn's first call, and refuses a
+// conversation in which a call stands without its signature.
 type Provider struct {
-	lines []script.Line
+	Signed bool
+	lines  []script.Line
 
 	mu     sync.Mutex
 	bodies [][]byte
@@ -42,8 +46,13 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.bodies = append(p.bodies, body)
 	p.mu.Unlock()
 	var asked struct {
-		Stream   bool                    `json:"stream"`
-		Messages []struct{ Role string } `json:"messages"`
+		Stream   bool `json:"stream"`
+		Messages []struct {
+			Role  string `json:"role"`
+			Calls []struct {
+				Extra json.RawMessage `json:"extra_content"`
+			} `json:"tool_calls"`
+		} `json:"messages"`
 	}
 	if err := json.Unmarshal(body, &asked); err != nil {
 		http.Error(w, `{"error":{"message":"not JSON"}}`, http.StatusBadRequest)
@@ -51,6 +60,12 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	step := 0
 	for _, m := range asked.Messages {
+		for i, call := range m.Calls {
+			if want := extraContent(i); p.Signed && string(call.Extra) != want {
+				http.Error(w, `[{"error":{"code":400,"message":"Function call is missing a thought_signature","status":"INVALID_ARGUMENT"}}]`, http.StatusBadRequest)
+				return
+			}
+		}
 		if m.Role == "assistant" {
 			step++
 		}
@@ -64,9 +79,9 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case line.Err != nil:
 		fail(w, problem.From(line.Err))
 	case asked.Stream:
-		stream(w, r, line)
+		p.stream(w, r, line)
 	default:
-		whole(w, line)
+		p.whole(w, line)
 	}
 }
 
@@ -88,7 +103,7 @@ func fail(w http.ResponseWriter, failure *problem.Error) {
 	write(w, map[string]any{"error": map[string]any{"message": failure.Detail, "type": "scripted", "param": nil, "code": nil}})
 }
 
-func stream(w http.ResponseWriter, r *http.Request, line script.Line) {
+func (p *Provider) stream(w http.ResponseWriter, r *http.Request, line script.Line) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	flush := http.NewResponseController(w).Flush
 	send := func(delta map[string]any, finish any) {
@@ -105,7 +120,7 @@ func stream(w http.ResponseWriter, r *http.Request, line script.Line) {
 		deltas = script.Deltas(line.Reply)
 	}
 	for _, d := range deltas {
-		send(wireDelta(line.Reply, d), nil)
+		send(p.wireDelta(d), nil)
 	}
 	if line.Stall {
 		if flush() == nil {
@@ -119,7 +134,7 @@ func stream(w http.ResponseWriter, r *http.Request, line script.Line) {
 	fmt.Fprint(w, "\n\ndata: [DONE]\n\n")
 }
 
-func wireDelta(reply run.Reply, d run.Delta) map[string]any {
+func (p *Provider) wireDelta(d run.Delta) map[string]any {
 	switch d.Kind {
 	case run.TextDelta:
 		return map[string]any{"content": d.Text}
@@ -130,21 +145,24 @@ func wireDelta(reply run.Reply, d run.Delta) map[string]any {
 	if d.Name != "" {
 		call["id"], call["type"] = callID(d.Call), "function"
 		call["function"] = map[string]any{"name": wireName(d.Name), "arguments": d.Text}
+		p.sign(call, d.Call)
 	}
 	return map[string]any{"tool_calls": []any{call}}
 }
 
-func whole(w http.ResponseWriter, line script.Line) {
+func (p *Provider) whole(w http.ResponseWriter, line script.Line) {
 	message := map[string]any{"role": "assistant", "content": line.Reply.Text, "refusal": nil}
 	if line.Reply.Reasoning != "" {
 		message["reasoning_content"] = line.Reply.Reasoning
 	}
 	var calls []any
 	for i, c := range line.Reply.Calls {
-		calls = append(calls, map[string]any{
+		call := map[string]any{
 			"id": callID(i), "type": "function",
 			"function": map[string]any{"name": wireName(c.Name), "arguments": c.Arguments},
-		})
+		}
+		p.sign(call, i)
+		calls = append(calls, call)
 	}
 	if calls != nil {
 		message["tool_calls"] = calls
@@ -162,6 +180,21 @@ func whole(w http.ResponseWriter, line script.Line) {
 func write(w io.Writer, value any) {
 	if text, err := json.Marshal(value); err == nil {
 		_, _ = w.Write(text)
+	}
+}
+
+// extraContent is what the signed provider puts beside a call of a turn; of calls
+// that are made together it signs the first.
+func extraContent(position int) string {
+	if position > 0 {
+		return ""
+	}
+	return `{"google":{"thought_signature":"c2lnbmVk"}}`
+}
+
+func (p *Provider) sign(call map[string]any, position int) {
+	if extra := extraContent(position); p.Signed && extra != "" {
+		call["extra_content"] = json.RawMessage(extra)
 	}
 }
 

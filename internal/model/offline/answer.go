@@ -135,6 +135,9 @@ func (f *fact) fate() string {
 // learned tells what one reading call has brought: rows, or the sentences that
 // have most of the task's words.
 func (t *turn) learned(f *fact) string {
+	if found, before := t.searches(f); found != nil {
+		return t.cited(found, before)
+	}
 	cite := fmt.Sprintf(" [%d]", f.number)
 	what := f.call.Name + inBrackets(f.call.Arguments)
 	if f.table == nil {

@@ -77,6 +77,11 @@ func (t *turn) reading(w *wish) []*tool {
 	if len(chosen) == 0 && most > 0 && ties == 1 && len(t.acting(w)) == 0 {
 		chosen = append(chosen, best) // little speaks for it, but nothing for anything else
 	}
+	if len(chosen) == 0 && len(t.acting(w)) == 0 {
+		if searcher := t.searcher(w); searcher != nil {
+			chosen = append(chosen, searcher)
+		}
+	}
 	return chosen
 }
 

@@ -16,7 +16,7 @@
 // A tour: rules.go (what it does, in order), turn.go (what a request says so
 // far), intent.go (which tools), words.go (what counts as the same word),
 // plan.go (one call, or one for each row), shape.go, arguments.go, sources.go and
-// fallbacks.go (filling a schema), facts.go (values in a text), rows.go (tables in
+// fallbacks.go (filling a schema), facts.go (values in a text), cite.go (searches), rows.go (tables in
 // results), letter.go (subjects and bodies), answer.go and output.go (the end).
 //
 // To change when something is done, edit the table in rules.go; to teach it a

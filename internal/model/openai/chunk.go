@@ -1,6 +1,9 @@
 package openai
 
-import "errand/internal/run"
+import (
+	"errand/internal/model/remote"
+	"errand/internal/run"
+)
 
 // chunk is what one event of a stream says, or a whole answer: in the wire
 // format the two differ in the name of one field. Its slices point into the text
@@ -23,6 +26,7 @@ type callPiece struct {
 	index               int
 	hasIndex            bool
 	id, name, arguments []byte
+	extra               []byte // what Google wants back with the call, as JSON
 }
 
 func (c *chunk) clear() {
@@ -63,7 +67,7 @@ func (c *chunk) decode(text []byte) error {
 		})
 	}
 	if !s.end() {
-		return garbled("it is not the JSON that was to be expected")
+		return remote.Garbled("it is not the JSON that was to be expected")
 	}
 	if isError {
 		c.failure = text
@@ -184,6 +188,8 @@ func (c *chunk) call() {
 			piece.id = s.text()
 		case "function":
 			c.function(&piece)
+		case "extra_content":
+			piece.extra = s.skip()
 		default:
 			s.skip()
 		}

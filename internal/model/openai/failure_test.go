@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"errand/internal/model/modeltest"
+	"errand/internal/model/remote"
 	"errand/internal/problem"
 	"errand/internal/run"
 )
@@ -86,8 +87,8 @@ func TestTheKeyStaysPrivate(t *testing.T) {
 			client := serving(t, answering(status, body), func(cfg *Config) { cfg.Key = key })
 			_, err := collect(t, client, modeltest.Request(1))
 			detail := problem.From(err).Detail
-			for i := 0; i+shortestLeak <= len(key); i++ {
-				if strings.Contains(detail, key[i:i+shortestLeak]) {
+			for i := 0; i+remote.ShortestLeak <= len(key); i++ {
+				if strings.Contains(detail, key[i:i+remote.ShortestLeak]) {
 					t.Errorf("HTTP %d: the detail %q has a piece of the key", status, detail)
 					break
 				}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"errand/internal/model/remote"
 	"errand/internal/run"
 )
 
@@ -23,8 +24,8 @@ func FuzzStream(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, stream []byte) {
-		watch := newWatch(t.Context(), client.cfg.Timeouts)
-		defer watch.stop()
+		watch := remote.NewWatch(t.Context(), client.cfg.Timeouts)
+		defer watch.Stop()
 		var said strings.Builder
 		emit := func(d run.Delta) {
 			if !utf8.ValidString(d.Text) || !utf8.ValidString(d.Name) {

@@ -3,6 +3,8 @@ package openai
 import (
 	"bytes"
 	"io"
+
+	"errand/internal/model/remote"
 )
 
 // readBuffer is the room that a reader begins with, and goes back to: a thousand
@@ -52,7 +54,7 @@ func (r *reader) fill(limit int) error {
 	}
 	if r.end == len(r.buffer) {
 		if len(r.buffer) >= limit {
-			return garbled("it is too long")
+			return remote.Garbled("it is too long")
 		}
 		r.buffer = append(r.buffer, make([]byte, len(r.buffer))...)
 	}
@@ -80,7 +82,7 @@ func (r *reader) peek() (byte, error) {
 			return rest[0], nil
 		}
 		r.start, r.end = 0, 0
-		if err := r.fill(maxLine); err != nil {
+		if err := r.fill(remote.MaxLine); err != nil {
 			return 0, err
 		}
 	}
@@ -101,7 +103,7 @@ func (r *reader) all(limit int) ([]byte, error) {
 func (r *reader) drain() {
 	for range 16 { // a server that says [DONE] and goes on is left to itself
 		r.start, r.end = 0, 0
-		if r.fill(maxLine) != nil {
+		if r.fill(remote.MaxLine) != nil {
 			return
 		}
 	}
@@ -118,7 +120,7 @@ func (r *reader) line() ([]byte, error) {
 			return bytes.TrimSuffix(line, []byte{'\r'}), nil
 		}
 		searched = r.end - r.start
-		err := r.fill(maxLine)
+		err := r.fill(remote.MaxLine)
 		if err == io.EOF && searched > 0 {
 			line := r.buffer[r.start:r.end]
 			r.start = r.end
@@ -139,16 +141,16 @@ func (r *reader) event() ([]byte, error) {
 		line, err := r.line()
 		if err != nil {
 			if err == io.EOF && len(r.joined) > 0 {
-				return nil, garbled("an event of its stream is not JSON")
+				return nil, remote.Garbled("an event of its stream is not JSON")
 			}
 			return nil, err
 		}
 		data, ok := dataOf(line)
 		switch {
 		case len(line) == 0 && len(r.joined) > 0:
-			return nil, garbled("an event of its stream is not JSON")
+			return nil, remote.Garbled("an event of its stream is not JSON")
 		case len(line) > 0 && line[0] == '<':
-			return nil, garbled("it was a web page; the base URL may be wrong")
+			return nil, remote.Garbled("it was a web page; the base URL may be wrong")
 		case !ok || len(data) == 0:
 			continue
 		case string(data) == "[DONE]":
@@ -165,8 +167,8 @@ func (r *reader) event() ([]byte, error) {
 		if len(r.joined) == 0 {
 			r.joined = append(r.joined, data...)
 		}
-		if len(r.joined) > maxLine {
-			return nil, garbled("it is too long")
+		if len(r.joined) > remote.MaxLine {
+			return nil, remote.Garbled("it is too long")
 		}
 	}
 }

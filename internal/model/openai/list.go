@@ -7,27 +7,28 @@ import (
 	"io"
 	"net/http"
 
+	"errand/internal/model/remote"
 	"errand/internal/problem"
 	"errand/internal/run"
 )
 
 // List returns the names of the models that the endpoint says it has.
 func (c *Client) List(ctx context.Context) ([]string, error) {
-	watch := newWatch(ctx, c.cfg.Timeouts)
-	defer watch.stop()
-	answer, err := c.transport.RoundTrip(c.listing.WithContext(watch.ctx))
-	watch.timer.Stop()
+	watch := remote.NewWatch(ctx, c.cfg.Timeouts)
+	defer watch.Stop()
+	answer, err := c.transport.RoundTrip(c.listing.WithContext(watch.Context))
+	watch.Answered()
 	if err != nil {
-		return nil, c.broken(ctx, watch, err, problem.ModelUnavailable)
+		return nil, watch.Broken(ctx, c.cfg.Name, err, problem.ModelUnavailable)
 	}
 	defer answer.Body.Close()
-	from := &body{from: answer.Body, watch: watch}
+	from := &remote.Body{From: answer.Body, Watch: watch}
 	if answer.StatusCode != http.StatusOK {
 		return nil, c.failed(ctx, answer, from, &run.Request{})
 	}
-	text, err := io.ReadAll(io.LimitReader(from, maxLine))
+	text, err := io.ReadAll(io.LimitReader(from, remote.MaxLine))
 	if err != nil {
-		return nil, c.broken(ctx, watch, err, problem.ModelGarbled)
+		return nil, watch.Broken(ctx, c.cfg.Name, err, problem.ModelGarbled)
 	}
 	var page struct {
 		Data []struct {

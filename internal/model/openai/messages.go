@@ -3,21 +3,19 @@ package openai
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"errand/internal/model/remote"
 	"errand/internal/run"
 )
-
-// unanswered stands in for the result of a call that has none: providers refuse
-// a conversation in which a call goes unanswered.
-const unanswered = "Error: this call has no result; it was not carried out."
 
 // writer appends a conversation in the wire format.
 type writer struct {
 	to    []byte
 	kind  string
-	names names
+	names remote.Names
 	first bool // nothing was written to the list yet
 }
 
@@ -80,6 +78,10 @@ func (w *writer) assistant(m *run.Message) {
 	if w.kind == DeepSeek && (m.Reasoning != "" || len(m.Calls) > 0) {
 		w.field(`,"reasoning_content":`, m.Reasoning) // others refuse or ignore it
 	}
+	var extras []json.RawMessage
+	if w.kind == Google {
+		extras = extrasOf(m)
+	}
 	if len(m.Calls) > 0 {
 		w.raw(`,"tool_calls":[`)
 		for i := range m.Calls {
@@ -87,24 +89,26 @@ func (w *writer) assistant(m *run.Message) {
 				w.raw(",")
 			}
 			w.call(&m.Calls[i])
+			if len(extras) > 0 && string(extras[i]) != "null" {
+				w.raw(`,"extra_content":`)
+				w.to = append(w.to, extras[i]...)
+			}
+			w.raw("}")
 		}
 		w.raw("]")
 	}
 	w.raw("}")
 }
 
+// call writes a call but for its last brace.
 func (w *writer) call(c *run.Call) {
 	w.field(`{"id":`, w.callID(c.ID))
-	w.field(`,"type":"function","function":{"name":`, w.names.toWire(c.Name))
+	w.field(`,"type":"function","function":{"name":`, w.names.ToWire(c.Name))
 	w.raw(`,"arguments":`)
 	if isObject(c.Arguments) {
 		w.quote(c.Arguments)
 	} else { // most servers parse what they get back, and would refuse it for ever
 		w.quote(string(append(appendQuoted([]byte(`{"unparsed":`), c.Arguments), '}')))
-	}
-	w.raw("}")
-	if w.kind == Google { // the documented word for "this signature was not kept"
-		w.raw(`,"extra_content":{"google":{"thought_signature":"skip_thought_signature_validator"}}`)
 	}
 	w.raw("}")
 }
@@ -131,7 +135,7 @@ func (w *writer) results(calls []run.Call, results []run.Message) {
 			w.quote(marked(m))
 			images = append(images, m.Images...)
 		} else {
-			w.quote(unanswered)
+			w.quote(remote.Unanswered)
 		}
 		w.raw("}")
 	}
@@ -216,7 +220,7 @@ func (w *writer) callID(id string) string {
 	}
 	short := len(id) == 9
 	for i := range len(id) {
-		short = short && legalByte(id[i]) && id[i] != '_' && id[i] != '-'
+		short = short && remote.LegalByte(id[i]) && id[i] != '_' && id[i] != '-'
 	}
 	if short {
 		return id

@@ -14,8 +14,8 @@
 //   - No redirect is followed, so the key goes to the configured origin alone.
 //
 // A tour: call.go (one HTTP call and its time limits), request.go and
-// messages.go (what is sent), names.go (tool names on the wire), lines.go (the
-// event stream), scan.go and chunk.go (JSON), reply.go (pieces become a reply),
+// messages.go (what is sent), lines.go (the event stream), scan.go and chunk.go
+// (JSON), reply.go (pieces become a reply), carry.go (what Google wants back),
 // params.go (parameters that a model refuses), failure.go (provider errors).
 //
 // To change what is sent, edit request.go; to tolerate one more oddity of a
@@ -27,13 +27,13 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
 	"sync"
 	"time"
 
+	"errand/internal/model/remote"
 	"errand/internal/run"
 )
 
@@ -42,7 +42,9 @@ import (
 const (
 	DeepSeek = "deepseek" // wants a turn's reasoning back with its calls
 	Mistral  = "mistral"  // accepts only call ids of nine letters and digits
-	Google   = "google"   // wants a signature with each call of the history
+	Google   = "google"   // wants back the signature that came with a call
+	Groq     = "groq"     // passes over some parameters that it does not have
+	Ollama   = "ollama"   // likewise
 )
 
 // Config says where a model provider is and how to speak to it. Name and BaseURL
@@ -55,33 +57,9 @@ type Config struct {
 	Headers map[string]string // sent with each call
 	Whole   bool              // ask for whole answers instead of streams
 
-	Timeouts  Timeouts
+	Timeouts  remote.Timeouts
 	Now       func() time.Time  // for Retry-After dates; nil = time.Now
 	Transport http.RoundTripper // nil = one that is tuned for many calls at once
-}
-
-// Timeouts bound one model call; zero means the default.
-type Timeouts struct {
-	Connect time.Duration // to a connection with TLS: 10 s
-	First   time.Duration // to the first token: 5 min, because reasoning models think first
-	Silence time.Duration // without a byte after it: 60 s
-	Total   time.Duration // in all: 10 min
-	Tail    time.Duration // after finish_reason, for the usage and the end: 2 s
-}
-
-func (t Timeouts) withDefaults() Timeouts {
-	for _, each := range []struct {
-		value    *time.Duration
-		fallback time.Duration
-	}{
-		{&t.Connect, 10 * time.Second}, {&t.First, 5 * time.Minute}, {&t.Silence, time.Minute},
-		{&t.Total, 10 * time.Minute}, {&t.Tail, 2 * time.Second},
-	} {
-		if *each.value <= 0 {
-			*each.value = each.fallback
-		}
-	}
-	return t
 }
 
 // Client calls one endpoint. It is safe for concurrent use.
@@ -89,11 +67,12 @@ type Client struct {
 	cfg       Config
 	template  http.Request // copied for each call
 	listing   http.Request
-	newMax    bool     // spells max_tokens max_completion_tokens
-	secrets   []string // that no public detail may have
+	newMax    bool           // spells max_tokens max_completion_tokens
+	never     remote.Lessons // parameters that this provider is known not to have
+	place     remote.Place
 	transport http.RoundTripper
 	owned     *http.Transport // to be closed with the client, or nil
-	memory    memory
+	memory    remote.Memory
 	readers   sync.Pool // of *reader
 }
 
@@ -106,19 +85,21 @@ func New(cfg Config) (*Client, error) {
 	if strings.ContainsAny(cfg.Key, "\r\n") {
 		return nil, fmt.Errorf("endpoint %s: the key must not contain a line break", cfg.Name)
 	}
-	cfg.Timeouts = cfg.Timeouts.withDefaults()
+	cfg.Timeouts = cfg.Timeouts.WithDefaults()
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	client := &Client{cfg: cfg, transport: cfg.Transport, newMax: base.Hostname() == "api.openai.com", secrets: []string{cfg.Key}}
+	client := &Client{cfg: cfg, transport: cfg.Transport, newMax: base.Hostname() == "api.openai.com"}
+	client.never = neverOf(cfg.Kind, client.newMax)
+	client.place = remote.Place{Name: cfg.Name, Secrets: []string{cfg.Key}, Now: cfg.Now}
 	if password, ok := base.User.Password(); ok {
-		client.secrets = append(client.secrets, password)
+		client.place.Secrets = append(client.place.Secrets, password)
 	}
 	for _, value := range cfg.Headers {
-		client.secrets = append(client.secrets, value)
+		client.place.Secrets = append(client.place.Secrets, value)
 	}
 	if client.transport == nil {
-		client.owned = newTransport(cfg.Timeouts)
+		client.owned = remote.NewTransport(cfg.Timeouts)
 		client.transport = client.owned
 	}
 	client.readers.New = func() any { return newReader() }
@@ -154,30 +135,6 @@ func prepared(cfg Config, base *url.URL, method, path string) http.Request {
 	}
 }
 
-// idlePerHost keeps the connections of a thousand parallel calls for the next
-// thousand; net/http keeps two.
-const idlePerHost = 1024
-
-// connBuffer is the room that a connection has to read and to write: half of what
-// net/http takes by itself, because every open stream has both. Heads fit, tokens
-// are short, and what is longer goes around it.
-const connBuffer = 2 << 10
-
-// newTransport speaks HTTP/1.1 only: with a connection for each call, a lost
-// packet or a stuck connection holds up one stream and not a hundred.
-func newTransport(limits Timeouts) *http.Transport {
-	return &http.Transport{
-		Proxy:               http.ProxyFromEnvironment,
-		DialContext:         (&net.Dialer{Timeout: limits.Connect, KeepAlive: 30 * time.Second}).DialContext,
-		TLSHandshakeTimeout: limits.Connect,
-		MaxIdleConnsPerHost: idlePerHost,
-		IdleConnTimeout:     90 * time.Second,
-		ReadBufferSize:      connBuffer,
-		WriteBufferSize:     connBuffer,
-		DisableCompression:  true, // gzip would hold tokens back and cost CPU on both sides
-	}
-}
-
 // Close drops idle connections. Calls under way go on.
 func (c *Client) Close() {
 	if c.owned != nil {
@@ -192,7 +149,10 @@ func (c *Client) Reply(ctx context.Context, req run.Request, emit func(run.Delta
 	if emit == nil {
 		emit = func(run.Delta) {}
 	}
-	known := c.memory.of(req.Model)
+	if name := remote.Unheard(&req.Params, c.never); name != "" {
+		return run.Reply{}, remote.Refused(c.cfg.Name+"/"+req.Model, name, "this provider has no such parameter")
+	}
+	known := c.never | c.memory.Of(req.Model)
 	for {
 		reply, err := c.call(ctx, &req, known, emit)
 		var refused *refusal
@@ -201,9 +161,9 @@ func (c *Client) Reply(ctx context.Context, req run.Request, emit func(run.Delta
 		}
 		learned := refused.lesson(&req, known)
 		if learned == known {
-			return reply, refused.problem(c.cfg.Name+"/"+req.Model, &req)
+			return reply, refused.problem(c.cfg.Name + "/" + req.Model)
 		}
-		c.memory.add(req.Model, learned)
+		c.memory.Add(req.Model, learned)
 		known = learned
 	}
 }

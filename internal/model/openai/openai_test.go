@@ -2,9 +2,11 @@ package openai
 
 import (
 	"context"
+	"flag"
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -39,16 +41,34 @@ func TestConformance(t *testing.T) {
 	streamed := modeltest.Abilities{Scripted: true, Streams: true, Reasoning: true, Calls: true, Errors: true, Stalls: true, Usage: true}
 	whole := streamed
 	whole.Streams, whole.Stalls = false, false
+	signed, signedWhole := streamed, whole
+	signed.Carries, signedWhole.Carries = true, true
 	for name, c := range map[string]struct {
 		can   modeltest.Abilities
+		kind  string
 		whole bool
-	}{"streamed": {streamed, false}, "whole": {whole, true}} {
+	}{
+		"streamed": {streamed, "", false}, "whole": {whole, "", true},
+		"google streamed": {signed, Google, false}, "google whole": {signedWhole, Google, true},
+		"deepseek": {streamed, DeepSeek, false}, "mistral": {streamed, Mistral, false}, "groq": {streamed, Groq, false}, "ollama": {streamed, Ollama, false},
+	} {
 		t.Run(name, func(t *testing.T) {
 			modeltest.Run(t, c.can, func(t *testing.T, lines []script.Line) modeltest.Model {
-				return serving(t, modeltest.NewProvider(lines...), func(cfg *Config) { cfg.Whole = c.whole })
+				provider := modeltest.NewProvider(lines...)
+				provider.Signed = c.kind == Google
+				return serving(t, provider, func(cfg *Config) { cfg.Whole, cfg.Kind = c.whole, c.kind })
 			})
 		})
 	}
+}
+
+var update = flag.Bool("update", false, "write the outcomes into the recordings")
+
+func TestRecordings(t *testing.T) {
+	modeltest.Recordings(t, "testdata", *update, func(t *testing.T, name string, server http.Handler) modeltest.Model {
+		kind, _, _ := strings.Cut(name, "_")
+		return serving(t, server, func(cfg *Config) { cfg.Kind = kind })
+	})
 }
 
 func TestConnectionIsUsedAgain(t *testing.T) {

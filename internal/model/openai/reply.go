@@ -5,21 +5,19 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"errand/internal/model/remote"
 	"errand/internal/run"
 )
-
-// maxCalls bounds the calls of one reply: twice what any provider allows.
-const maxCalls = 256
 
 // assembler puts the pieces of an answer together, and emits them.
 type assembler struct {
 	emit      func(run.Delta)
-	names     names
+	names     remote.Names
 	step      int
 	text      part
 	reasoning part
 	calls     []*call
-	spans     []run.Span
+	spans     remote.Spans
 	usage     run.Usage
 	finish    string
 	size      int // bytes of all parts
@@ -31,10 +29,11 @@ type call struct {
 	wireID    string // the provider's, which may not be unique
 	id, name  string
 	arguments part
-	announced bool // its name is complete and was emitted
+	announced bool   // its name is complete and was emitted
+	extra     []byte // see carry.go
 }
 
-func newAssembler(emit func(run.Delta), names names, step int) *assembler {
+func newAssembler(emit func(run.Delta), names remote.Names, step int) *assembler {
 	return &assembler{emit: emit, names: names, step: step}
 }
 
@@ -63,8 +62,8 @@ func (a *assembler) add(c *chunk) error {
 	if len(c.finish) > 0 && a.finish == "" {
 		a.finish = string(c.finish)
 	}
-	if a.size > maxReply {
-		return garbled("it is too long")
+	if a.size > remote.MaxReply {
+		return remote.Garbled("it is too long")
 	}
 	return nil
 }
@@ -80,19 +79,15 @@ func (a *assembler) put(kind run.DeltaKind, to *part, piece []byte) {
 
 func (a *assembler) account(span run.Span) {
 	a.size += span.Bytes
-	if last := len(a.spans) - 1; last >= 0 && a.spans[last].Kind == span.Kind && a.spans[last].Call == span.Call {
-		a.spans[last].Bytes += span.Bytes
-		return
-	}
-	a.spans = append(a.spans, span)
+	a.spans.Add(span)
 }
 
 // piece adds a piece of a call.
 func (a *assembler) piece(p *callPiece) error {
 	position := a.find(p)
 	if position == len(a.calls) {
-		if position == maxCalls {
-			return garbled("it calls more tools than can be")
+		if position == remote.MaxCalls {
+			return remote.Garbled("it calls more tools than can be")
 		}
 		a.calls = append(a.calls, &call{index: p.index})
 	}
@@ -104,6 +99,10 @@ func (a *assembler) piece(p *callPiece) error {
 	if name := valid(p.name); !to.announced && name != to.name { // some repeat the name, some send it in pieces
 		to.name += name
 		a.size += len(name)
+	}
+	if len(p.extra) > 0 {
+		a.size += len(p.extra) - len(to.extra)
+		to.extra = append(to.extra[:0], p.extra...)
 	}
 	if len(p.arguments) > 0 {
 		a.argue(position, p.arguments)
@@ -145,7 +144,7 @@ func (a *assembler) argue(position int, piece []byte) {
 	}
 	delta := run.Delta{Kind: run.CallDelta, Call: position, Text: to.arguments.take(piece)}
 	if !to.announced {
-		to.announced, delta.Name = true, a.names.own(to.name)
+		to.announced, delta.Name = true, a.names.Own(to.name)
 	}
 	if delta.Text == "" && delta.Name == "" {
 		return
@@ -167,7 +166,7 @@ func (a *assembler) announceAll() {
 func (a *assembler) announce(position int, c *call) {
 	if !c.announced {
 		c.announced = true
-		a.emit(run.Delta{Kind: run.CallDelta, Call: position, Name: a.names.own(c.name)})
+		a.emit(run.Delta{Kind: run.CallDelta, Call: position, Name: a.names.Own(c.name)})
 	}
 }
 
@@ -186,11 +185,11 @@ func (a *assembler) unique(id string) string {
 // told why it finished, a whole answer need not.
 func (a *assembler) end(whole bool) error {
 	if a.finish == "" && !whole {
-		return garbled("it ended before it was complete")
+		return remote.Garbled("it ended before it was complete")
 	}
 	switch a.finish {
 	case "error", "abort", "aborted":
-		return garbled("the provider gave up in the middle of it")
+		return remote.Garbled("the provider gave up in the middle of it")
 	}
 	a.flush(run.ReasoningDelta, &a.reasoning)
 	a.flush(run.TextDelta, &a.text)
@@ -240,32 +239,11 @@ func (a *assembler) reply() run.Reply {
 		Finish: finishOf(a.finish, len(a.calls)), Usage: a.usage,
 	}
 	for _, c := range a.calls {
-		reply.Calls = append(reply.Calls, run.Call{ID: c.id, Name: a.names.own(c.name), Arguments: string(c.arguments.bytes)})
+		reply.Calls = append(reply.Calls, run.Call{ID: c.id, Name: a.names.Own(c.name), Arguments: string(c.arguments.bytes)})
 	}
-	if !inOrder(a.spans) {
-		reply.Spans = a.spans
-	}
+	reply.Spans = a.spans.Told()
+	reply.Carry = carried(a.calls)
 	return reply
-}
-
-// inOrder reports whether the parts came one after the other: reasoning, text,
-// then the calls.
-func inOrder(spans []run.Span) bool {
-	rank := -1
-	for _, span := range spans {
-		next := 0
-		switch span.Kind {
-		case run.TextDelta:
-			next = 1
-		case run.CallDelta:
-			next = 2 + span.Call
-		}
-		if next < rank {
-			return false
-		}
-		rank = next
-	}
-	return true
 }
 
 // valid is a text of which no part comes later.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"errand/internal/model/remote"
 	"errand/internal/run"
 )
 
@@ -12,25 +13,25 @@ import (
 const perEntry = 160
 
 // encode writes the request's body, in one allocation as a rule.
-func (c *Client) encode(req *run.Request, names names, known lessons) []byte {
+func (c *Client) encode(req *run.Request, names remote.Names, known remote.Lessons) []byte {
 	w := writer{to: make([]byte, 0, sizeOf(req)), kind: c.cfg.Kind, names: names}
 	w.field(`{"model":`, req.Model)
 	w.raw(`,"messages":[`)
 	messages := req.Messages
-	if len(req.Output) > 0 && known.has(noSchema) {
-		messages = withSchema(messages, req.Output)
+	if len(req.Output) > 0 && known.Has(remote.NoSchema) {
+		messages = remote.WithSchema(messages, req.Output)
 	}
 	w.messages(messages)
 	w.raw("]")
 	if !c.cfg.Whole {
 		w.raw(`,"stream":true`)
-		if !known.has(noStreamOptions) {
+		if !known.Has(noStreamOptions) {
 			w.raw(`,"stream_options":{"include_usage":true}`)
 		}
 	}
 	w.tools(req.Tools)
-	w.params(req, known, c.newMax != known.has(otherMax))
-	if len(req.Output) > 0 && !known.has(noSchema) {
+	w.params(req, known, c.newMax != known.Has(otherMax))
+	if len(req.Output) > 0 && !known.Has(remote.NoSchema) {
 		w.raw(`,"response_format":{"type":"json_schema","json_schema":{"name":"answer","strict":`)
 		w.to = strconv.AppendBool(w.to, strict(req.Output))
 		w.raw(`,"schema":`)
@@ -66,7 +67,7 @@ func (w *writer) tools(tools []run.Tool) {
 		} else {
 			w.raw(",")
 		}
-		w.field(`{"type":"function","function":{"name":`, w.names[i].wire)
+		w.field(`{"type":"function","function":{"name":`, w.names[i].Wire)
 		if tools[i].Description != "" {
 			w.field(`,"description":`, tools[i].Description)
 		}
@@ -83,39 +84,70 @@ func (w *writer) tools(tools []run.Tool) {
 	}
 }
 
-func (w *writer) params(req *run.Request, known lessons, newMax bool) {
+func (w *writer) params(req *run.Request, known remote.Lessons, newMax bool) {
 	p := &req.Params
-	if p.Temperature != nil && !known.drops(noTemperature, p) {
-		w.raw(`,"temperature":`)
-		w.to = strconv.AppendFloat(w.to, *p.Temperature, 'g', -1, 64)
+	if !known.Drops(remote.NoTemperature, p) {
+		w.fraction(`,"temperature":`, p.Temperature)
 	}
-	if p.TopP != nil && !known.drops(noTopP, p) {
-		w.raw(`,"top_p":`)
-		w.to = strconv.AppendFloat(w.to, *p.TopP, 'g', -1, 64)
+	if !known.Drops(remote.NoTopP, p) {
+		w.fraction(`,"top_p":`, p.TopP)
 	}
-	if p.MaxTokens > 0 && !known.drops(noMaxTokens, p) {
+	if p.MaxTokens > 0 && !known.Drops(remote.NoMaxTokens, p) {
+		name := `,"max_tokens":`
 		if newMax {
-			w.raw(`,"max_completion_tokens":`)
-		} else {
-			w.raw(`,"max_tokens":`)
+			name = `,"max_completion_tokens":`
 		}
-		w.to = strconv.AppendInt(w.to, int64(p.MaxTokens), 10)
+		w.whole(name, int64(p.MaxTokens))
 	}
-	if p.Effort != "" && !known.drops(noEffort, p) {
+	if p.Effort != "" && !known.Drops(remote.NoEffort, p) {
 		w.field(`,"reasoning_effort":`, p.Effort)
+	}
+	if p.TopK > 0 && !known.Drops(remote.NoTopK, p) {
+		w.whole(`,"top_k":`, int64(p.TopK))
+	}
+	if !known.Drops(remote.NoFrequency, p) {
+		w.fraction(`,"frequency_penalty":`, p.Frequency)
+	}
+	if !known.Drops(remote.NoPresence, p) {
+		w.fraction(`,"presence_penalty":`, p.Presence)
+	}
+	if p.Seed != nil && !known.Drops(remote.NoSeed, p) {
+		name := `,"seed":`
+		if w.kind == Mistral {
+			name = `,"random_seed":`
+		}
+		w.whole(name, *p.Seed)
+	}
+	if len(p.Stop) > 0 && !known.Drops(remote.NoStop, p) {
+		w.stop(p.Stop)
+	}
+	if p.Thinking > 0 && !known.Drops(remote.NoThinking, p) { // Google alone has a field for it
+		w.whole(`,"extra_body":{"google":{"thinking_config":{"thinking_budget":`, int64(p.Thinking))
+		w.raw("}}}")
 	}
 }
 
-// withSchema asks for the output in words, of a provider that has refused to be
-// held to a schema; the answer is checked by the core in either case.
-func withSchema(messages []run.Message, schema []byte) []run.Message {
-	wish := "Answer with nothing but JSON that satisfies this JSON schema:\n" + string(schema)
-	if len(messages) > 0 && messages[0].Role == run.System {
-		first := messages[0]
-		first.Text += "\n\n" + wish
-		return append([]run.Message{first}, messages[1:]...)
+func (w *writer) whole(name string, value int64) {
+	w.raw(name)
+	w.to = strconv.AppendInt(w.to, value, 10)
+}
+
+func (w *writer) fraction(name string, value *float64) {
+	if value != nil {
+		w.raw(name)
+		w.to = strconv.AppendFloat(w.to, *value, 'g', -1, 64)
 	}
-	return append([]run.Message{{Role: run.System, Text: wish}}, messages...)
+}
+
+func (w *writer) stop(words []string) {
+	for i, word := range words {
+		if i == 0 {
+			w.field(`,"stop":[`, word)
+		} else {
+			w.field(",", word)
+		}
+	}
+	w.raw("]")
 }
 
 // strict reports whether the schema is one that OpenAI holds a model to exactly.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"errand/internal/model/remote"
 	"errand/internal/run"
 )
 
@@ -17,7 +18,7 @@ func encoded(t *testing.T, base, kind string, req run.Request) map[string]any {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := client.encode(&req, newNames(req.Tools), client.memory.of(req.Model))
+	text := client.encode(&req, remote.NewNames(req.Tools), client.memory.Of(req.Model))
 	var body map[string]any
 	if err := json.Unmarshal(text, &body); err != nil {
 		t.Fatalf("the request is not JSON: %v\n%s", err, text)
@@ -131,37 +132,5 @@ func TestStrict(t *testing.T) {
 		if got := strict([]byte(schema)); got != want {
 			t.Errorf("strict(%s) = %v", schema, got)
 		}
-	}
-}
-
-func TestNames(t *testing.T) {
-	long := strings.Repeat("a", 70)
-	own := []string{"email.send", "email_send", "email send", "größe", "", long + "x", long + "y", "日本"}
-	var tools []run.Tool
-	for _, name := range own {
-		tools = append(tools, run.Tool{Name: name})
-	}
-	mapped := newNames(tools)
-	seen := map[string]bool{}
-	for _, name := range own {
-		wire := mapped.toWire(name)
-		if !legal(wire) || seen[wire] {
-			t.Errorf("%q became %q, which is not legal or taken", name, wire)
-		}
-		seen[wire] = true
-		if back := mapped.own(wire); back != name {
-			t.Errorf("%q became %q and then %q", name, wire, back)
-		}
-	}
-	for name, want := range map[string]string{"email_send": "email_send", "email.send": "email_send_21d2ebe3", "größe": "gr__e"} {
-		if got := mapped.toWire(name); name != "email.send" && got != want || !strings.HasPrefix(got, want[:5]) {
-			t.Errorf("toWire(%q) = %q, want %q", name, got, want)
-		}
-	}
-	if got := newNames([]run.Tool{{Name: "email.send"}}).toWire("email.send"); got != "email_send" {
-		t.Errorf("email.send alone became %q", got)
-	}
-	if got := mapped.own("invented"); got != "invented" {
-		t.Errorf("an invented name became %q", got)
 	}
 }

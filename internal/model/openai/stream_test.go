@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"errand/internal/model/modeltest"
+	"errand/internal/model/remote"
 	"errand/internal/problem"
 	"errand/internal/run"
 )
@@ -172,7 +173,7 @@ func TestGarbled(t *testing.T) {
 		"given up":             pieces(delta(`{"content":"Hello"}`)+ended("error"), 1<<20),
 		"not JSON":             pieces(delta(`{"content":"Hello"}`)+"data: {oops\n\n"+ended("stop"), 1<<20),
 		"cut in an event":      pieces(delta(`{"content":"Hello"}`)+`data: {"choices":[{"del`, 1<<20),
-		"a huge line":          pieces("data: {\"x\":\""+strings.Repeat("x", maxLine+1), 1<<20),
+		"a huge line":          pieces("data: {\"x\":\""+strings.Repeat("x", remote.MaxLine+1), 1<<20),
 		"only comments":        pieces(": hello\n\n", 1<<20),
 		"prose":                whole("text/plain", "hello there"),
 		"HTML":                 whole("text/html", "<!DOCTYPE html><title>It works</title>"),

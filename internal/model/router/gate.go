@@ -37,19 +37,23 @@ const (
 // little slower than what was accepted before, faster as long as nothing is
 // refused. The oldest run goes first, so that runs end instead of all being half
 // done, and so that a call which was refused does not lose its turn.
+//
+// The operator's own limits are kept at the same gate, in the same line.
 type gate struct {
 	now func() time.Time
+	allowance
 
-	mu     sync.Mutex
-	line   []*waiting // oldest run first
-	timer  *time.Timer
-	next   time.Time // when the first of the line may go; zero = never closed
-	shut   time.Time // the latest refusal that closed it; calls of before share its fate
-	opened time.Time // the end of the pause that followed
-	room   int       // calls that were accepted in the second before shut
-	pauses int       // refusals that closed it since a call was accepted
-	hope   time.Time // the first of them, or when the line was last sent away
-	pace   pace
+	mu       sync.Mutex
+	shutting bool       // the server stops: nobody waits any more
+	line     []*waiting // oldest run first
+	timer    *time.Timer
+	next     time.Time // when the first of the line may go; zero = never closed
+	shut     time.Time // the latest refusal that closed it; calls of before share its fate
+	opened   time.Time // the end of the pause that followed
+	room     int       // calls that were accepted in the second before shut
+	pauses   int       // refusals that closed it since a call was accepted
+	hope     time.Time // the first of them, or when the line was last sent away
+	pace     pace
 }
 
 // waiting is a call in the line.
@@ -63,10 +67,14 @@ type waiting struct {
 func (g *gate) enter(ctx context.Context, id run.ID) (time.Time, error) {
 	g.mu.Lock()
 	now := g.now()
-	if len(g.line) == 0 && (g.next.IsZero() || now.Sub(g.opened) > openAfter) {
-		g.pace.count(now)
+	if len(g.line) == 0 && g.open(now) && g.allowance.free(now) {
+		g.admit(now)
 		g.mu.Unlock()
 		return now, nil
+	}
+	if g.shutting {
+		g.mu.Unlock()
+		return now, drained()
 	}
 	me := &waiting{run: id, turn: make(chan error, 1)}
 	place, _ := slices.BinarySearchFunc(g.line, me, func(a, b *waiting) int { return slices.Compare(a.run[:], b.run[:]) })
@@ -81,36 +89,82 @@ func (g *gate) enter(ctx context.Context, id run.ID) (time.Time, error) {
 		defer g.mu.Unlock()
 		if i := slices.Index(g.line, me); i >= 0 {
 			g.line = slices.Delete(g.line, i, i+1)
+		} else if <-me.turn == nil { // its turn came at the same moment, and goes to the next
+			g.under--
+			g.arm(g.now())
 		}
 		return now, ctx.Err()
 	}
 }
 
+// open reports whether nothing is known of a limit of the endpoint's own.
+func (g *gate) open(now time.Time) bool { return g.next.IsZero() || now.Sub(g.opened) > openAfter }
+
+// busy reports whether a call would wait because of what the endpoint has refused.
+func (g *gate) busy() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	now := g.now()
+	return !g.open(now) && (len(g.line) > 0 || now.Before(g.next))
+}
+
+// standing is how many calls are under way, and how many wait.
+func (g *gate) standing() (under, waiting int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.under, len(g.line)
+}
+
+// admit lets a call through. The lock is held.
+func (g *gate) admit(now time.Time) {
+	g.pace.count(now)
+	g.allowance.take(now)
+}
+
 // arm sets the timer to the next turn, unless there is nobody whose turn it could
-// be. The lock is held.
+// be: then a call that leaves sets it. The lock is held.
 func (g *gate) arm(now time.Time) {
-	switch {
-	case len(g.line) == 0:
-	case g.timer == nil:
-		g.timer = time.AfterFunc(max(g.next.Sub(now), 0), g.turn)
-	default:
-		g.timer.Reset(max(g.next.Sub(now), 0))
+	if len(g.line) == 0 || g.full() {
+		return
+	}
+	wait := max(g.allowance.wait(now), 0)
+	if !g.open(now) {
+		wait = max(wait, g.next.Sub(now))
+	}
+	if g.timer == nil {
+		g.timer = time.AfterFunc(wait, g.turn)
+	} else {
+		g.timer.Reset(wait)
 	}
 }
 
-// turn lets the first of the line through.
+// turn lets the first of the line through, and as long as nothing holds them up
+// those behind it.
 func (g *gate) turn() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := g.now()
-	if len(g.line) > 0 && !now.Before(g.next) {
+	for len(g.line) > 0 && g.allowance.free(now) && (g.open(now) || !now.Before(g.next)) {
 		first := g.line[0]
 		g.line = slices.Delete(g.line, 0, 1)
-		g.pace.count(now)
-		g.next = now.Add(g.spacing(now))
+		g.admit(now)
+		if !g.open(now) {
+			g.next = now.Add(g.spacing(now))
+		}
 		first.turn <- nil
 	}
 	g.arm(now)
+}
+
+// drain sends away everyone who waits, now and from now on.
+func (g *gate) drain() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.shutting = true
+	for _, each := range g.line {
+		each.turn <- drained()
+	}
+	g.line = nil
 }
 
 // spacing is the time between two calls.
@@ -123,13 +177,13 @@ func (g *gate) spacing(now time.Time) time.Duration {
 func (g *gate) leave(entered time.Time, err error) {
 	var failure *problem.Error
 	refused := errors.As(err, &failure) && failure.Code == problem.ModelRateLimited
-	if err != nil && !refused {
-		return // it says nothing about the rate
-	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := g.now()
+	g.under--
+	defer g.arm(now)
 	switch {
+	case err != nil && !refused: // it says nothing about the rate
 	case !refused:
 		g.pauses = 0
 	case entered.After(g.shut):
@@ -161,11 +215,11 @@ func (g *gate) close(now time.Time, failure *problem.Error) {
 	}
 }
 
-// pause keeps the gate closed for a while, if it would open sooner.
+// pause keeps the gate closed for a while, if it would open sooner. Who calls it
+// arms the gate anew.
 func (g *gate) pause(now time.Time, wait time.Duration) {
 	if opens := now.Add(min(wait, maxWait)); opens.After(g.next) {
 		g.opened, g.next = opens, opens
-		g.arm(now)
 	}
 }
 

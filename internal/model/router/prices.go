@@ -18,7 +18,9 @@ type Facts struct {
 	Window int      `json:"window,omitempty"` // context in tokens; 0 = not known
 	Input  float64  `json:"input"`
 	Cached *float64 `json:"cached,omitempty"` // of input tokens read from a cache; nil = as Input
-	Output float64  `json:"output"`
+	// Written is of input tokens that are kept in a cache; nil = as Input.
+	Written *float64 `json:"written,omitempty"`
+	Output  float64  `json:"output"`
 }
 
 // facts is the embedded list, by provider/model. Checked is the day on which the
@@ -194,7 +196,11 @@ func (r *Router) priced(to target, u run.Usage) run.Usage {
 	if known.Cached != nil {
 		cached = *known.Cached
 	}
-	cost := float64(u.Input-u.Cached)*known.Input + float64(u.Cached)*cached + float64(u.Output)*known.Output
+	written := known.Input
+	if known.Written != nil {
+		written = *known.Written
+	}
+	cost := float64(u.Input-u.Cached-u.Written)*known.Input + float64(u.Cached)*cached + float64(u.Written)*written + float64(u.Output)*known.Output
 	u.Cost = run.Micros(math.Ceil(cost - 1e-6)) // the tolerance is for sums like 0.1+0.2
 	return u
 }

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// provider is a service whose address is known. All of them speak the
-// chat-completions wire format.
+// provider is a service whose address is known. All but Anthropic speak the
+// chat-completions wire format, each with turns of its own.
 type provider struct {
 	name     string
 	baseURL  string
@@ -18,7 +18,7 @@ type provider struct {
 func providers() []provider {
 	return []provider{
 		{"openai", "https://api.openai.com/v1", "OPENAI_API_KEY (and OPENAI_BASE_URL for a server that speaks its API)", []string{"OPENAI_API_KEY"}, "gpt-5-mini"},
-		{"anthropic", "https://api.anthropic.com/v1", "ANTHROPIC_API_KEY", []string{"ANTHROPIC_API_KEY"}, "claude-sonnet-4-6"},
+		{"anthropic", "https://api.anthropic.com", "ANTHROPIC_API_KEY (and ANTHROPIC_BASE_URL for a server that speaks its API)", []string{"ANTHROPIC_API_KEY"}, "claude-sonnet-5-5"},
 		{"google", "https://generativelanguage.googleapis.com/v1beta/openai", "GEMINI_API_KEY or GOOGLE_API_KEY", []string{"GEMINI_API_KEY", "GOOGLE_API_KEY"}, "gemini-2.5-flash"},
 		{"deepseek", "https://api.deepseek.com/v1", "DEEPSEEK_API_KEY", []string{"DEEPSEEK_API_KEY"}, "deepseek-v4-flash"},
 		{"groq", "https://api.groq.com/openai/v1", "GROQ_API_KEY", []string{"GROQ_API_KEY"}, "llama-3.3-70b-versatile"},
@@ -46,12 +46,28 @@ func (r *Router) provider(name string) provider {
 	return provider{}
 }
 
+// Known reports whether a provider of this name is known, so that an endpoint of
+// the name needs no address.
+func Known(name string) bool {
+	return (&Router{providers: providers()}).provider(name).baseURL != ""
+}
+
+// kinds are the names of all providers.
+func (r *Router) kinds() []string {
+	var names []string
+	for _, p := range r.providers {
+		names = append(names, p.name)
+	}
+	return names
+}
+
 // Ollama is the local endpoint to look for when nothing names it: see Probe.
 func Ollama() Endpoint { return Endpoint{Name: "ollama", BaseURL: ollamaURL} }
 
 // Discover returns the endpoints that the environment configures: a key in its
-// provider's variable, OPENAI_BASE_URL, OLLAMA_HOST, VLLM_BASE_URL. The order is
-// that of the providers; the first one's default is what the aliases mean.
+// provider's variable, OPENAI_BASE_URL, ANTHROPIC_BASE_URL, OLLAMA_HOST,
+// VLLM_BASE_URL. The order is that of the providers; the first one's default is
+// what the aliases mean.
 func Discover(getenv func(string) string) []Endpoint {
 	var found []Endpoint
 	for _, p := range providers() {
@@ -65,6 +81,10 @@ func Discover(getenv func(string) string) []Endpoint {
 		switch p.name {
 		case "openai":
 			if base := strings.TrimSpace(getenv("OPENAI_BASE_URL")); base != "" {
+				e.BaseURL, present = base, true
+			}
+		case "anthropic":
+			if base := strings.TrimSpace(getenv("ANTHROPIC_BASE_URL")); base != "" {
 				e.BaseURL, present = base, true
 			}
 		case "ollama":

@@ -54,7 +54,7 @@ func aliasOf(name string) string {
 // target is what a name means.
 type target struct {
 	model    Model
-	gate     *gate // nil = none
+	at       *endpoint // nil = the offline model
 	endpoint string
 	wire     string // the model's name there
 	official bool
@@ -128,7 +128,7 @@ func (r *Router) standard(alias string) (target, *unknownName) {
 }
 
 func (e *endpoint) target(wire string) target {
-	return target{model: e.model, gate: e.gate, endpoint: e.Name, wire: wire, official: e.official}
+	return target{model: e.model, at: e, endpoint: e.Name, wire: wire, official: e.official}
 }
 
 func (r *Router) offline() target {
@@ -223,7 +223,8 @@ type Info struct {
 	Means    string // of an alias: the full name behind it
 	Window   int    // tokens; 0 = not known
 	Facts    Facts
-	Priced   bool // Facts has its prices
+	Priced   bool    // Facts has its prices
+	Health   *Health // of its endpoint; nil for offline
 }
 
 // listWait is how long one endpoint gets to list its models: a page waits for it.
@@ -270,7 +271,18 @@ func (r *Router) Models(ctx context.Context) []Info {
 
 func (r *Router) info(to target) Info {
 	known, priced := r.factsOf(to)
-	return Info{ID: to.full(), Endpoint: to.endpoint, Window: r.window(to), Facts: known, Priced: priced}
+	line := Info{ID: to.full(), Endpoint: to.endpoint, Window: r.window(to), Facts: known, Priced: priced}
+	if to.at != nil {
+		health := to.at.health()
+		line.Health = &health
+	}
+	return line
+}
+
+func (e *endpoint) health() Health {
+	h := e.circuit.health()
+	h.Active, h.Waiting = e.gate.standing()
+	return h
 }
 
 // list asks a model's endpoint what it has, if it can say.

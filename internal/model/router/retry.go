@@ -44,6 +44,9 @@ func (r *Router) Retry(err error, attempt int) (again bool, after time.Duration)
 	if !errors.As(err, &failure) {
 		return false, 0 // the context's end, or a fault of ours
 	}
+	if errors.Is(err, errDrained) {
+		return true, 0 // it was not made at all
+	}
 	how := patienceFor(failure.Code)
 	if attempt = max(attempt, 1); attempt >= how.attempts {
 		return false, 0

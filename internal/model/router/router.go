@@ -10,14 +10,23 @@
 //   - A name that can't be resolved is refused when it is checked, with the
 //     names that can.
 //   - A reply's usage carries its price, or says that the price is not known.
-//   - It makes one call per Reply. Whether another one may help, and when, is
-//     told by Retry; the caller makes it, so that its log shows it.
-//   - An endpoint that refuses calls because of their rate is not stormed: Reply
-//     waits for its turn, in which the oldest run comes first.
+//   - A model is called once per Reply, and its fallbacks, if the operator has
+//     named any, only while nothing of a reply has come. Whether another attempt
+//     may help, and when, is told by Retry; the caller makes it, so that its log
+//     shows it.
+//   - An endpoint that refuses calls because of their rate is not stormed, and the
+//     operator's own limits are kept: Reply waits for its turn, in which the
+//     oldest run comes first.
+//   - An endpoint that fails call after call is left alone for a while, and tried
+//     with one call before the others follow.
+//   - No call is made twice to save time: hedging would pay for two replies, and
+//     what one of them begins to say could not be taken back.
 //
-// A tour: router.go (configuration, calling), resolve.go (what a name means),
-// providers.go (who is known), prices.go with models.json (prices and windows),
-// retry.go (which errors pass), gate.go (how fast calls follow each other).
+// A tour: router.go (configuration), call.go (calling, fallbacks), resolve.go
+// (what a name means), providers.go (who is known), prices.go with models.json
+// (prices and windows), retry.go (which errors pass), gate.go and allowance.go (how
+// fast calls follow each other), circuit.go (endpoints that fail), trial.go (one
+// small call to see how an endpoint is).
 //
 // To add a provider, edit providers.go; to add a model, edit models.json.
 package router
@@ -31,7 +40,6 @@ import (
 	"sync"
 	"time"
 
-	"errand/internal/problem"
 	"errand/internal/run"
 )
 
@@ -49,7 +57,13 @@ type Endpoint struct {
 	Kind    string            // whose dialect it speaks; empty = Name's
 	Headers map[string]string // sent with each call
 	Default string            // its model that the aliases mean where Config.Default is empty
+
+	AtOnce    int // calls under way at most; 0 = any number
+	PerMinute int // calls that begin in any minute at most; 0 = any number
 }
+
+// EveryModel is the key of the fallbacks that hold for every model.
+const EveryModel = "*"
 
 // Config says which endpoints there are. Connect and Offline must be set.
 type Config struct {
@@ -58,6 +72,7 @@ type Config struct {
 	Offline   Model                         // answers as "offline"
 	Default   string                        // what the aliases mean: ERRAND_MODEL
 	Aliases   map[string]string             // what one alias means instead, by its name
+	Fallbacks map[string][]string           // models to call instead, by the name asked for, the full name, or EveryModel
 	Facts     map[string]Facts              // the operator's prices and windows, by endpoint/model or endpoint/*
 	Random    func() float64                // in [0,1), for the jitter of Retry; nil = math/rand
 	Now       func() time.Time              // nil = time.Now
@@ -70,8 +85,11 @@ type Router struct {
 	facts     facts
 	found     findings
 
+	stopped chan struct{} // closed by Drain
+
 	mu        sync.RWMutex
 	endpoints []*endpoint // in order of configuration
+	draining  bool
 }
 
 // endpoint is an Endpoint with its client.
@@ -79,6 +97,7 @@ type endpoint struct {
 	Endpoint
 	model    Model
 	gate     *gate
+	circuit  *circuit
 	official bool // it is the provider's own: its prices are known
 }
 
@@ -102,13 +121,29 @@ func New(cfg Config) (*Router, error) {
 			return nil, fmt.Errorf("alias %q: the aliases are %s", name, strings.Join(aliases(), ", "))
 		}
 	}
-	r := &Router{cfg: cfg, providers: providers(), facts: known}
+	r := &Router{cfg: cfg, providers: providers(), facts: known, stopped: make(chan struct{})}
 	for _, e := range cfg.Endpoints {
 		if err := r.Add(e); err != nil {
 			return nil, err
 		}
 	}
-	return r, nil
+	return r, r.checkFallbacks()
+}
+
+// checkFallbacks refuses a fallback that is no model here: it would not be missed
+// before it is needed.
+func (r *Router) checkFallbacks() error {
+	for model, others := range r.cfg.Fallbacks {
+		for _, other := range others {
+			if _, unknown := r.resolve(other); unknown != nil {
+				return fmt.Errorf("fallbacks of %s: %s", model, unknown.message)
+			}
+		}
+		if _, unknown := r.resolve(model); unknown != nil && model != EveryModel {
+			return fmt.Errorf("fallbacks: %s", unknown.message)
+		}
+	}
+	return nil
 }
 
 // Add connects one more endpoint, or one of a known name anew. It serves a
@@ -126,8 +161,15 @@ func (r *Router) Add(e Endpoint) error {
 	}
 	if e.Kind == "" {
 		e.Kind = known.name
+	} else if spoken := r.provider(e.Kind).name; spoken == "" {
+		return fmt.Errorf("endpoint %s: the kind %q is not known; kinds are %s", e.Name, e.Kind, strings.Join(r.kinds(), ", "))
+	} else {
+		e.Kind = spoken
 	}
-	made := &endpoint{Endpoint: e, gate: &gate{now: r.cfg.Now}, official: strings.TrimRight(e.BaseURL, "/") == known.baseURL}
+	if e.AtOnce < 0 || e.PerMinute < 0 {
+		return fmt.Errorf("endpoint %s: a limit is 1 or more, or left out", e.Name)
+	}
+	made := &endpoint{Endpoint: e, gate: &gate{now: r.cfg.Now, allowance: allowance{atOnce: e.AtOnce, perMinute: e.PerMinute}}, official: home(e.BaseURL) == home(known.baseURL)}
 	made.official = made.official || known.name == "ollama" // one's own machine, wherever it is
 	if made.official && e.Default == "" {
 		made.Default = known.standard
@@ -136,10 +178,11 @@ func (r *Router) Add(e Endpoint) error {
 	if err != nil {
 		return fmt.Errorf("connecting endpoint %s: %w", e.Name, err)
 	}
-	made.model = model
+	made.model, made.circuit = model, &circuit{name: e.Name, now: r.cfg.Now}
 
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	made.gate.shutting = r.draining
 	for i, old := range r.endpoints {
 		if old.Name == e.Name {
 			r.endpoints[i] = made
@@ -148,6 +191,11 @@ func (r *Router) Add(e Endpoint) error {
 	}
 	r.endpoints = append(r.endpoints, made)
 	return nil
+}
+
+// home is a base URL as it is compared: with or without the version at its end.
+func home(base string) string {
+	return strings.TrimSuffix(strings.TrimRight(base, "/"), "/v1")
 }
 
 // nameBytes are the characters of an endpoint's name.
@@ -184,48 +232,5 @@ func (r *Router) Close() {
 		if closer, ok := e.model.(interface{ Close() }); ok {
 			closer.Close()
 		}
-	}
-}
-
-// Reply calls the model that req.Model means, once.
-func (r *Router) Reply(ctx context.Context, req run.Request, emit func(run.Delta)) (run.Reply, error) {
-	to, unknown := r.resolve(req.Model)
-	if unknown != nil {
-		return run.Reply{}, problem.New(problem.ModelUnknown, "%s", unknown.message)
-	}
-	req.Model = to.wire
-	var reply run.Reply
-	entered, err := to.enter(ctx, req.Run)
-	if err == nil {
-		reply, err = to.model.Reply(ctx, req, emit)
-		to.leave(entered, err)
-	}
-	if reply.Model == "" {
-		reply.Model = to.full()
-	}
-	if err == nil || reply.Usage != (run.Usage{}) {
-		reply.Usage = r.priced(to, reply.Usage)
-	}
-	var failure *problem.Error
-	if to.guessed && errors.As(err, &failure) && failure.Code == problem.ModelRefused {
-		hinted := *failure
-		hinted.Detail += " Set ERRAND_MODEL to a model that " + to.endpoint + " has."
-		return reply, &hinted
-	}
-	return reply, err
-}
-
-// enter waits for the call's turn.
-func (t *target) enter(ctx context.Context, id run.ID) (time.Time, error) {
-	if t.gate == nil { // the offline model, which has no limits
-		return time.Time{}, nil
-	}
-	return t.gate.enter(ctx, id)
-}
-
-// leave tells the endpoint's gate what became of a call that had entered.
-func (t *target) leave(entered time.Time, err error) {
-	if t.gate != nil {
-		t.gate.leave(entered, err)
 	}
 }

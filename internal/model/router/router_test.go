@@ -147,11 +147,11 @@ func TestAGuessedModelThatIsRefusedSaysWhatToSet(t *testing.T) {
 }
 
 func TestPrices(t *testing.T) {
-	half := 0.5
+	half, more := 0.5, 1.25
 	cfg := Config{
 		Endpoints: append(endpoints("openai", "ollama", "groq"), Endpoint{Name: "shed", BaseURL: "http://h/v1"}, Endpoint{Name: "proxy", BaseURL: "http://p/v1"}),
 		Facts: map[string]Facts{
-			"shed/*": {Input: 1, Cached: &half, Output: 2}, "shed/big": {Input: 10, Output: 20, Window: 9000}, "openai/gpt-4o": {Input: 1, Output: 1},
+			"shed/*": {Input: 1, Cached: &half, Output: 2}, "shed/big": {Input: 10, Output: 20, Window: 9000}, "shed/kept": {Input: 1, Cached: &half, Written: &more, Output: 2}, "openai/gpt-4o": {Input: 1, Output: 1},
 		},
 	}
 	h := newHouse(t, cfg, nil)
@@ -178,6 +178,10 @@ func TestPrices(t *testing.T) {
 		if h.Priced(name) == want.Unpriced {
 			t.Errorf("Priced(%s) = %t", name, want.Unpriced)
 		}
+	}
+	kept := h.priced(h.endpoints[3].target("kept"), run.Usage{Input: 1000, Cached: 400, Written: 200, Output: 100})
+	if kept.Cost != 400+200+250+200 {
+		t.Errorf("with input that is kept in a cache it costs %d", kept.Cost)
 	}
 	moved := newHouse(t, Config{Endpoints: []Endpoint{{Name: "openai", BaseURL: "http://localhost:1/v1"}}}, nil)
 	if reply, err := moved.Reply(t.Context(), run.Request{Model: "gpt-4o-mini", Step: 1}, nil); err != nil || !reply.Usage.Unpriced || reply.Usage.Cost != 0 {
@@ -271,6 +275,8 @@ func TestConfigurationsThatCannotWork(t *testing.T) {
 		"offline":       {Endpoints: []Endpoint{{Name: "offline", BaseURL: "http://h"}}},
 		"an alias":      {Endpoints: []Endpoint{{Name: "auto", BaseURL: "http://h"}}},
 		"no connection": {Endpoints: endpoints("groq")},
+		"no such kind":  {Endpoints: []Endpoint{{Name: "shed", BaseURL: "http://h", Kind: "opnai"}}},
+		"no such limit": {Endpoints: []Endpoint{{Name: "shed", BaseURL: "http://h", AtOnce: -1}}},
 		"a wrong alias": {Aliases: map[string]string{"y1": "x"}},
 	} {
 		if name != "nothing" {
@@ -296,6 +302,8 @@ func TestDiscover(t *testing.T) {
 		{map[string]string{"OLLAMA_HOST": "https://box:443/"}, []Endpoint{{Name: "ollama", BaseURL: "https://box:443/v1"}}},
 		{map[string]string{"ERRAND_MODEL": "ollama/phi"}, []Endpoint{{Name: "ollama", BaseURL: ollamaURL}}},
 		{map[string]string{"VLLM_BASE_URL": "http://v/v1"}, []Endpoint{{Name: "vllm", BaseURL: "http://v/v1"}}},
+		{map[string]string{"ANTHROPIC_API_KEY": "a"}, []Endpoint{{Name: "anthropic", BaseURL: "https://api.anthropic.com", Key: "a"}}},
+		{map[string]string{"ANTHROPIC_BASE_URL": "http://c"}, []Endpoint{{Name: "anthropic", BaseURL: "http://c"}}},
 	} {
 		got := Discover(func(name string) string { return c.env[name] })
 		if diff := cmp.Diff(c.want, got); diff != "" {

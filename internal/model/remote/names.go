@@ -1,4 +1,4 @@
-package openai
+package remote
 
 import (
 	"crypto/sha256"
@@ -10,72 +10,75 @@ import (
 // maxName is the longest tool name that OpenAI and Anthropic take.
 const maxName = 64
 
-// names maps the tools of one request to names that are legal on the wire and
+// Names maps the tools of one request to names that are legal on the wire and
 // back. Most requests have a handful of tools, so it is a list.
-type names []struct{ own, wire string }
+type Names []struct{ Own, Wire string }
 
-// newNames gives each tool its name on the wire. A name that is legal as it is
+// NewNames gives each tool its name on the wire. A name that is legal as it is
 // stays; of several that would become the same, only the first does.
-func newNames(tools []run.Tool) names {
-	all := make(names, len(tools))
+func NewNames(tools []run.Tool) Names {
+	all := make(Names, len(tools))
 	taken := make(map[string]bool, len(tools))
 	for i := range tools {
-		all[i].own = tools[i].Name
-		if legal(tools[i].Name) {
-			all[i].wire = tools[i].Name
+		all[i].Own = tools[i].Name
+		if Legal(tools[i].Name) {
+			all[i].Wire = tools[i].Name
 			taken[tools[i].Name] = true
 		}
 	}
 	for i := range all {
-		if all[i].wire == "" {
-			wire := wireName(all[i].own)
+		if all[i].Wire == "" {
+			wire := wireName(all[i].Own)
 			if taken[wire] {
-				wire = hashed(wire, all[i].own)
+				wire = hashed(wire, all[i].Own)
 			}
-			all[i].wire = wire
+			all[i].Wire = wire
 			taken[wire] = true
 		}
 	}
 	return all
 }
 
-// toWire is the wire's name of a tool, also of one that a model invented and
+// ToWire is the wire's name of a tool, also of one that a model invented and
 // that stands in the history.
-func (n names) toWire(own string) string {
+func (n Names) ToWire(own string) string {
 	for i := range n {
-		if n[i].own == own {
-			return n[i].wire
+		if n[i].Own == own {
+			return n[i].Wire
 		}
 	}
-	if legal(own) {
+	if Legal(own) {
 		return own
 	}
 	return wireName(own)
 }
 
-// own undoes toWire. A name that was not offered stays as it is.
-func (n names) own(wire string) string {
+// Own undoes ToWire. A name that was not offered stays as it is.
+func (n Names) Own(wire string) string {
 	for i := range n {
-		if n[i].wire == wire {
-			return n[i].own
+		if n[i].Wire == wire {
+			return n[i].Own
 		}
 	}
 	return wire
 }
 
-func legal(name string) bool {
+// Legal reports whether a name, or an id, is taken by every provider as it is.
+func Legal(name string) bool {
 	if name == "" || len(name) > maxName {
 		return false
 	}
 	for i := range len(name) {
-		if !legalByte(name[i]) {
+		if !LegalByte(name[i]) {
 			return false
 		}
 	}
 	return true
 }
 
-func legalByte(c byte) bool {
+// Legal reports whether a name, or an id, is taken by every provider as it is.
+// LegalByte reports whether a name may have this byte.
+func LegalByte(c byte) bool {
 	return c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9' || c == '_' || c == '-'
 }
 
@@ -83,7 +86,7 @@ func legalByte(c byte) bool {
 func wireName(own string) string {
 	wire := make([]byte, 0, len(own))
 	for _, r := range own {
-		if r < 0x80 && legalByte(byte(r)) {
+		if r < 0x80 && LegalByte(byte(r)) {
 			wire = append(wire, byte(r))
 		} else {
 			wire = append(wire, '_')

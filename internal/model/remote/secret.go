@@ -1,0 +1,49 @@
+package remote
+
+import (
+	"net/url"
+	"strings"
+)
+
+// maxQuoted bounds how much of a provider's message is passed on.
+const maxQuoted = 300
+
+// Quote makes a provider's message one bounded line without the key.
+func (p *Place) Quote(message string) string {
+	message = strings.Join(strings.Fields(message), " ")
+	for _, secret := range p.Secrets {
+		message = redact(message, secret)
+	}
+	message = strings.ToValidUTF8(message, "�")
+	if runes := []rune(message); len(runes) > maxQuoted {
+		message = string(runes[:maxQuoted]) + "…"
+	}
+	return message
+}
+
+// ShortestLeak is the length from which a piece of a key counts as the key:
+// providers show a few of its last characters, which is what they are for.
+const ShortestLeak = 8
+
+// redact replaces every piece of the secret that is long enough to matter.
+func redact(message, secret string) string {
+	if secret == "" {
+		return message
+	}
+	message = strings.ReplaceAll(message, url.QueryEscape(secret), "[key]")
+	piece := min(ShortestLeak, len(secret))
+	var clean strings.Builder
+	for i := 0; i < len(message); {
+		length := 0
+		if i+piece <= len(message) && strings.Contains(secret, message[i:i+piece]) {
+			for length = piece; i+length < len(message) && strings.Contains(secret, message[i:i+length+1]); length++ {
+			}
+			clean.WriteString("[key]")
+			i += length
+			continue
+		}
+		clean.WriteByte(message[i])
+		i++
+	}
+	return clean.String()
+}
