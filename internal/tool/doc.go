@@ -14,8 +14,9 @@
 //     log's redaction, and cut out of what a tool sends back.
 //
 // The kinds live in packages of their own: http (registered by URL), email, sql,
-// web, clock. Each has Describe and Call and is done when tooltest passes.
+// web, clock. Tools that live on other servers (mcp) come from a Remote, under
+// names with two underscores. Each has Describe and Call and is done when tooltest passes.
 //
 // To change what a definition may say, edit definition.go; how names resolve,
-// set.go; how much a model gets to read, output.go.
+// set.go and remote.go; how much a model gets to read, output.go.
 package tool

@@ -48,6 +48,7 @@ type Config struct {
 	Defined []Definition // the operator's HTTP tools, of every project
 	HTTP    Caller       // required
 	Rows    Rows         // nil = this server registers no tools
+	Remote  Remote       // nil = there are no other servers
 }
 
 // Set resolves names and makes calls. It is safe for concurrent use.
@@ -57,6 +58,7 @@ type Set struct {
 	present []Entry // both, by name
 	http    Caller
 	rows    Rows
+	remote  Remote
 	cache   cache
 }
 
@@ -67,6 +69,7 @@ const (
 	Builtin    Origin = "builtin"    // part of this server, present when configured
 	Operator   Origin = "operator"   // from the operator's files, of every project
 	Registered Origin = "registered" // by API, of one project
+	Served     Origin = "mcp"        // on another server
 )
 
 // Entry is a tool in a list.
@@ -82,7 +85,7 @@ type Entry struct {
 // NewSet returns a set. It refuses two tools of one name and definitions that are
 // not valid.
 func NewSet(cfg Config) (*Set, error) {
-	s := &Set{builtin: map[string]Tool{}, defined: map[string]*compiled{}, http: cfg.HTTP, rows: cfg.Rows}
+	s := &Set{builtin: map[string]Tool{}, defined: map[string]*compiled{}, http: cfg.HTTP, rows: cfg.Rows, remote: cfg.Remote}
 	for _, t := range cfg.Builtin {
 		described := t.Describe()
 		if s.builtin[described.Name] != nil {
@@ -116,6 +119,9 @@ func (s *Set) Free(name string) error {
 			return problem.New(problem.Conflict, "name: %s is a tool of this server; choose another name.", name)
 		}
 	}
+	if s.remote != nil && s.remote.Has(name) {
+		return problem.New(problem.Conflict, "name: what begins like %s is a tool of an MCP server of this server's operator; choose another name.", name)
+	}
 	return nil
 }
 
@@ -129,7 +135,13 @@ func (s *Set) Current(ctx context.Context, project, name string) (run.Tool, *run
 	if c := s.defined[name]; c != nil {
 		return c.tool, nil, nil
 	}
+	if s.served(name) && s.remote.Has(name) {
+		return s.remote.Find(ctx, project, name)
+	}
 	c, err := s.registered(ctx, project, name)
+	if problem.Is(err, problem.NotFound) && s.served(name) {
+		return s.remote.Find(ctx, project, name)
+	}
 	if err != nil {
 		return run.Tool{}, nil, err
 	}
@@ -147,6 +159,9 @@ func (s *Set) Call(ctx context.Context, call run.ToolCall) (run.ToolResult, erro
 		return run.ToolResult{}, problem.New(problem.ToolFailed, "The call was cancelled before it was made.").Because(err)
 	}
 	name := call.Tool.Name
+	if s.remote != nil && (call.Server != nil || call.Tool.Remote != "") {
+		return s.remote.Call(ctx, call)
+	}
 	if t := s.builtin[name]; t != nil {
 		if call.Tool.Version != t.Describe().Version {
 			return run.ToolResult{}, changed(name)
@@ -223,9 +238,13 @@ const listPage = 500
 
 // List returns all tools that the project can use, by name.
 func (s *Set) List(ctx context.Context, project string) ([]Entry, error) {
+	served, err := s.elsewhere(ctx, project)
+	if err != nil {
+		return nil, err
+	}
 	entries := slices.Clone(s.present)
 	if s.rows == nil {
-		return entries, nil
+		return byName(append(entries, served...)), nil
 	}
 	query := run.RowQuery{Kind: RowKind, Project: project, Limit: listPage}
 	for {
@@ -248,8 +267,7 @@ func (s *Set) List(ctx context.Context, project string) ([]Entry, error) {
 		}
 		query.After = rows[len(rows)-1].ID
 	}
-	slices.SortFunc(entries, func(a, b Entry) int { return strings.Compare(a.Tool.Name, b.Tool.Name) })
-	return entries, nil
+	return byName(append(entries, served...)), nil
 }
 
 // Get returns one tool of a project by name, or by the id of a registered one.
@@ -260,6 +278,10 @@ func (s *Set) Get(ctx context.Context, project, nameOrID string) (Entry, error) 
 		}
 	}
 	c, err := s.registered(ctx, project, nameOrID)
+	if problem.Is(err, problem.NotFound) && s.served(nameOrID) {
+		t, _, err := s.remote.Find(ctx, project, nameOrID)
+		return Entry{Tool: t, Origin: Served}, err
+	}
 	if problem.Is(err, problem.NotFound) && s.rows != nil {
 		row, byID := s.rows.Row(ctx, RowKind, project, nameOrID)
 		if byID == nil {
@@ -292,7 +314,7 @@ func (s *Set) Secrets() []string {
 }
 
 // Close closes the tools that hold something open: database pools, idle
-// connections.
+// connections. The Remote has an owner of its own.
 func (s *Set) Close() error {
 	var errs []error
 	for _, t := range s.builtin {
