@@ -364,14 +364,32 @@ func TestUnkeyedRetryAfterRestart(t *testing.T) {
 	if err != nil || print == "" {
 		t.Fatalf("id %v, fingerprint %q", err, print)
 	}
+	before := w.clock()
+	asked := 0
+	w.cfg.Recent = func(_ context.Context, since time.Time, each func(*run.Summary)) error {
+		if asked++; since.After(before) {
+			t.Errorf("asked for the runs since %v, which leaves out some of the window", since)
+		}
+		for _, line := range []run.Summary{ // newest first
+			{ID: run.NewID(before, 7, 7), Fingerprint: print, Status: run.Running, CreatedAt: before.Add(time.Hour)},
+			{ID: run.NewID(before, 9, 9), Fingerprint: print, Status: run.Completed, CreatedAt: before.Add(time.Second)},
+			{ID: id, Fingerprint: print, Status: run.Running, CreatedAt: before},
+			{ID: run.NewID(before, 8, 8), Fingerprint: "no hash", CreatedAt: before},
+		} {
+			each(&line)
+		}
+		return nil
+	}
+	w.pass(2 * time.Second)
 	w.restart()
-	w.server.Restore([]run.Summary{
-		{ID: run.NewID(w.clock(), 9, 9), Fingerprint: print, Status: run.Completed, CreatedAt: w.clock().Add(time.Second)},
-		{ID: id, Fingerprint: print, Status: run.Running, CreatedAt: w.clock()},
-		{ID: run.NewID(w.clock(), 8, 8), Fingerprint: "no hash", CreatedAt: w.clock()},
-	})
+	if w.ask("POST", "/v1/runs", `{"name":"b"}`); asked != 0 {
+		t.Error("a request that is no retry reads what an earlier process did")
+	}
 	if got := w.ask("POST", "/v1/runs", `{"name":"a"}`, sdk+"1").field("id"); got != id.String() {
 		t.Errorf("the retry got %v, want the run that had not ended, %s", got, id)
+	}
+	if w.ask("POST", "/v1/runs", `{"name":"a"}`, sdk+"1"); asked != 1 {
+		t.Errorf("what an earlier process did was read %d times", asked)
 	}
 	if keyed := w.ask("POST", "/v1/runs", `{"name":"a"}`, idem); keyed.field("print") != "" || keyed.status != http.StatusCreated {
 		t.Errorf("a keyed request has a fingerprint: %s", keyed.body)

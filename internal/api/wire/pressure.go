@@ -37,10 +37,12 @@ func (p *pressure) begin(now time.Time) (done func()) {
 	if p.starting.Add(1) > usualStarts {
 		p.since.CompareAndSwap(0, now.UnixNano())
 	}
-	return func() {
-		if p.starting.Add(-1) < usualStarts/2 { // not at the mark itself, where it would come and go
-			p.since.Store(0)
-		}
+	return p.end
+}
+
+func (p *pressure) end() {
+	if p.starting.Add(-1) < usualStarts/2 { // not at the mark itself, where it would come and go
+		p.since.Store(0)
 	}
 }
 
@@ -48,4 +50,13 @@ func crowded() error {
 	e := problem.New(problem.Overloaded, "This server is asked for more runs than it can make; try again in a moment.")
 	e.RetryAfter = time.Second
 	return e
+}
+
+// Aside takes a request whose Start waits for something else than the disk (a tool
+// server, a model) out of the count of runs that are being made: slow strangers
+// must not look like a slow disk. The returned function puts it back.
+func (r *Request) Aside() (back func()) {
+	p := &r.server.pressure
+	p.end()
+	return func() { p.begin(r.server.cfg.Now()) } // what Start's own begin returned ends it
 }

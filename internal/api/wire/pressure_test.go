@@ -46,3 +46,32 @@ func TestPressure(t *testing.T) {
 		t.Errorf("an hour later %d of a burst of 1000 are let in", n)
 	}
 }
+
+// What waits aside is no pressure, however much there is of it and for how long.
+func TestAside(t *testing.T) {
+	now := time.Unix(1, 0)
+	s := &Server{cfg: Config{Now: func() time.Time { return now }}}
+	var ends, back []func()
+	for range 10 * usualStarts {
+		ends = append(ends, s.pressure.begin(now))
+		back = append(back, (&Request{server: s}).Aside())
+	}
+	if now = now.Add(time.Minute); s.pressure.over(now) || s.pressure.starting.Load() != 0 {
+		t.Errorf("%d aside count as %d being made", len(ends), s.pressure.starting.Load())
+	}
+	for i := range back {
+		back[i]()
+	}
+	if s.pressure.over(now) || s.pressure.starting.Load() != int64(len(back)) {
+		t.Errorf("%d that are back count as %d, over at once: %t", len(back), s.pressure.starting.Load(), s.pressure.over(now))
+	}
+	if now = now.Add(burstPatience + time.Millisecond); !s.pressure.over(now) {
+		t.Error("they are back and stay, and nobody notices")
+	}
+	for i := range ends {
+		ends[i]()
+	}
+	if s.pressure.starting.Load() != 0 || s.pressure.over(now) {
+		t.Errorf("%d are left", s.pressure.starting.Load())
+	}
+}

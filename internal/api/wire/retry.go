@@ -73,32 +73,16 @@ func (r *Request) Fingerprint() string {
 	return hex.EncodeToString(r.attempt.print[:])
 }
 
-// Restore tells a started server of the runs of the last RetryWindow, so that
-// unkeyed retries of requests to its predecessor find their runs. Whether their
-// answers arrived is not known: those of runs that have not ended most likely
-// did not.
-func (s *Server) Restore(recent []run.Summary) {
-	recent = slices.Clone(recent)
-	slices.SortFunc(recent, func(a, b run.Summary) int { return a.CreatedAt.Compare(b.CreatedAt) })
-	for i := range recent {
-		line := &recent[i]
-		raw, err := hex.DecodeString(line.Fingerprint)
-		if err != nil || len(raw) != len(fingerprint{}) || line.Deleted {
-			continue
-		}
-		a := &attempt{print: fingerprint(raw), at: line.CreatedAt.UnixMilli(), run: line.ID, fate: lost}
-		if line.Status.Terminal() {
-			a.fate = written
-		}
-		s.retries.add(a, s.cfg.Now())
-	}
-}
-
 // unkeyed answers a request that starts a run and has no Idempotency-Key. One
 // that says that it is a retry is attached to the request that it repeats.
 func (r *Request) unkeyed(ctx context.Context) (Response, error) {
 	s, own := r.server, r.print()
 	count, _ := strconv.Atoi(r.http.Header.Get("X-Stainless-Retry-Count"))
+	if count > 0 {
+		if err := s.restored.restore(ctx, s); err != nil {
+			return Response{}, err
+		}
+	}
 	for count > 0 {
 		earlier := s.retries.take(own, min(count, maxRetries), s.cfg.Now())
 		if earlier == nil {

@@ -43,10 +43,29 @@ type Stream struct {
 }
 
 // Frames takes the frames of one update.
-type Frames struct{ buffer bytes.Buffer }
+type Frames struct {
+	buffer bytes.Buffer
+	shared []byte
+}
+
+// Share makes the update's frames these, which somebody else keeps and nobody
+// changes: a reader who does not read holds no copy of them.
+func (f *Frames) Share(frames []byte) {
+	f.buffer = bytes.Buffer{}
+	f.shared = frames
+}
+
+// Bytes are the frames so far. They are valid until the update has been sent.
+func (f *Frames) Bytes() []byte {
+	if f.shared != nil {
+		return f.shared
+	}
+	return f.buffer.Bytes()
+}
 
 // reset makes room for the next update.
 func (f *Frames) reset() {
+	f.shared = nil
 	if f.buffer.Cap() > keptFrames {
 		f.buffer = bytes.Buffer{}
 	}
@@ -155,7 +174,7 @@ func (r *Request) stream(ctx context.Context, answer *Response) error {
 		if err != nil {
 			return out.broken(ctx, err)
 		}
-		if out.send(frames.buffer.Bytes()) != nil || done {
+		if out.send(frames.Bytes()) != nil || done {
 			break
 		}
 		frames.reset()

@@ -58,6 +58,9 @@ type Config struct {
 	Families []*Family // the first answers paths that belong to none
 	Keys     Keys
 	Rows     Rows
+	// Recent passes the runs created since then to each, newest first: an unkeyed
+	// retry of a request to an earlier process finds its run among them; nil = none.
+	Recent   func(ctx context.Context, since time.Time, each func(*run.Summary)) error
 	Draining <-chan struct{}  // closed when streams must end so that readers reconnect; nil = never
 	Now      func() time.Time // nil = time.Now
 	Logger   *slog.Logger     // nil = none
@@ -72,6 +75,8 @@ type Server struct {
 	root     node
 	flights  flights
 	retries  retries
+	restored restored
+	began    time.Time
 	pressure pressure
 }
 
@@ -94,7 +99,7 @@ func New(cfg Config) (*Server, error) {
 		cfg.DocURL = "/docs#"
 	}
 	cfg.Routes = slices.Clone(cfg.Routes)
-	s := &Server{cfg: cfg}
+	s := &Server{cfg: cfg, began: cfg.Now()}
 	for i := range cfg.Routes {
 		route := &cfg.Routes[i]
 		if err := route.check(); err != nil {

@@ -67,12 +67,16 @@ func (s *Store) Runs(_ context.Context, q run.RunQuery) ([]run.Summary, error) {
 	return cut(lines, q.Limit), nil
 }
 
-// Recent lists the runs of all projects created at or after since, newest first,
-// without deleted ones.
-func (s *Store) Recent(_ context.Context, since time.Time) ([]run.Summary, error) {
-	return s.lines(func(line *run.Summary) bool {
+// Recent passes the runs of all projects created at or after since to each, newest
+// first, without deleted ones.
+func (s *Store) Recent(_ context.Context, since time.Time, each func(*run.Summary)) error {
+	lines := s.lines(func(line *run.Summary) bool {
 		return !line.Deleted && store.Millis(line.CreatedAt) >= store.Millis(since)
-	}), nil
+	})
+	for i := range lines {
+		each(&lines[i])
+	}
+	return nil
 }
 
 // lines returns the lines that match, newest first.

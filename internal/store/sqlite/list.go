@@ -48,16 +48,19 @@ func (s *Store) Live(ctx context.Context) ([]run.ID, error) {
 	return ids, nil
 }
 
-// Recent lists the runs of all projects created at or after since, newest first,
-// without deleted ones.
-func (s *Store) Recent(ctx context.Context, since time.Time) ([]run.Summary, error) {
-	lines, err := s.scan(ctx, scan{where: "deleted = 0", stop: firstID(since), match: func(line *run.Summary) bool {
-		return store.Millis(line.CreatedAt) >= store.Millis(since)
+// Recent passes the runs of all projects created at or after since to each, newest
+// first, without deleted ones. It holds none of them: there may be a million.
+func (s *Store) Recent(ctx context.Context, since time.Time, each func(*run.Summary)) error {
+	_, err := s.scan(ctx, scan{where: "deleted = 0", stop: firstID(since), match: func(line *run.Summary) bool {
+		if store.Millis(line.CreatedAt) >= store.Millis(since) {
+			each(line)
+		}
+		return false
 	}})
 	if err != nil {
-		return nil, fmt.Errorf("listing recent runs: %w", err)
+		return fmt.Errorf("listing recent runs: %w", err)
 	}
-	return lines, nil
+	return nil
 }
 
 // Runs lists one project's runs, newest first, without deleted ones; limit 0 = all.

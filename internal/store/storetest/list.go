@@ -320,8 +320,8 @@ func runPages(f *fixture) {
 func recent(f *fixture) {
 	zoo := f.zoo()
 	for _, n := range []int{0, 17, 20, 39} {
-		got, err := f.s.Recent(f.ctx(), id(n).Time())
-		if err != nil {
+		var got []run.Summary
+		if err := f.s.Recent(f.ctx(), id(n).Time(), func(line *run.Summary) { got = append(got, *line) }); err != nil {
 			f.Fatal(err)
 		}
 		want := slices.Concat(expected(zoo[n:], run.RunQuery{Project: "default"}), expected(zoo[n:], run.RunQuery{Project: "other"}))

@@ -31,7 +31,7 @@ type (
 	Lists interface {
 		Live(ctx context.Context) ([]run.ID, error)
 		Runs(ctx context.Context, q run.RunQuery) ([]run.Summary, error)
-		Recent(ctx context.Context, since time.Time) ([]run.Summary, error)
+		Recent(ctx context.Context, since time.Time, each func(*run.Summary)) error
 	}
 	Rows interface {
 		Row(ctx context.Context, kind, project, id string) (run.Row, error)
