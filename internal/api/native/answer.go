@@ -106,7 +106,7 @@ func (a *API) stream(project string, id run.ID, from engine.Cursor, enough func(
 		},
 		Emit: func(f *wire.Frames, u engine.Update) (last bool, err error) {
 			if !u.Rest {
-				err = emit(f, id, &u)
+				err = a.emit(f, id, &u)
 			}
 			return enough(&u), err
 		},

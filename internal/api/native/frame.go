@@ -55,8 +55,24 @@ func showDelta(at engine.Cursor, d *run.Delta) deltaBody {
 	return body
 }
 
-// emit writes the update's frame under its cursor.
-func emit(f *wire.Frames, id run.ID, u *engine.Update) error {
+// emit writes the update's frame under its cursor. A long event's frame is the
+// same bytes for all readers.
+func (a *API) emit(f *wire.Frames, id run.ID, u *engine.Update) error {
+	if u.Event == nil {
+		event, data := frame(id, u)
+		return f.JSON(u.Cursor.String(), event, data)
+	}
+	key := printed{id, u.Event.Seq}
+	if kept := a.press.find(key); kept != nil {
+		f.Share(kept)
+		return nil
+	}
 	event, data := frame(id, u)
-	return f.JSON(u.Cursor.String(), event, data)
+	if err := f.JSON(u.Cursor.String(), event, data); err != nil {
+		return err
+	}
+	if len(f.Bytes()) >= longFrame {
+		f.Share(a.press.keep(key, f.Bytes()))
+	}
+	return nil
 }

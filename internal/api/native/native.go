@@ -11,7 +11,7 @@
 // A tour: routes.go (the table), agents.go and definition.go (saved agents),
 // start.go and order.go (making runs), answer.go (waiting, streaming), steer.go
 // (approve, cancel, message …), runs.go and approvals.go (reading), tools.go,
-// keys.go, later.go (what this server does not have yet), docs.go (the contract
+// servers.go (MCP), keys.go, index.go (the search index), later.go (what this server does not have yet), docs.go (the contract
 // as pages).
 //
 // To add a route, edit routes.go and api/openapi.yaml: a test holds them together.
@@ -27,6 +27,7 @@ import (
 	"errand/internal/api/wire"
 	"errand/internal/auth"
 	"errand/internal/engine"
+	"errand/internal/problem"
 	"errand/internal/run"
 )
 
@@ -74,6 +75,9 @@ type Tool struct {
 type Models interface {
 	// Models lists what a run can name, the default first.
 	Models() []Model
+	// Try makes one small call of the model with this name or, without a name, of
+	// one model at each endpoint.
+	Try(ctx context.Context, name string) ([]Trial, error)
 }
 
 // Model is one name that a run can use.
@@ -81,7 +85,35 @@ type Model struct {
 	ID       string // provider/name, or an alias
 	Resolves string // of an alias: what it stands for now
 	Provider string
-	Window   int // context in tokens; 0 = not known
+	Window   int     // context in tokens; 0 = not known
+	Price    *Price  // nil = not known
+	Health   *Health // of its endpoint; nil = it has none
+}
+
+// Price is in US dollars per million tokens. Cached is input that is read from the
+// provider's cache, Written input that is kept there.
+type Price struct{ Input, Cached, Written, Output float64 }
+
+// Health is how a model's endpoint is, as far as calls have shown.
+type Health struct {
+	State    string // closed, half_open, open
+	LastOK   time.Time
+	LastFail time.Time
+	Error    problem.Code  // of LastFail
+	Latency  time.Duration // until the first token; 0 = not known
+	Active   int           // calls under way
+	Waiting  int           // calls that wait for their turn
+}
+
+// Trial is what one small call of a model has shown.
+type Trial struct {
+	Model   string
+	Answers bool
+	Calls   bool // it calls tools
+	First   time.Duration
+	Took    time.Duration
+	Usage   run.Usage
+	Error   string
 }
 
 // Config is what the API needs. All that has no default here must be set.
@@ -93,8 +125,10 @@ type Config struct {
 	Catalog agent.Catalog
 	Tools   Tools
 	Models  Models
-	Version string // of the product, for GET /
-	Home    string // where GET / sends a browser; empty = /docs
+	Index   Index   // nil = this server keeps none
+	Servers Servers // nil = this server calls none
+	Version string  // of the product, for GET /
+	Home    string  // where GET / sends a browser; empty = /docs
 	// MaxPrompt is how many characters (code points) a prompt or a message may
 	// have; 0 = 100,000, which is more than a long document.
 	MaxPrompt int
@@ -108,6 +142,7 @@ type API struct {
 	family   *wire.Family
 	book     agent.Book
 	contract contract
+	press    press
 }
 
 // New checks the configuration.

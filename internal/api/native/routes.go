@@ -43,7 +43,10 @@ func (a *API) Routes() []wire.Route {
 		{Method: "DELETE", Path: "/v1/keys/{id}", Scope: "keys:write", Query: []string{"project"}, Handle: a.revokeKey},
 
 		{Method: "GET", Path: "/v1/models", Handle: a.listModels},
+		{Method: "POST", Path: "/v1/models/test", Scope: "runs:write", Handle: a.testModels},
 	}
+	routes = append(routes, a.serverRoutes()...)
+	routes = append(routes, a.indexRoutes()...)
 	routes = append(routes, a.laterRoutes()...)
 	routes = append(routes, a.pageRoutes()...)
 	for i := range routes {

@@ -12,7 +12,7 @@ import (
 
 // ours are the tags of this API's operations in the contract.
 func ours() []string {
-	return []string{"Agents", "Runs", "Approvals", "Tools", "Keys", "Models", "Pages", "Later"}
+	return []string{"Agents", "Runs", "Approvals", "Tools", "MCP", "Keys", "Index", "Models", "Pages", "Later"}
 }
 
 // TestRoutesAndContract holds the table and the contract together: the same

@@ -120,6 +120,7 @@ func readRetry(r *wire.Request) (retryIn, error) {
 func (a *API) again(ctx context.Context, r *wire.Request, before *run.State, in retryIn) (run.Spec, error) {
 	spec := before.Spec
 	spec.Dialect = Dialect
+	spec.Tethered, spec.Echo, spec.Parent = false, nil, nil // what its first API had asked for is not asked for again
 	spec.Key, spec.Scopes, spec.Fingerprint, spec.Previous = r.Caller.KeyID, r.Caller.Scopes, r.Fingerprint(), &before.ID
 	faults := agent.Faults{}
 	in.check(faults)

@@ -91,7 +91,16 @@ func TestKeys(t *testing.T) {
 
 func TestModels(t *testing.T) {
 	w := newWorld(t, script.Steps())
-	w.want(200, "GET", "/v1/models", "").count("data", 2).has("data.0.id", "default").has("data.0.resolves_to", "test/script").has("data.1.context_window", 8000)
+	w.want(200, "GET", "/v1/models", "").count("data", 2).has("data.0.id", "default").has("data.0.resolves_to", "test/script").has("data.1.context_window", 8000).
+		has("data.0.pricing", "<nil>").has("data.0.health", "<nil>").has("data.1.pricing.cache_write", 3.75).has("data.1.health.state", "open").
+		has("data.1.health.last_ok_at", "<nil>").has("data.1.health.last_error", "model_unavailable").has("data.1.health.latency_ms", 250).has("data.1.health.waiting_calls", 7)
+
+	w.want(200, "POST", "/v1/models/test", "").count("data", 2).has("data.0.object", "model.test").has("data.0.ok", true).has("data.0.calls_tools", true).
+		has("data.0.first_token_ms", 12).has("data.0.ms", 1000).has("data.0.usage.total_tokens", 11).has("data.0.error", "<nil>").
+		has("data.1.ok", false).has("data.1.first_token_ms", "<nil>").has("data.1.error", "it is down.")
+	w.want(400, "POST", "/v1/models/test", `{"model":"nope"}`).has("error.param", "model")
+	w.want(400, "POST", "/v1/models/test", `{"modle":"nope"}`).has("error.param", "modle")
+	w.key(`{"name":"reader","scopes":["runs:read"]}`).want(403, "POST", "/v1/models/test", "").has("error.code", "scope_denied")
 }
 
 // TestApprovals pages through what waits, also in the middle of a run.

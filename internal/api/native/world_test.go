@@ -41,6 +41,7 @@ type world struct {
 	store  *memory.Store
 	engine *engine.Engine
 	shelf  *shelf
+	closet *closet
 	api    *native.API
 	wire   *wire.Server
 	client *http.Client
@@ -51,7 +52,7 @@ type world struct {
 func newWorld(t *testing.T, model *script.Model) *world {
 	t.Helper()
 	kept := memory.New(memory.Config{Now: time.Now})
-	w := &world{t: t, store: kept, shelf: &shelf{rows: kept}, secret: adminSecret}
+	w := &world{t: t, store: kept, shelf: &shelf{rows: kept}, closet: &closet{rows: kept, says: "Looks."}, secret: adminSecret}
 	w.engine = engine.New(engine.Config{Log: kept, Models: model, Tools: w.shelf, Now: time.Now})
 	keys := auth.NewBook(kept, time.Now)
 	if _, err := keys.EnsureAdmin(t.Context(), adminSecret); err != nil {
@@ -62,7 +63,7 @@ func newWorld(t *testing.T, model *script.Model) *world {
 	}
 	var err error
 	w.api, err = native.New(native.Config{
-		Engine: w.engine, Runs: kept, Rows: kept, Keys: keys, Tools: w.shelf, Models: names{}, Version: "1.2.3",
+		Engine: w.engine, Runs: kept, Rows: kept, Keys: keys, Tools: w.shelf, Models: names{}, Index: &cabinet{}, Servers: w.closet, Version: "1.2.3",
 		Catalog: agent.Catalog{Tools: w.shelf, Models: names{}, Schemas: &schema.Cache{}, WallTime: 3600},
 	})
 	if err != nil {
@@ -219,8 +220,21 @@ func (names) Window(string) int { return 0 }
 
 func (names) Priced(model string) bool { return model == "y0-agent" }
 
+func (names) Try(_ context.Context, name string) ([]native.Trial, error) {
+	if name == "nope" {
+		return nil, problem.Invalid("model", "is no model here.")
+	}
+	return []native.Trial{
+		{Model: "desk/m", Answers: true, Calls: true, First: 12 * time.Millisecond, Took: time.Second, Usage: run.Usage{Input: 9, Output: 2, Cost: 31}},
+		{Model: "shed/m", Error: "it is down."},
+	}, nil
+}
+
 func (names) Models() []native.Model {
-	return []native.Model{{ID: "default", Resolves: "test/script", Provider: "test"}, {ID: "test/script", Provider: "test", Window: 8000}}
+	return []native.Model{{ID: "default", Resolves: "test/script", Provider: "test"}, {
+		ID: "test/script", Provider: "test", Window: 8000, Price: &native.Price{Input: 3, Cached: 0.3, Written: 3.75, Output: 15},
+		Health: &native.Health{State: "open", LastFail: time.UnixMilli(1_780_000_000_123), Error: problem.ModelUnavailable, Latency: 250 * time.Millisecond, Active: 2, Waiting: 7},
+	}}
 }
 
 // shelf is a set of tools in memory: three of the server, and those that are

@@ -1,0 +1,120 @@
+package you
+
+import (
+	"context"
+
+	"errand/internal/agent"
+	"errand/internal/auth"
+	"errand/internal/problem"
+	"errand/internal/run"
+)
+
+// The tools that stand behind the types of tools.
+const (
+	searchTool  = "web.search"
+	fetchTool   = "web.fetch"
+	computeTool = "compute"
+)
+
+// spec is everything that the run needs.
+func (a *API) spec(ctx context.Context, caller auth.Caller, o order) (run.Spec, error) {
+	var spec run.Spec
+	var err error
+	switch o.mode {
+	case express:
+		spec, err = a.express(ctx, caller, &o)
+	case advanced:
+		spec, err = a.advanced(ctx, caller, &o)
+	default:
+		return a.custom(ctx, caller, &o)
+	}
+	spec.Project, spec.Dialect, spec.Key, spec.Scopes = caller.Project, Dialect, caller.KeyID, caller.Scopes
+	spec.Input = run.Message{Role: run.User, Text: o.input}
+	spec.Window, spec.Limits.WallTime = a.cfg.Catalog.Models.Window(spec.Model), a.cfg.Catalog.WallTime
+	spec.OnUnknown, spec.Tethered = run.FailUnknown, true
+	return spec, err
+}
+
+// express answers with one search at the most, whatever the model asks for.
+func (a *API) express(ctx context.Context, caller auth.Caller, o *order) (run.Spec, error) {
+	spec := run.Spec{Model: expressModel, Limits: run.Limits{MaxSteps: expressSteps}}
+	err := a.give(ctx, caller, &spec, searchTool, expressSearches)
+	if err != nil && o.search == searchAuto && (problem.Is(err, toolNotAllowed) || problem.Is(err, problem.NotAvailable)) {
+		err = nil // nobody has asked for a search
+	}
+	spec.Instructions = expressInstructions(o.search, len(spec.Tools) > 0)
+	return spec, err
+}
+
+func (a *API) advanced(ctx context.Context, caller auth.Caller, o *order) (run.Spec, error) {
+	spec := run.Spec{Model: advancedModel, Instructions: advancedInstructions(o), Limits: run.Limits{MaxSteps: o.steps}}
+	if o.compute {
+		if err := a.give(ctx, caller, &spec, computeTool, 0); err != nil {
+			return spec, err
+		}
+	}
+	if o.research == nil {
+		return spec, nil
+	}
+	far := reachOf(o.research.effort)
+	if err := a.give(ctx, caller, &spec, searchTool, far.searches); err != nil {
+		return spec, err
+	}
+	return spec, a.give(ctx, caller, &spec, fetchTool, far.pages)
+}
+
+// give lets the run call one of the server's tools; most is how often, 0 = any
+// number of times. What the key may not call is refused now, and not at the step.
+func (a *API) give(ctx context.Context, caller auth.Caller, spec *run.Spec, name string, most int) error {
+	tool, _, err := a.cfg.Catalog.Tools.Current(ctx, caller.Project, name)
+	if problem.Is(err, problem.NotFound) {
+		return problem.New(problem.NotAvailable, "This server has no tool %s: its operator has to configure one.", name).Because(err)
+	}
+	if err != nil {
+		return err
+	}
+	for _, scope := range []string{run.ExecuteScope, tool.Scope} {
+		if err := auth.Allow(caller, scope); err != nil {
+			return problem.New(toolNotAllowed, "%s%s", notAllowed, problem.From(err).Detail)
+		}
+	}
+	spec.Tools = append(spec.Tools, tool)
+	if most > 0 {
+		if spec.ToolLimits == nil {
+			spec.ToolLimits = map[string]int{}
+		}
+		spec.ToolLimits[name] = most
+	}
+	return nil
+}
+
+// custom is a saved agent's own spec. Its gates hold.
+func (a *API) custom(ctx context.Context, caller auth.Caller, o *order) (run.Spec, error) {
+	saved, err := a.book.Find(ctx, caller.Project, o.agent)
+	if problem.Is(err, problem.NotFound) {
+		return run.Spec{}, problem.New(agentNotFound, "There is no agent %q in this project: write express, advanced, or the id or name of a saved agent (GET /v1/agents lists them).", o.agent).Because(err)
+	}
+	if err != nil {
+		return run.Spec{}, err
+	}
+	catalog := &a.cfg.Catalog
+	faults := agent.Faults{}
+	tools, err := catalog.Resolve(ctx, caller.Project, &saved.Definition, faults)
+	if err != nil {
+		return run.Spec{}, err
+	}
+	catalog.CheckModel(saved.Model, faults)
+	catalog.CheckCost(saved.Model, saved.Limits.MaxCost, faults)
+	if invalid := faults.Problem(); invalid != nil {
+		return run.Spec{}, problem.New(problem.Conflict, "Agent %s was saved with what is not there any more: %s Change it with PATCH /v1/agents/%s.",
+			saved.Name, problem.From(invalid).Detail, saved.ID).Because(invalid)
+	}
+	spec := saved.Spec(saved.Ref(), agent.Order{
+		Project: caller.Project, Dialect: Dialect, Key: caller.KeyID, Scopes: caller.Scopes,
+		Input: run.Message{Role: run.User, Text: o.input}, Tools: tools,
+		MaxSteps: min(saved.MaxSteps, catalog.Ceiling()), // the ceiling may have come down since
+		WallTime: catalog.WallTime, Window: catalog.Models.Window(saved.Model),
+	})
+	spec.Tethered = true
+	return spec, nil
+}
