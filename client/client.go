@@ -34,8 +34,10 @@ type Client struct {
 	Runs      *Runs
 	Approvals *Approvals
 	Tools     *Tools
+	Servers   *Servers
 	Keys      *Keys
 	Models    *Models
+	Index     *Index
 
 	base    string
 	key     string
@@ -73,7 +75,8 @@ func New(address, key string, options ...Option) *Client {
 		option(c)
 	}
 	c.Agents, c.Runs, c.Approvals = &Agents{c}, &Runs{c}, &Approvals{c}
-	c.Tools, c.Keys, c.Models = &Tools{c}, &Keys{c}, &Models{c}
+	c.Tools, c.Servers, c.Keys, c.Models = &Tools{c}, &Servers{c}, &Keys{c}, &Models{c}
+	c.Index = &Index{c}
 	return c
 }
 

@@ -125,19 +125,3 @@ func (k *Keys) List(ctx context.Context, after string, limit int) (Page[Key], er
 func (k *Keys) Revoke(ctx context.Context, id string) error {
 	return k.c.do(ctx, call{method: http.MethodDelete, path: "/v1/keys/" + url.PathEscape(id)})
 }
-
-// Model is a name that runs can use for their model.
-type Model struct {
-	ID       string `json:"id"`
-	Resolves string `json:"resolves_to"` // of an alias: what it stands for
-	Provider string `json:"owned_by"`
-	Window   int    `json:"context_window"` // in tokens; 0 = not known
-}
-
-// Models are the models that the server knows.
-type Models struct{ c *Client }
-
-// List returns the models.
-func (m *Models) List(ctx context.Context) (Page[Model], error) {
-	return list[Model](ctx, m.c, call{path: "/v1/models"}, "", 0)
-}

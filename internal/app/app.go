@@ -8,8 +8,9 @@
 //
 // A tour: grammar.go (the commands and their flags), fail.go (errors and exit
 // codes); assemble.go, parts.go, measure.go and listen.go (the server); serve.go,
-// doctor.go; inside.go, once.go, ask.go and trace.go (errand run); remote.go and
-// one file per noun (commands that talk to a server); demo*.go (errand demo).
+// doctor.go; inside.go, once.go, ask.go and trace.go (errand run); interpreter.go (the
+// process of the tool compute); remote.go and one file per noun (commands that talk
+// to a server); demo*.go (errand demo).
 //
 // To add a command, edit grammar.go; to wire a new part, edit assemble.go.
 package app
@@ -37,6 +38,9 @@ type Stdio struct {
 	// Terminal says that a person reads Out and answers on In, for tests; files
 	// are asked themselves.
 	Terminal bool
+	// Self is an executable that hands its arguments to Main; empty = the one that
+	// runs, if that is errand. The tool compute starts it.
+	Self string
 }
 
 // process is what every command gets.
@@ -69,6 +73,9 @@ func terminal(stream any) bool {
 // returns the exit code. The command ends in good order when ctx does.
 func Main(ctx context.Context, args, env []string, stdio Stdio) int {
 	p := &process{Stdio: stdio, env: env, now: time.Now}
+	if interprets(args) {
+		return p.interpret()
+	}
 	parser, err := kong.New(&grammar{}, parserOptions(p)...)
 	if err != nil {
 		return p.fail(err)

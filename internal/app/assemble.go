@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -12,9 +13,12 @@ import (
 	"errand/internal/agent"
 	"errand/internal/api/native"
 	"errand/internal/api/wire"
+	"errand/internal/api/you"
 	"errand/internal/auth"
 	"errand/internal/config"
+	"errand/internal/egress"
 	"errand/internal/engine"
+	"errand/internal/index"
 	"errand/internal/model/router"
 	"errand/internal/obs"
 	"errand/internal/queue/local"
@@ -22,6 +26,8 @@ import (
 	"errand/internal/schema"
 	"errand/internal/store/sqlite"
 	"errand/internal/tool"
+	"errand/internal/tool/mcp"
+	"errand/internal/tool/web"
 )
 
 // wallTime is how long a run may work when nothing else is said; waiting for a
@@ -30,10 +36,6 @@ const wallTime = run.Seconds(3600)
 
 // drainTime is how long calls under way may finish when the server stops.
 const drainTime = 10 * time.Second
-
-// retryWindow is how far back runs are looked up for clients that repeat a
-// request to a server that has restarted.
-const retryWindow = wire.RetryWindow
 
 // options are what an assembly is made with beside the settings.
 type options struct {
@@ -46,6 +48,7 @@ type options struct {
 // assembly is a server with all its parts, that listens nowhere yet.
 type assembly struct {
 	cfg      config.Config
+	self     string // the executable that computes; empty = there is none
 	logger   *slog.Logger
 	redactor *obs.Redactor
 	metrics  *obs.Metrics
@@ -55,6 +58,11 @@ type assembly struct {
 	models   *router.Router
 	found    int // endpoints that are configured; 0 = Ollama is looked for
 	tools    *tool.Set
+	guard    *egress.Guard
+	servers  *mcp.Servers
+	index    *index.Index
+	pages    *web.Fetcher // reads pages, for models and for the index
+	engines  []string     // that web.search asks, in order
 	engine   *engine.Engine
 	jobs     *local.Queue
 	wire     *wire.Server
@@ -66,7 +74,7 @@ type assembly struct {
 // assemble makes the parts from the bottom up. Nothing runs and nothing is
 // accepted before start.
 func assemble(ctx context.Context, p *process, cfg config.Config, o options) (_ *assembly, err error) {
-	a := &assembly{cfg: cfg, now: p.now, metrics: obs.NewMetrics(version()), schemas: &schema.Cache{}}
+	a := &assembly{cfg: cfg, self: p.interpreter(), now: p.now, metrics: obs.NewMetrics(version()), schemas: &schema.Cache{}}
 	endpoints := a.endpoints(p, o)
 	a.found = len(endpoints)
 	a.redactor = obs.NewRedactor(append(cfg.Secrets(), endpointKeys(endpoints)...))
@@ -83,6 +91,22 @@ func assemble(ctx context.Context, p *process, cfg config.Config, o options) (_ 
 	if a.models, err = a.newRouter(endpoints, o.pace); err != nil {
 		return nil, usage(err) // all that these two refuse is in the settings
 	}
+	if err = a.openIndex(ctx); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.index.Close())
+		}
+	}()
+	if err = a.openServers(p); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.servers.Close())
+		}
+	}()
 	if a.tools, err = a.newTools(a.store); err != nil {
 		return nil, usage(err)
 	}
@@ -106,12 +130,19 @@ func assemble(ctx context.Context, p *process, cfg config.Config, o options) (_ 
 func (a *assembly) newWire(o options) (*wire.Server, error) {
 	api, err := native.New(native.Config{
 		Engine: a.engine, Runs: a.store, Rows: named{a.store}, Keys: a.keys,
-		Catalog: agent.Catalog{
-			Tools: a.tools, Models: a.models, Schemas: a.schemas,
-			MaxSteps: a.cfg.Limits.MaxSteps, WallTime: wallTime,
-		},
-		Tools: toolShelf{a.tools}, Models: modelShelf{a.models}, Version: version(), Now: a.now,
+		Catalog: a.catalog(),
+		Tools:   toolShelf{a.tools}, Models: modelShelf{a.models}, Index: library{a.index}, Servers: serverShelf{a.servers}, Version: version(), Now: a.now,
 		MaxPrompt: a.cfg.Limits.PromptRunes,
+	})
+	if err != nil {
+		return nil, err
+	}
+	swarms, err := a.newSwarms()
+	if err != nil {
+		return nil, err
+	}
+	asYou, err := you.New(you.Config{
+		Engine: a.engine, Rows: a.store, Catalog: a.catalog(), AnswerType: a.cfg.You.AnswerType, MaxInput: a.cfg.Limits.PromptRunes,
 	})
 	if err != nil {
 		return nil, err
@@ -122,10 +153,19 @@ func (a *assembly) newWire(o options) (*wire.Server, error) {
 		docs = strings.TrimRight(a.cfg.PublicURL, "/") + "/docs#"
 	}
 	return wire.New(wire.Config{
-		Routes: append(api.Routes(), a.probes(api.Family())...), Families: []*wire.Family{api.Family()},
-		Keys: a.guest, Rows: a.store, Draining: a.engine.Draining(), Now: a.now,
+		Routes:   slices.Concat(api.Routes(), swarms.Routes(), asYou.Routes(), a.probes(api.Family())),
+		Families: []*wire.Family{api.Family(), swarms.Family(), asYou.Family()},
+		Keys:     a.guest, Rows: a.store, Recent: a.store.Recent, Draining: a.engine.Draining(), Now: a.now,
 		Logger: a.logger, Metrics: a.metrics, DocURL: docs,
 	})
+}
+
+// catalog is what saved agents, and runs without one, are held against.
+func (a *assembly) catalog() agent.Catalog {
+	return agent.Catalog{
+		Tools: a.tools, Models: a.models, Schemas: a.schemas,
+		MaxSteps: a.cfg.Limits.MaxSteps, WallTime: wallTime,
+	}
 }
 
 // probes are the routes for whoever looks after the server.
@@ -169,11 +209,6 @@ func answerProbe(w http.ResponseWriter, status int, text string) {
 
 // start takes over the runs that an earlier process left, and begins to accept.
 func (a *assembly) start(ctx context.Context) error {
-	recent, err := a.store.Recent(ctx, a.now().Add(-retryWindow))
-	if err != nil {
-		return err
-	}
-	a.wire.Restore(recent)
 	if err := a.engine.Start(ctx); err != nil {
 		return err
 	}
@@ -197,6 +232,10 @@ func (a *assembly) stop(server *http.Server) error {
 	go func() { closed <- server.Shutdown(closing) }() // it closes the listener at once
 	ctx, cancelDrain := context.WithTimeout(closing, drainTime)
 	defer cancelDrain()
+	go func() {
+		<-a.engine.Draining() // only then, or a call that is sent away would be made again
+		a.models.Drain()
+	}()
 	err := a.engine.Close(ctx)
 	jobs := a.jobs.Close(ctx)
 	select {
@@ -209,5 +248,5 @@ func (a *assembly) stop(server *http.Server) error {
 // close lets go of what assemble made and nobody uses any more.
 func (a *assembly) close() error {
 	a.models.Close()
-	return errors.Join(a.tools.Close(), a.store.Close())
+	return errors.Join(a.tools.Close(), a.servers.Close(), a.index.Close(), a.store.Close())
 }

@@ -17,7 +17,7 @@ func TestHelp(t *testing.T) {
 	var all strings.Builder
 	for _, args := range [][]string{
 		{}, {"--help"}, {"help", "runs"}, {"serve", "--help"}, {"run", "-h"}, {"demo", "--help"}, {"agents", "create", "--help"},
-		{"approvals", "reject", "--help"}, {"tools", "add", "--help"}, {"keys", "create", "--help"},
+		{"approvals", "reject", "--help"}, {"tools", "add", "--help"}, {"index", "add", "--help"}, {"keys", "create", "--help"},
 	} {
 		code, out, errs := newWorld(t).run(args...)
 		all.WriteString(said(args, code, out, errs) + "\n")

@@ -14,6 +14,7 @@ import (
 	"errand/internal/model/router"
 	"errand/internal/problem"
 	"errand/internal/store/sqlite"
+	"errand/internal/tool/mcp"
 )
 
 type doctorCommand struct{ settingFlags }
@@ -40,7 +41,8 @@ func (c *doctorCommand) Run(ctx context.Context, p *process) error {
 	}
 	checks := []check{{"settings", file, err}}
 	if err == nil {
-		checks = append(checks, checkTools(ctx, p, cfg), checkStorage(ctx, p, cfg))
+		checks = append(checks, checkTools(ctx, p, cfg)...)
+		checks = append(checks, checkStorage(ctx, p, cfg))
 		checks = append(checks, checkModels(ctx, p, cfg)...)
 	}
 	sick := false
@@ -66,18 +68,26 @@ func publicText(err error) string {
 }
 
 // checkTools makes the tools that the settings define. It calls none.
-func checkTools(ctx context.Context, p *process, cfg config.Config) check {
+func checkTools(ctx context.Context, p *process, cfg config.Config) []check {
 	a := &assembly{cfg: cfg, now: p.now}
+	if err := a.newGuard(); err != nil {
+		return []check{{what: "tools", err: err}}
+	}
+	if servers, err := mcp.New(mcp.Config{Operator: a.operatorServers()}); err != nil {
+		return []check{{what: "mcp", err: err}}
+	} else if err := servers.Close(); err != nil {
+		return []check{{what: "mcp", err: err}}
+	}
 	made, err := a.newTools(nil)
 	if err != nil {
-		return check{what: "tools", err: err}
+		return []check{{what: "tools", err: err}}
 	}
 	var names []string
 	listed, err := made.List(ctx, auth.DefaultProject)
 	for i := range listed {
 		names = append(names, listed[i].Tool.Name)
 	}
-	return check{what: "tools", how: strings.Join(names, ", "), err: errors.Join(err, made.Close())}
+	return []check{{what: "tools", how: strings.Join(names, ", "), err: errors.Join(err, made.Close())}, {what: "search", how: a.searches()}}
 }
 
 // checkStorage opens the data directory if it is there and nobody has it.
@@ -113,6 +123,13 @@ func checkModels(ctx context.Context, p *process, cfg config.Config) []check {
 	}
 	defer models.Close()
 	var checks []check
+	if len(cfg.Fallbacks) > 0 {
+		whole, err := a.newRouter(endpoints, 0)
+		if err == nil {
+			whole.Close()
+		}
+		checks = append(checks, check{what: "fallbacks", how: "each of them is a model here", err: err})
+	}
 	local := len(endpoints) == 0
 	if local {
 		endpoints = []router.Endpoint{router.Ollama()}

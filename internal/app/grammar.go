@@ -11,7 +11,9 @@ type grammar struct {
 	Approvals approvalsGroup `cmd:"" help:"Actions that wait for a person."`
 	Keys      keysGroup      `cmd:"" help:"API keys of a server."`
 	Tools     toolsGroup     `cmd:"" help:"Tools that agents can call."`
-	Models    modelsCommand  `cmd:"" help:"Models that the server knows."`
+	Index     indexGroup     `cmd:"" help:"Files and pages that agents can search."`
+	MCP       mcpGroup       `cmd:"" name:"mcp" help:"MCP servers, whose tools agents can call."`
+	Models    modelsGroup    `cmd:"" help:"Models that the server knows."`
 	Doctor    doctorCommand  `cmd:"" help:"Check settings, storage and models."`
 	Version   versionCommand `cmd:"" help:"Print the version."`
 }
@@ -56,6 +58,11 @@ type keysGroup struct {
 	Create keysCreate `cmd:"" help:"Create a key; its secret is shown once."`
 	List   keysList   `cmd:"" help:"List keys."`
 	Revoke keysRevoke `cmd:"" help:"Revoke a key at once."`
+}
+
+type modelsGroup struct {
+	List modelsList `cmd:"" default:"withargs" help:"List models, with their price, window and health."`
+	Test modelsTest `cmd:"" help:"Make one small, real call of a model, or of one at each endpoint."`
 }
 
 type toolsGroup struct {

@@ -17,7 +17,7 @@ import (
 	"errand/internal/api/wire"
 	"errand/internal/auth"
 	"errand/internal/config"
-	"errand/internal/egress"
+	"errand/internal/model/anthropic"
 	"errand/internal/model/offline"
 	"errand/internal/model/openai"
 	"errand/internal/model/router"
@@ -26,30 +26,46 @@ import (
 	"errand/internal/store/sqlite"
 	"errand/internal/tool"
 	"errand/internal/tool/clock"
+	"errand/internal/tool/compute"
 	"errand/internal/tool/email"
 	toolhttp "errand/internal/tool/http"
+	"errand/internal/tool/plan"
 	"errand/internal/tool/sql"
-	"errand/internal/tool/web"
 )
 
 // endpoints are those of the settings, by name, and those that the environment
-// configures. The first one's default is what the aliases mean.
+// configures; nil when the offline model is to answer whatever there is. The first
+// one's default is what the aliases mean.
 func (a *assembly) endpoints(p *process, o options) []router.Endpoint {
 	if o.offline {
 		return nil
 	}
-	var all []router.Endpoint
-	for _, name := range slices.Sorted(maps.Keys(a.cfg.Endpoints)) {
-		e := a.cfg.Endpoints[name]
-		all = append(all, router.Endpoint{Name: name, BaseURL: e.URL, Key: e.Key.Reveal(), Default: e.Model})
-	}
 	env := config.Environment(p.env)
-	for _, found := range router.Discover(func(name string) string { return env[name] }) {
-		if _, named := a.cfg.Endpoints[found.Name]; !named {
-			all = append(all, found)
+	found := map[string]router.Endpoint{}
+	var others []router.Endpoint
+	for _, e := range router.Discover(func(name string) string { return env[name] }) {
+		found[e.Name] = e
+		if _, named := a.cfg.Endpoints[e.Name]; !named {
+			others = append(others, e)
 		}
 	}
-	return all
+	all := []router.Endpoint{}
+	for _, name := range slices.Sorted(maps.Keys(a.cfg.Endpoints)) {
+		e := a.cfg.Endpoints[name]
+		made := router.Endpoint{
+			Name: name, BaseURL: e.URL, Key: e.Key.Reveal(), Default: e.Model, Kind: e.Kind,
+			AtOnce: e.MaxConcurrent, PerMinute: e.RequestsPerMinute,
+		}
+		if e.URL == "" { // settings of a provider whose key, and perhaps address, the environment has
+			seen, here := found[name]
+			if !here && made.Key == "" && router.Known(name) {
+				continue // it is not used: its limits may wait until it is
+			}
+			made.BaseURL, made.Key = seen.BaseURL, cmp.Or(made.Key, seen.Key)
+		}
+		all = append(all, made)
+	}
+	return append(all, others...)
 }
 
 func endpointKeys(endpoints []router.Endpoint) []string {
@@ -63,15 +79,24 @@ func endpointKeys(endpoints []router.Endpoint) []string {
 func (a *assembly) newRouter(endpoints []router.Endpoint, pace time.Duration) (*router.Router, error) {
 	facts := map[string]router.Facts{}
 	for model, price := range a.cfg.Prices {
-		facts[model] = router.Facts{Input: price.Input, Output: price.Output, Cached: price.Cached, Window: price.Window}
+		facts[model] = router.Facts{Input: price.Input, Output: price.Output, Cached: price.Cached, Written: price.Written, Window: price.Window}
+	}
+	fallbacks := map[string][]string{}
+	for model, others := range a.cfg.Fallbacks {
+		if endpoints != nil { // nil: only the offline model answers, which needs none
+			fallbacks[model] = others
+		}
 	}
 	return router.New(router.Config{
 		Endpoints: endpoints,
 		Connect: func(e router.Endpoint) (router.Model, error) {
+			if e.Kind == "anthropic" {
+				return anthropic.New(anthropic.Config{Name: e.Name, BaseURL: e.BaseURL, Key: e.Key, Headers: e.Headers, Now: a.now})
+			}
 			return openai.New(openai.Config{Name: e.Name, BaseURL: e.BaseURL, Key: e.Key, Kind: e.Kind, Headers: e.Headers, Now: a.now})
 		},
 		Offline: offline.New(offline.Config{Schemas: a.schemas, Pace: pace}),
-		Default: a.cfg.Model, Aliases: a.cfg.Aliases, Facts: facts,
+		Default: a.cfg.Model, Aliases: a.cfg.Aliases, Facts: facts, Fallbacks: fallbacks, Now: a.now,
 	})
 }
 
@@ -107,12 +132,16 @@ func (a *assembly) answering() string {
 // newTools makes the tools that are configured. Rows has those that projects
 // register; nil = none.
 func (a *assembly) newTools(rows tool.Rows) (*tool.Set, error) {
-	holes, err := egress.ParseAllow(strings.Join(a.cfg.EgressAllow, ","))
+	guard, agent := a.guard, userAgent()
+	builtin := []tool.Tool{clock.New(a.now), compute.New(a.self)}
+	found, err := a.webTools(guard, agent)
 	if err != nil {
-		return nil, fmt.Errorf("egress_allow: %w", err)
+		return nil, err
 	}
-	guard, agent := egress.New(egress.Config{Allow: holes}), "errand/"+strings.Trim(version(), "()")
-	builtin := []tool.Tool{clock.New(a.now), web.New(guard, agent)}
+	builtin = append(builtin, found...)
+	for _, planning := range plan.All() {
+		builtin = append(builtin, planning)
+	}
 	if a.cfg.SMTPURL != "" {
 		sender, err := email.New(email.Config{URL: a.cfg.SMTPURL.Reveal(), From: a.cfg.SMTPFrom, Now: a.now})
 		if err != nil {
@@ -131,8 +160,15 @@ func (a *assembly) newTools(rows tool.Rows) (*tool.Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	return tool.NewSet(tool.Config{Builtin: builtin, Defined: defined, HTTP: toolhttp.New(guard, agent), Rows: rows})
+	cfg := tool.Config{Builtin: builtin, Defined: defined, HTTP: toolhttp.New(guard, agent), Rows: rows}
+	if a.servers != nil {
+		cfg.Remote = a.servers
+	}
+	return tool.NewSet(cfg)
 }
+
+// userAgent is who this server says it is.
+func userAgent() string { return "errand/" + strings.Trim(version(), "()") }
 
 func (a *assembly) queries() map[string]sql.Query {
 	queries := map[string]sql.Query{}
@@ -199,9 +235,37 @@ type modelShelf struct{ router *router.Router }
 func (m modelShelf) Models() []native.Model {
 	var all []native.Model
 	for _, info := range m.router.Models(context.Background()) { // bounded by the router itself
-		all = append(all, native.Model{ID: info.ID, Resolves: info.Means, Provider: info.Endpoint, Window: info.Window})
+		all = append(all, showModel(&info))
 	}
 	return all
+}
+
+func showModel(info *router.Info) native.Model {
+	shown := native.Model{ID: info.ID, Resolves: info.Means, Provider: info.Endpoint, Window: info.Window}
+	if f := info.Facts; info.Priced {
+		shown.Price = &native.Price{Input: f.Input, Cached: f.Input, Written: f.Input, Output: f.Output}
+		if f.Cached != nil {
+			shown.Price.Cached = *f.Cached
+		}
+		if f.Written != nil {
+			shown.Price.Written = *f.Written
+		}
+	}
+	if info.Health != nil {
+		health := native.Health(*info.Health)
+		shown.Health = &health
+	}
+	return shown
+}
+
+// Try makes one small call.
+func (m modelShelf) Try(ctx context.Context, name string) ([]native.Trial, error) {
+	trials, err := m.router.Try(ctx, name)
+	shown := make([]native.Trial, len(trials))
+	for i := range trials {
+		shown[i] = native.Trial(trials[i])
+	}
+	return shown, err
 }
 
 // toolShelf shows the set's tools to the API.

@@ -182,20 +182,3 @@ func (c *keysRevoke) Run(ctx context.Context, p *process) error {
 	}
 	return c.show(p, map[string]any{"id": c.ID, "revoked": true}, func() { p.print("Revoked %s.\n", c.ID) })
 }
-
-type modelsCommand struct{ remote }
-
-// Run lists models.
-func (c *modelsCommand) Run(ctx context.Context, p *process) error {
-	page, err := c.client(p).Models.List(ctx)
-	if err != nil {
-		return err
-	}
-	return c.show(p, page.Raw, func() {
-		rows := [][]string{{"name", "stands for", "provider"}}
-		for _, m := range page.Data {
-			rows = append(rows, []string{m.ID, orDash(m.Resolves), orDash(m.Provider)})
-		}
-		p.table(rows)
-	})
-}

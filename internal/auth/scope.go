@@ -17,7 +17,7 @@ func Scopes() []string {
 	return []string{
 		"runs:read", "runs:write", "runs:approve",
 		"agents:read", "agents:write", "agents:execute",
-		"tools:read", "tools:write",
+		"tools:read", "tools:write", "index:read", "index:write",
 		"webhooks:manage", "files:write", "keys:write", "audit:read",
 		"context:*", "admin",
 	}

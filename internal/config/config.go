@@ -37,13 +37,25 @@ type Config struct {
 	Model string `yaml:"model"`
 	// Aliases are what y0-agent, y0-fast, auto … mean instead of Model.
 	Aliases map[string]string `yaml:"aliases"`
-	// Endpoints are model servers that speak the chat-completions format, by name.
+	// Endpoints are model servers, by name; under the name of a provider that is
+	// known, what is set here for it.
 	Endpoints map[string]Endpoint `yaml:"endpoints"`
+	// Fallbacks are the models to call when one is down or refuses calls for now,
+	// by its name, or by * for every model.
+	Fallbacks map[string]List `yaml:"fallbacks"`
 	// Prices are what models cost, by provider/name or provider/*.
 	Prices map[string]Price `yaml:"prices"`
 	// EgressAllow are networks (CIDR or CIDR:port) that tools may reach although
 	// they are not public.
 	EgressAllow List `yaml:"egress_allow"`
+	// Search names the search engines that are asked, in order. Empty = every one
+	// that is configured. This server's own index is the last unless it is named.
+	Search List `yaml:"search"`
+	// SearXNGURL is the operator's own search engine, http[s]://[user:pass@]host.
+	SearXNGURL Secret `yaml:"searxng_url"`
+	// SearchKeys are the keys of search engines: brave, tavily, exa, you. The
+	// environment has them as BRAVE_API_KEY and so on.
+	SearchKeys map[string]Secret `yaml:"search_keys"`
 	// SMTPURL is the mail server, smtp[s]://user:pass@host:port. It makes
 	// email.send available, together with SMTPFrom.
 	SMTPURL  Secret `yaml:"smtp_url"`
@@ -56,11 +68,15 @@ type Config struct {
 	Limits  Limits `yaml:"limits"`
 	// SQL makes a tool of each named query.
 	SQL map[string]Query `yaml:"sql"`
+	// MCP are Model Context Protocol servers, by name, whose tools every project
+	// may use.
+	MCP map[string]MCPServer `yaml:"mcp"`
 	// Tools and Agents are definitions in the native API's own form, inline or
 	// as paths of YAML or JSON files; they are registered at start.
 	Tools  []Document `yaml:"tools"`
 	Agents []Document `yaml:"agents"`
 	Log    Log        `yaml:"log"`
+	You    You        `yaml:"you"`
 
 	// File is the settings file that was read, or empty.
 	File string `yaml:"-"`
@@ -68,26 +84,35 @@ type Config struct {
 
 // Limits are the operator's ceilings for one run.
 type Limits struct {
-	// MaxSteps replaces 16 as the most model turns that a run may ask for.
+	// MaxSteps is the most model turns that a run may ask for; 0 = as each API has
+	// it: 16, and 50 for a Swarms agent that works by itself.
 	MaxSteps int `yaml:"max_steps"`
 	// PromptRunes is how many characters (code points) a prompt may have.
 	PromptRunes int `yaml:"prompt_runes"`
 }
 
-// Endpoint is a model server. Model is the one that the aliases mean there.
+// Endpoint is a model server. Model is the one that the aliases mean there. Kind
+// says whose wire format it speaks; by default its name does, and any other name
+// stands for the common chat-completions format. The limits are for this server
+// alone: calls under way, and calls that begin in any minute; 0 = any number.
 type Endpoint struct {
-	URL   string `yaml:"url"`
-	Key   Secret `yaml:"key"`
-	Model string `yaml:"model"`
+	URL               string `yaml:"url"`
+	Key               Secret `yaml:"key"`
+	Model             string `yaml:"model"`
+	Kind              string `yaml:"kind"`
+	MaxConcurrent     int    `yaml:"max_concurrent"`
+	RequestsPerMinute int    `yaml:"requests_per_minute"`
 }
 
-// Price is in dollars per million tokens; without Cached, cached input costs as
-// much as any. Window is the model's context in tokens.
+// Price is in dollars per million tokens; without Cached, input that is read from
+// a cache costs as much as any, and without Written, input that is kept in one.
+// Window is the model's context in tokens.
 type Price struct {
-	Input  float64  `yaml:"input"`
-	Output float64  `yaml:"output"`
-	Cached *float64 `yaml:"cached"`
-	Window int      `yaml:"window"`
+	Input   float64  `yaml:"input"`
+	Output  float64  `yaml:"output"`
+	Cached  *float64 `yaml:"cached"`
+	Written *float64 `yaml:"written"`
+	Window  int      `yaml:"window"`
 }
 
 // Query is a statement that agents may run as a tool.
@@ -110,6 +135,30 @@ type Parameter struct {
 	Required    bool   `yaml:"required"`
 	Default     any    `yaml:"default"`
 	Enum        []any  `yaml:"enum"`
+}
+
+// You is about the API for You.com's clients. AnswerType is what its JSON calls
+// the answer: message.answer, or chat_node.answer for clients that are years old.
+type You struct {
+	AnswerType string `yaml:"answer_type"`
+}
+
+// MCPServer is a server at a URL, or a program that this server starts and speaks
+// to. Its tools are called <name>__<tool>.
+type MCPServer struct {
+	URL       Secret            `yaml:"url"`       // may have a key in its query
+	Transport string            `yaml:"transport"` // auto, streamable_http or sse
+	Token     Secret            `yaml:"token"`     // sent as Authorization: Bearer
+	Headers   map[string]Secret `yaml:"headers"`
+	Command   string            `yaml:"command"`
+	Args      []string          `yaml:"args"`
+	Env       map[string]Secret `yaml:"env"`     // all of the program's environment but PATH and HOME
+	Timeout   int               `yaml:"timeout"` // in seconds
+	// Effects are safe, keyed or once by the server's own names of its tools; "*"
+	// is all others.
+	Effects map[string]string `yaml:"effects"`
+	// Scope is what a run's key needs at the step.
+	Scope string `yaml:"scope"`
 }
 
 // Log says how the server logs: level debug, info, warn or error; format text or
@@ -151,8 +200,9 @@ func Defaults() Config {
 		Data:      "errand-data",
 		Store:     "sqlite",
 		MaxActive: 1000,
-		Limits:    Limits{MaxSteps: 16, PromptRunes: 100_000},
+		Limits:    Limits{PromptRunes: 100_000},
 		Log:       Log{Level: "info", Format: "text"},
+		You:       You{AnswerType: "message.answer"},
 	}
 }
 
@@ -177,11 +227,23 @@ func (c *Config) Secrets() []string {
 	}
 	add(c.AdminKey)
 	addURL(c.SMTPURL)
+	addURL(c.SearXNGURL)
+	for _, key := range c.SearchKeys {
+		add(key)
+	}
 	for _, e := range c.Endpoints {
 		add(e.Key)
 	}
 	for _, q := range c.SQL {
 		addURL(q.DSN)
+	}
+	for _, s := range c.MCP {
+		add(s.Token)
+		for _, values := range []map[string]Secret{s.Headers, s.Env} {
+			for _, value := range values {
+				add(value)
+			}
+		}
 	}
 	return all
 }
@@ -215,10 +277,12 @@ func (c *Config) check() error {
 		return fmt.Errorf("admin_key: too short; use %d characters or more", minAdminKey)
 	case c.MaxActive < 1:
 		return fmt.Errorf("max_active: must be 1 or more")
-	case c.Limits.MaxSteps < 1:
-		return fmt.Errorf("limits.max_steps: must be 1 or more")
+	case c.Limits.MaxSteps < 0:
+		return fmt.Errorf("limits.max_steps: must be 1 or more, or 0 for each API's own ceiling")
 	case c.Limits.PromptRunes < 1:
 		return fmt.Errorf("limits.prompt_runes: must be 1 or more")
+	case c.You.AnswerType != "message.answer" && c.You.AnswerType != "chat_node.answer":
+		return fmt.Errorf("you.answer_type: %q is not message.answer or chat_node.answer", c.You.AnswerType)
 	case (c.TLSCert == "") != (c.TLSKey == ""):
 		return fmt.Errorf("tls_cert and tls_key: set both or neither")
 	case (c.SMTPURL == "") != (c.SMTPFrom == ""):
@@ -260,8 +324,17 @@ func (c *Config) checkURLs() error {
 			return fmt.Errorf("smtp_url: must look like smtp[s]://user:password@host:port")
 		}
 	}
+	if c.SearXNGURL != "" && !webURL(c.SearXNGURL.Reveal()) {
+		return fmt.Errorf("searxng_url: must be an http(s) URL, for example http://127.0.0.1:8888")
+	}
+	if err := c.checkSearchKeys(); err != nil {
+		return err
+	}
 	for name, e := range c.Endpoints {
-		if !webURL(e.URL) {
+		if e.MaxConcurrent < 0 || e.RequestsPerMinute < 0 {
+			return fmt.Errorf("endpoints.%s: max_concurrent and requests_per_minute must be 1 or more, or left out", name)
+		}
+		if e.URL != "" && !webURL(e.URL) {
 			return fmt.Errorf("endpoints.%s.url: must be an http(s) URL, for example http://127.0.0.1:8000/v1", name)
 		}
 	}

@@ -59,10 +59,11 @@ func TestEverySettingHasItsVariable(t *testing.T) {
 	env := []string{
 		"ERRAND_ADDR=[::1]:9", "ERRAND_DATA=/d", "ERRAND_STORE=sqlite", "ERRAND_PUBLIC_URL=https://e.example",
 		"ERRAND_ADMIN_KEY=0123456789abcdef", "ERRAND_MODEL=m", "ERRAND_EGRESS_ALLOW=127.0.0.0/8, 10.0.0.0/8:443",
+		"ERRAND_SEARCH=brave, index", "ERRAND_SEARXNG_URL=http://s:8", "BRAVE_API_KEY=bk", "YDC_API_KEY=yk", "EXA_API_KEY=",
 		"ERRAND_SMTP_URL=smtp://u:p@h:25", "ERRAND_SMTP_FROM=a@b", "ERRAND_MAX_ACTIVE=3", "ERRAND_TLS_CERT=/c",
 		"ERRAND_TLS_KEY=/k", "ERRAND_MAX_STEPS=40", "ERRAND_PROMPT_RUNES=9000",
-		"ERRAND_LOG_LEVEL=debug", "ERRAND_LOG_FORMAT=json",
-		"ERRAND_URL=http://x", "ERRAND_API_KEY=k", "ERRAND_SERVICE_HOST=10.0.0.1", "ERRAND_PORT_8420_TCP=x",
+		"ERRAND_LOG_LEVEL=debug", "ERRAND_LOG_FORMAT=json", "ERRAND_YOU_ANSWER_TYPE=chat_node.answer",
+		"ERRAND_FALLBACK=a/b, c/d", "ERRAND_URL=http://x", "ERRAND_API_KEY=k", "ERRAND_SERVICE_HOST=10.0.0.1", "ERRAND_PORT_8420_TCP=x",
 	}
 	got, err := Load(Source{Dir: t.TempDir(), Env: env})
 	if err != nil {
@@ -70,8 +71,9 @@ func TestEverySettingHasItsVariable(t *testing.T) {
 	}
 	want := Config{
 		Addr: "[::1]:9", Data: "/d", Store: "sqlite", PublicURL: "https://e.example", AdminKey: "0123456789abcdef",
-		Model: "m", EgressAllow: List{"127.0.0.0/8", "10.0.0.0/8:443"}, SMTPURL: "smtp://u:p@h:25", SMTPFrom: "a@b",
-		MaxActive: 3, TLSCert: "/c", TLSKey: "/k", Limits: Limits{40, 9000}, Log: Log{"debug", "json"},
+		Search: List{"brave", "index"}, SearXNGURL: "http://s:8", SearchKeys: map[string]Secret{"brave": "bk", "you": "yk"},
+		Model: "m", Fallbacks: map[string]List{"*": {"a/b", "c/d"}}, EgressAllow: List{"127.0.0.0/8", "10.0.0.0/8:443"}, SMTPURL: "smtp://u:p@h:25", SMTPFrom: "a@b",
+		MaxActive: 3, TLSCert: "/c", TLSKey: "/k", Limits: Limits{40, 9000}, Log: Log{"debug", "json"}, You: You{"chat_node.answer"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -86,8 +88,14 @@ func TestEverySettingHasItsVariable(t *testing.T) {
 const wholeFile = `
 admin_key: ${ADMIN}
 aliases: {deep: openai/o3}
+search: [index, brave]
+search_keys: {brave: "${BRAVE}", exa: file}
 endpoints:
-  local: {url: "http://127.0.0.1:8000/v1", key: "${LOCAL_KEY}"}
+  local: {url: "http://127.0.0.1:8000/v1", key: "${LOCAL_KEY}", kind: vllm}
+  openai: {max_concurrent: 20, requests_per_minute: 500}
+fallbacks:
+  local/m: [openai/gpt-5-mini, offline]
+  "*": openai/gpt-5-mini
 prices:
   local/m: {input: 1.5, output: 3, cached: 0}
 egress_allow: 10.0.0.0/8
@@ -105,7 +113,7 @@ agents: [chaser.yaml]
 
 func TestFile(t *testing.T) {
 	dir := write(t, map[string]string{"errand.yaml": wholeFile, "chaser.yaml": "name: chaser\nmax_steps: 8\n"})
-	got, err := Load(Source{Dir: dir, Env: []string{"ADMIN=0123456789abcdef", "LOCAL_KEY=lk"}})
+	got, err := Load(Source{Dir: dir, Env: []string{"ADMIN=0123456789abcdef", "LOCAL_KEY=lk", "BRAVE=bk", "EXA_API_KEY=env"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,8 +121,13 @@ func TestFile(t *testing.T) {
 	want := Defaults()
 	want.Data, want.File = filepath.Join(dir, "errand-data"), filepath.Join(dir, "errand.yaml")
 	want.AdminKey = "0123456789abcdef"
+	want.Search, want.SearchKeys = List{"index", "brave"}, map[string]Secret{"brave": "bk", "exa": "env"}
 	want.Aliases = map[string]string{"deep": "openai/o3"}
-	want.Endpoints = map[string]Endpoint{"local": {URL: "http://127.0.0.1:8000/v1", Key: "lk"}}
+	want.Endpoints = map[string]Endpoint{
+		"local":  {URL: "http://127.0.0.1:8000/v1", Key: "lk", Kind: "vllm"},
+		"openai": {MaxConcurrent: 20, RequestsPerMinute: 500},
+	}
+	want.Fallbacks = map[string]List{"local/m": {"openai/gpt-5-mini", "offline"}, "*": {"openai/gpt-5-mini"}}
 	want.Prices = map[string]Price{"local/m": {Input: 1.5, Output: 3, Cached: &free}}
 	want.EgressAllow, want.Limits.MaxSteps, want.Limits.PromptRunes = List{"10.0.0.0/8"}, 50, 9000
 	want.SQL = map[string]Query{"finance.read": {
@@ -169,6 +182,9 @@ func TestRefused(t *testing.T) {
 		"flag not a number":     {flags: map[string]string{"max-active": "x"}, want: []string{"--max-active"}},
 		"postgres":              {env: "ERRAND_STORE=postgres://u:hunter2@h/d", want: []string{"store", "postgres://…"}},
 		"short key":             {env: "ERRAND_ADMIN_KEY=short", want: []string{"admin_key", "16"}},
+		"search key of none":    {file: "search_keys: {barve: x}", want: []string{"search_keys.barve", "did you mean brave?"}},
+		"search engine's URL":   {env: "ERRAND_SEARXNG_URL=hunter2", want: []string{"searxng_url", "http://127.0.0.1:8888"}},
+		"name of an answer":     {file: "you: {answer_type: answer}", want: []string{"you.answer_type", "chat_node.answer"}},
 		"half of TLS":           {env: "ERRAND_TLS_CERT=/c", want: []string{"tls_key"}},
 		"half of mail":          {env: "ERRAND_SMTP_URL=smtp://h:25", want: []string{"smtp_from"}},
 		"mail over http":        {env: "ERRAND_SMTP_URL=http://u:hunter2@h\nERRAND_SMTP_FROM=a@b", want: []string{"smtp[s]://"}},
@@ -201,7 +217,7 @@ func TestRefused(t *testing.T) {
 }
 
 func TestSecretsAreNotPrinted(t *testing.T) {
-	cfg := Config{AdminKey: "hunter2hunter2", SMTPURL: "smtp://u:sesame@h:25",
+	cfg := Config{AdminKey: "hunter2hunter2", SMTPURL: "smtp://u:sesame@h:25", SearXNGURL: "http://u:sesame@h", SearchKeys: map[string]Secret{"exa": "xyzzy"},
 		Endpoints: map[string]Endpoint{"x": {Key: "xyzzy"}}, SQL: map[string]Query{"q": {DSN: "postgres://u:plugh@h/d"}}}
 	encoded, err := json.Marshal(cfg)
 	if err != nil {
@@ -225,6 +241,41 @@ func TestLoopback(t *testing.T) {
 	} {
 		if got := (&Config{Addr: addr}).Loopback(); got != want {
 			t.Errorf("Loopback(%s) = %v", addr, got)
+		}
+	}
+}
+
+func TestMCPServers(t *testing.T) {
+	dir := write(t, map[string]string{"errand.yaml": `mcp:
+  crm: {url: "https://crm.example/mcp?key=${KEY}", token: "${KEY}", headers: {X-Key: "${KEY}"}, effects: {"*": safe}, timeout: 5}
+  own: {command: ./server, args: [a, "b c"], env: {TOKEN: "${KEY}"}, scope: "context:crm"}
+  npm: {command: npx}
+`})
+	cfg, err := Load(Source{Dir: dir, Env: []string{"KEY=a-secret"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]MCPServer{
+		"crm": {URL: "https://crm.example/mcp?key=a-secret", Token: "a-secret", Headers: map[string]Secret{"X-Key": "a-secret"}, Effects: map[string]string{"*": "safe"}, Timeout: 5},
+		"own": {Command: filepath.Join(dir, "server"), Args: []string{"a", "b c"}, Env: map[string]Secret{"TOKEN": "a-secret"}, Scope: "context:crm"},
+		"npm": {Command: "npx"},
+	}
+	if diff := cmp.Diff(want, cfg.MCP); diff != "" {
+		t.Error(diff)
+	}
+	if shown, err := json.Marshal(cfg.MCP); err != nil || strings.Contains(string(shown), "a-secret") || strings.Contains(fmt.Sprintf("%v %+v %#v", cfg.MCP, cfg.MCP, cfg.MCP), "a-secret") {
+		t.Errorf("a secret is shown: %s, %v", shown, err)
+	}
+	if found := strings.Join(cfg.Secrets(), " "); !strings.Contains(found, "a-secret") {
+		t.Errorf("the log is not told of the secret: %s", found)
+	}
+	for text, want := range map[string]string{
+		"mcp: {a: {url: x, tokn: y}}":            `did you mean "token"?`,
+		"mcp: {a: {url: x, token: \"${NONE}\"}}": "NONE",
+	} {
+		dir := write(t, map[string]string{"errand.yaml": text})
+		if _, err := Load(Source{Dir: dir}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s in it", text, err, want)
 		}
 	}
 }

@@ -130,6 +130,12 @@ func (c *Config) rebase(dir string) error {
 			c.SQL[name] = q
 		}
 	}
+	for name, s := range c.MCP {
+		if strings.ContainsRune(s.Command, '/') { // else it is looked for on the PATH
+			s.Command = within(dir, s.Command)
+			c.MCP[name] = s
+		}
+	}
 	for _, list := range [][]Document{c.Tools, c.Agents} {
 		for i := range list {
 			if list[i].JSON != nil {
@@ -164,7 +170,10 @@ func (c *Config) fillIn(env map[string]string) error {
 		}))
 	}
 	c.AdminKey = fill("admin_key", c.AdminKey)
-	c.SMTPURL = fill("smtp_url", c.SMTPURL)
+	c.SMTPURL, c.SearXNGURL = fill("smtp_url", c.SMTPURL), fill("searxng_url", c.SearXNGURL)
+	for name, key := range c.SearchKeys {
+		c.SearchKeys[name] = fill("search_keys."+name, key)
+	}
 	for name, e := range c.Endpoints {
 		e.Key = fill("endpoints."+name+".key", e.Key)
 		c.Endpoints[name] = e
@@ -172,6 +181,17 @@ func (c *Config) fillIn(env map[string]string) error {
 	for name, q := range c.SQL {
 		q.DSN = fill("sql."+name+".dsn", q.DSN)
 		c.SQL[name] = q
+	}
+	for name, s := range c.MCP {
+		where := "mcp." + name
+		s.URL, s.Token = fill(where+".url", s.URL), fill(where+".token", s.Token)
+		for header, value := range s.Headers {
+			s.Headers[header] = fill(where+".headers."+header, value)
+		}
+		for variable, value := range s.Env {
+			s.Env[variable] = fill(where+".env."+variable, value)
+		}
+		c.MCP[name] = s
 	}
 	return missing
 }

@@ -27,7 +27,16 @@ func settings() []setting {
 		{"public-url", text(func(c *Config) *string { return &c.PublicURL })},
 		{"admin-key", secret(func(c *Config) *Secret { return &c.AdminKey })},
 		{"model", text(func(c *Config) *string { return &c.Model })},
+		{"fallback", func(c *Config, value string) error {
+			if c.Fallbacks == nil {
+				c.Fallbacks = map[string]List{}
+			}
+			c.Fallbacks["*"] = commas(value)
+			return nil
+		}},
 		{"egress-allow", func(c *Config, value string) error { c.EgressAllow = commas(value); return nil }},
+		{"search", func(c *Config, value string) error { c.Search = commas(value); return nil }},
+		{"searxng-url", secret(func(c *Config) *Secret { return &c.SearXNGURL })},
 		{"smtp-url", secret(func(c *Config) *Secret { return &c.SMTPURL })},
 		{"smtp-from", text(func(c *Config) *string { return &c.SMTPFrom })},
 		{"max-active", number(func(c *Config) *int { return &c.MaxActive })},
@@ -37,6 +46,7 @@ func settings() []setting {
 		{"prompt-runes", number(func(c *Config) *int { return &c.Limits.PromptRunes })},
 		{"log-level", text(func(c *Config) *string { return &c.Log.Level })},
 		{"log-format", text(func(c *Config) *string { return &c.Log.Format })},
+		{"you-answer-type", text(func(c *Config) *string { return &c.You.AnswerType })},
 	}
 }
 
@@ -90,6 +100,7 @@ func (c *Config) applyEnvironment(env map[string]string) error {
 			}
 		}
 	}
+	c.takeSearchKeys(env)
 	return refuseUnknown(env, known)
 }
 
