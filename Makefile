@@ -12,7 +12,7 @@ STATIC := CGO_ENABLED=0 GOFLAGS=-trimpath
 STAMP := $(shell git rev-parse --verify --quiet HEAD >/dev/null 2>&1 && echo true || echo false)
 
 # What the tests use from outside Go. scripts/setup.sh installs what is missing.
-TOOLS := gcc curl postgresql chromium
+TOOLS := gcc curl postgresql chromium node sdk
 
 ORACLE := internal/model/openai/oracle
 
@@ -77,4 +77,4 @@ soak: ## the long tests: 200 kills, half an hour of mixed load (an hour)
 
 .PHONY: clean
 clean: ## remove what the other targets made
-	@rm -rf errand cover.out cover.html .tools
+	@rm -rf errand cover.out cover.html .tools e2e/sdk/node_modules

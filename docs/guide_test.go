@@ -1,6 +1,6 @@
 // Package docs holds what people read, and a test that types the commands of
-// README.md and guide.md into a shell, in order, against a server of its own. It
-// promises that both work as they stand.
+// README.md, guide.md and the pages for other APIs' clients into a shell, in order,
+// against a server of its own. It promises that all work as they stand.
 //
 // To change the guide, edit guide.md: its blocks of shell commands are the test.
 package docs
@@ -23,9 +23,27 @@ import (
 // key is the one that the documents use.
 const key = "a-secret-of-16-characters-or-more"
 
+// TestMain lets the test's binary be the interpreter of the tool compute, too.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && os.Args[1] == "compute-worker" {
+		os.Exit(app.Main(context.Background(), os.Args[1:], nil, app.Stdio{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}))
+	}
+	os.Exit(m.Run())
+}
+
 func TestGuide(t *testing.T) {
 	base := serve(t, nil)
 	typeIn(t, "guide.md", base)
+}
+
+func TestYou(t *testing.T) {
+	base := serve(t, nil)
+	typeIn(t, "you.md", base)
+}
+
+func TestSwarms(t *testing.T) {
+	base := serve(t, nil)
+	typeIn(t, "swarms.md", base)
 }
 
 func TestReadme(t *testing.T) {
@@ -135,7 +153,7 @@ func serve(t *testing.T, env []string, args ...string) string {
 	done, data := make(chan int), t.TempDir()
 	go func() {
 		args := append([]string{"serve", "--addr", "127.0.0.1:0", "--data", data, "--model", "offline"}, args...)
-		code := app.Main(ctx, args, append(env, "ERRAND_ADMIN_KEY="+key), app.Stdio{In: strings.NewReader(""), Out: writer, Err: writer})
+		code := app.Main(ctx, args, append(env, "ERRAND_ADMIN_KEY="+key), app.Stdio{In: strings.NewReader(""), Out: writer, Err: writer, Self: os.Args[0]})
 		writer.Close()
 		done <- code
 	}()

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs what the tests use from outside Go, where it is missing:
 #
-#   scripts/setup.sh gcc curl postgresql chromium node
+#   scripts/setup.sh gcc curl postgresql chromium node sdk
 #
+# node is Node.js 22, sdk the npm packages of e2e/sdk, which need it.
 # It says nothing when nothing is missing. It installs only where it may: as
 # root, with apt. Elsewhere it names what is missing and how to get it, and the
 # tests that need it are skipped; in CI, which has to run them all, it fails.
@@ -19,7 +20,9 @@ present() {
     postgresql) have initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null ;;
     chromium) have chromium || have chromium-browser || have google-chrome ;;
     node) [[ $(.tools/bin/node --version 2>/dev/null || node --version 2>/dev/null) =~ ^v(2[2-9]|[3-9][0-9])\. ]] ;;
-    *) echo "setup: nothing is known about '$1'; it knows gcc, curl, postgresql, chromium and node" >&2; exit 2 ;;
+    # npm writes its own lock file when it has installed everything; ours is kept beside it.
+    sdk) cmp -s e2e/sdk/package-lock.json e2e/sdk/node_modules/.installed-lock.json ;;
+    *) echo "setup: nothing is known about '$1'; it knows gcc, curl, postgresql, chromium, node and sdk" >&2; exit 2 ;;
   esac
 }
 
@@ -30,7 +33,7 @@ packages() {
     curl) echo curl ;; # the guide's commands
     postgresql) echo postgresql ;;
     chromium) echo chromium ;;
-    node) have npm || echo npm ;;
+    node | sdk) have npm || echo npm ;;
   esac
 }
 
@@ -61,6 +64,15 @@ node_22() {
   ln -sf ../node/node_modules/node/bin/node .tools/bin/node
 }
 
+# sdk_packages installs exactly what e2e/sdk/package-lock.json names. No script of
+# a package is run: none of them needs one, and whoever publishes one is not asked.
+sdk_packages() (
+  export PATH="$PWD/.tools/bin:$PATH"
+  cd e2e/sdk
+  quietly npm ci --ignore-scripts --no-audit --no-fund
+  cp package-lock.json node_modules/.installed-lock.json
+)
+
 missing=()
 for name in "$@"; do
   present "$name" || missing+=("$name")
@@ -84,6 +96,10 @@ fi
 if [[ " ${missing[*]} " == *' node '* ]]; then
   echo "setup: installing Node.js 22 into .tools"
   node_22
+fi
+if [[ " ${missing[*]} " == *' sdk '* ]]; then
+  echo "setup: installing the packages of e2e/sdk"
+  sdk_packages
 fi
 
 for name in "${missing[@]}"; do

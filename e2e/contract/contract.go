@@ -125,12 +125,13 @@ func queryNames(lists ...openapi3.Parameters) []string {
 
 // Check reports in what way an answer to a request does not fit the contract.
 // What came for a path or a method that the contract does not have must be an
-// error in the native shape, or it is not this contract's business.
+// error, in the shape that the path names as x-error or else in the native one, or
+// it is not this contract's business.
 func (c *Contract) Check(method, path string, answer *http.Response, body []byte) error {
 	operation := c.find(method, path)
 	if operation == nil {
 		if strings.HasPrefix(path, "/v1/") {
-			return c.checkError(body)
+			return c.checkError(path, body)
 		}
 		return nil
 	}
@@ -158,11 +159,19 @@ func (c *Contract) Check(method, path string, answer *http.Response, body []byte
 	return nil
 }
 
-func (c *Contract) checkError(body []byte) error {
+func (c *Contract) checkError(path string, body []byte) error {
 	if len(body) == 0 {
 		return nil
 	}
-	return visit(c.Document.Components.Schemas["Error"], body)
+	shape := "Error"
+	if item := c.item(path); item != nil && item.Extensions["x-error"] != nil {
+		shape, _ = item.Extensions["x-error"].(string)
+	}
+	schema := c.Document.Components.Schemas[shape]
+	if schema == nil {
+		return fmt.Errorf("%s: its x-error %q is no schema", path, shape)
+	}
+	return visit(schema, body)
 }
 
 func visit(schema *openapi3.SchemaRef, body []byte) error {
@@ -175,14 +184,21 @@ func visit(schema *openapi3.SchemaRef, body []byte) error {
 
 func clip(body []byte) string { return string(body[:min(len(body), 2000)]) }
 
-// find matches a path against the contract's; a literal segment goes before a
-// parameter.
 func (c *Contract) find(method, path string) *openapi3.Operation {
-	var best *openapi3.Operation
+	if item := c.item(path); item != nil {
+		return item.GetOperation(method)
+	}
+	return nil
+}
+
+// item matches a path against the contract's; a literal segment goes before a
+// parameter.
+func (c *Contract) item(path string) *openapi3.PathItem {
+	var best *openapi3.PathItem
 	literals := -1
 	for pattern, item := range c.Document.Paths.Map() {
 		if n, ok := matches(pattern, path); ok && n > literals {
-			literals, best = n, item.GetOperation(method)
+			literals, best = n, item
 		}
 	}
 	return best
