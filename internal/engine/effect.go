@@ -203,7 +203,7 @@ func (d *driver) launch(ctx context.Context, effect run.Effect, perform func(con
 
 func (d *driver) callModel(ctx context.Context, effect run.Effect) {
 	messages, trimmed := run.History(&d.state)
-	request := run.Request{
+	request := &run.Request{
 		Run: d.id, Project: d.state.Spec.Project, Step: effect.Step, Attempt: effect.Attempt,
 		Model: d.state.Spec.Model, Messages: messages, Tools: d.state.Offered(),
 		Output: d.state.Spec.Output, Params: d.state.Sampling(),

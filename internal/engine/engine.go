@@ -45,7 +45,8 @@ type Log interface {
 
 // Models answers model calls. internal/model/router is the implementation.
 type Models interface {
-	Reply(ctx context.Context, req run.Request, emit func(run.Delta)) (run.Reply, error)
+	// Reply does not change req, nor keep it when it has returned.
+	Reply(ctx context.Context, req *run.Request, emit func(run.Delta)) (run.Reply, error)
 }
 
 // Tools makes tool calls. internal/tool is the implementation.

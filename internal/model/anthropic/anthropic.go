@@ -112,7 +112,7 @@ func (c *Client) Close() {
 // Reply makes one model call. What a model is found to refuse is put in another
 // way and the call made again, so a call may be up to a few requests; nothing is
 // emitted before the one that is accepted.
-func (c *Client) Reply(ctx context.Context, req run.Request, emit func(run.Delta)) (run.Reply, error) {
+func (c *Client) Reply(ctx context.Context, req *run.Request, emit func(run.Delta)) (run.Reply, error) {
 	if emit == nil {
 		emit = func(run.Delta) {}
 	}
@@ -121,12 +121,12 @@ func (c *Client) Reply(ctx context.Context, req run.Request, emit func(run.Delta
 	}
 	known := never | c.memory.Of(req.Model)
 	for {
-		reply, err := c.call(ctx, &req, known, emit)
+		reply, err := c.call(ctx, req, known, emit)
 		var refused *refusal
 		if !errors.As(err, &refused) {
 			return reply, err
 		}
-		learned := refused.lesson(&req, known)
+		learned := refused.lesson(req, known)
 		if learned == known {
 			return reply, refused.problem(c.cfg.Name + "/" + req.Model)
 		}

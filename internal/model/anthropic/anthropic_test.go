@@ -35,7 +35,7 @@ func serving(t testing.TB, h http.Handler, change func(*Config)) *Client {
 }
 
 // collect makes a call and checks that deltas and reply agree.
-func collect(t *testing.T, client *Client, req run.Request) (run.Reply, error) {
+func collect(t *testing.T, client *Client, req *run.Request) (run.Reply, error) {
 	t.Helper()
 	var deltas []run.Delta
 	reply, err := client.Reply(t.Context(), req, func(d run.Delta) { deltas = append(deltas, d) })

@@ -13,9 +13,9 @@ import (
 )
 
 // sent is the request that is made when this much is known of the model.
-func sent(t *testing.T, req run.Request, known remote.Lessons) map[string]any {
+func sent(t *testing.T, req *run.Request, known remote.Lessons) map[string]any {
 	t.Helper()
-	text, err := json.Marshal(build(&req, remote.NewNames(req.Tools), known))
+	text, err := json.Marshal(build(req, remote.NewNames(req.Tools), known))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,14 +90,14 @@ func TestConversation(t *testing.T) {
 	if diff := cmp.Diff(want, body["messages"]); diff != "" {
 		t.Errorf("messages (-want +got):\n%s", diff)
 	}
-	text, err := json.Marshal(build(&req, remote.NewNames(req.Tools), never))
+	text, err := json.Marshal(build(req, remote.NewNames(req.Tools), never))
 	if err != nil || !strings.Contains(string(text), "12345678901234567890") || !strings.Contains(string(text), `"cache_control"`) {
 		t.Errorf("the tools have lost digits or their mark: %v\n%s", err, text)
 	}
 }
 
 func TestOneQuestionIsNotKept(t *testing.T) {
-	req := run.Request{Model: "claude-x", Messages: []run.Message{{Role: run.User, Text: "Hi"}}}
+	req := &run.Request{Model: "claude-x", Messages: []run.Message{{Role: run.User, Text: "Hi"}}}
 	want := parsed(t, `{"model":"claude-x","max_tokens":32000,"messages":[{"role":"user","content":[{"type":"text","text":"Hi"}]}]}`)
 	if diff := cmp.Diff(want, any(sent(t, req, never))); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -141,7 +141,7 @@ func TestThinkingIsAskedFor(t *testing.T) {
 			if c.messages == nil {
 				c.messages = begun[:1]
 			}
-			body := sent(t, run.Request{Model: "claude-x", Messages: c.messages, Params: c.params}, never|c.known)
+			body := sent(t, &run.Request{Model: "claude-x", Messages: c.messages, Params: c.params}, never|c.known)
 			got := []any{body["thinking"], body["output_config"], body["max_tokens"]}
 			if diff := cmp.Diff(parsed(t, c.want), any(got)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
@@ -152,7 +152,7 @@ func TestThinkingIsAskedFor(t *testing.T) {
 
 func TestSampling(t *testing.T) {
 	warm, most := 0.3, 0.9
-	req := run.Request{Model: "claude-x", Messages: []run.Message{{Role: run.User, Text: "Hi"}}}
+	req := &run.Request{Model: "claude-x", Messages: []run.Message{{Role: run.User, Text: "Hi"}}}
 	req.Params = run.Params{Temperature: &warm, TopP: &most, TopK: 40, Stop: []string{"END"}, MaxTokens: 7, Defaults: []string{"top_p", "top_k"}}
 	all := func() []any {
 		body := sent(t, req, never|remote.NoTopP)
@@ -184,7 +184,7 @@ func TestOutput(t *testing.T) {
 		"not taken":   {`{"type":"object","properties":{},"additionalProperties":false}`, remote.NoSchema, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			req := run.Request{Model: "claude-x", Messages: []run.Message{{Role: run.User, Text: "Hi"}}, Output: []byte(c.schema)}
+			req := &run.Request{Model: "claude-x", Messages: []run.Message{{Role: run.User, Text: "Hi"}}, Output: []byte(c.schema)}
 			body := sent(t, req, never|c.known)
 			_, held := body["output_config"]
 			_, asked := body["system"]

@@ -27,7 +27,7 @@ import (
 
 // Model is what is tested: the engine's interface.
 type Model interface {
-	Reply(ctx context.Context, req run.Request, emit func(run.Delta)) (run.Reply, error)
+	Reply(ctx context.Context, req *run.Request, emit func(run.Delta)) (run.Reply, error)
 }
 
 // Abilities say which chapters apply.
@@ -81,8 +81,8 @@ func Run(t *testing.T, can Abilities, open Open) {
 
 // Request is a request for the given step of a conversation with one tool. Its
 // wording is plain, so that a model of rules can follow it too.
-func Request(step int) run.Request {
-	return run.Request{
+func Request(step int) *run.Request {
+	return &run.Request{
 		Run: run.NewID(time.Unix(1_780_000_000, 0), 1, 7), Project: "default", Step: step, Attempt: 1, Model: "test-model",
 		Messages: []run.Message{
 			{Role: run.System, Text: "You look things up with the tools that you have."},
@@ -96,7 +96,7 @@ func Request(step int) run.Request {
 }
 
 // asked makes one call and holds it to what is true of every reply.
-func asked(t *testing.T, can Abilities, m Model, req run.Request) (run.Reply, []run.Delta) {
+func asked(t *testing.T, can Abilities, m Model, req *run.Request) (run.Reply, []run.Delta) {
 	t.Helper()
 	var deltas []run.Delta
 	reply, err := m.Reply(t.Context(), req, func(d run.Delta) { deltas = append(deltas, d) })

@@ -68,7 +68,7 @@ func (k *talk) say(text string) {
 // reply asks for the next reply and puts it into the conversation.
 func (k *talk) reply() run.Reply {
 	k.t.Helper()
-	reply, err := k.model.Reply(context.Background(), k.req, nil)
+	reply, err := k.model.Reply(context.Background(), &k.req, nil)
 	if err != nil {
 		k.t.Fatalf("reply: %v", err)
 	}

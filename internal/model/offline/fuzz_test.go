@@ -41,7 +41,7 @@ func FuzzReply(f *testing.F) {
 		made := map[string]bool{}
 		for step := range 3 {
 			var deltas []run.Delta
-			streamed, err := model.Reply(t.Context(), k.req, func(d run.Delta) { deltas = append(deltas, d) })
+			streamed, err := model.Reply(t.Context(), &k.req, func(d run.Delta) { deltas = append(deltas, d) })
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -307,7 +307,7 @@ func TestTheSameRequestGetsTheSameReply(t *testing.T) {
 	k.req.Output = json.RawMessage(`{"type":"object","properties":{"a":{"type":"string"},"b":{"type":"integer"},"answer":{"type":"string"}}}`)
 	var first run.Reply
 	for i := range 20 {
-		reply, err := offline.New(offline.Config{}).Reply(context.Background(), k.req, nil)
+		reply, err := offline.New(offline.Config{}).Reply(context.Background(), &k.req, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -331,7 +331,7 @@ func TestLengthIsKept(t *testing.T) {
 func TestPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		model := offline.New(offline.Config{Pace: 50 * time.Millisecond})
-		req := run.Request{Step: 1, Messages: []run.Message{{Role: run.User, Text: "Hello"}}}
+		req := &run.Request{Step: 1, Messages: []run.Message{{Role: run.User, Text: "Hello"}}}
 		start, words := time.Now(), 0
 		if _, err := model.Reply(t.Context(), req, func(run.Delta) { words++ }); err != nil {
 			t.Fatal(err)

@@ -66,17 +66,17 @@ func New(cfg Config) *Model {
 // Reply answers the request and emits the answer word by word; emit may be nil.
 // Sampling parameters change nothing, for nothing is sampled; MaxTokens is kept.
 // The only error is that of ctx.
-func (m *Model) Reply(ctx context.Context, req run.Request, emit func(run.Delta)) (run.Reply, error) {
+func (m *Model) Reply(ctx context.Context, req *run.Request, emit func(run.Delta)) (run.Reply, error) {
 	if err := ctx.Err(); err != nil {
 		return run.Reply{}, fmt.Errorf("writing an offline reply: %w", err)
 	}
-	move := m.decide(newTurn(&req, m.lex, m.cfg.Schemas))
+	move := m.decide(newTurn(req, m.lex, m.cfg.Schemas))
 	reply := run.Reply{Model: Name, Text: move.text, Calls: move.calls, Finish: "stop"}
 	if len(move.calls) > 0 {
 		reply.Finish = "tool_calls"
 	}
 	shorten(&reply, req.Params.MaxTokens)
-	reply.Usage = usage(&req, &reply)
+	reply.Usage = usage(req, &reply)
 	if emit == nil {
 		return reply, nil
 	}

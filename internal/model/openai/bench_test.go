@@ -60,7 +60,7 @@ func BenchmarkWhole(b *testing.B) {
 func BenchmarkFloor(b *testing.B) {
 	client := serving(b, serveText(twenty()), nil)
 	req := modeltest.Request(1)
-	body := client.encode(&req, remote.NewNames(req.Tools), 0)
+	body := client.encode(req, remote.NewNames(req.Tools), 0)
 	plain := &http.Client{Transport: client.transport}
 	b.ReportAllocs()
 	for b.Loop() {
@@ -111,6 +111,6 @@ func BenchmarkEncode(b *testing.B) {
 	req := modeltest.Request(1)
 	b.ReportAllocs()
 	for b.Loop() {
-		client.encode(&req, remote.NewNames(req.Tools), 0)
+		client.encode(req, remote.NewNames(req.Tools), 0)
 	}
 }

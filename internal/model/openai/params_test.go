@@ -45,7 +45,7 @@ func TestParametersByProvider(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			req := run.Request{Model: "m", Messages: []run.Message{{Role: run.User, Text: "Hi"}}, Params: wishes()}
+			req := &run.Request{Model: "m", Messages: []run.Message{{Role: run.User, Text: "Hi"}}, Params: wishes()}
 			for _, one := range c.without { // each alone: the first that is found is the one that is named
 				alone := wishes()
 				for _, other := range c.without {
@@ -53,9 +53,9 @@ func TestParametersByProvider(t *testing.T) {
 						alone.Defaults = append(alone.Defaults, other)
 					}
 				}
-				asked := req
+				asked := *req
 				asked.Params = alone
-				_, err := client.Reply(t.Context(), asked, nil)
+				_, err := client.Reply(t.Context(), &asked, nil)
 				if !problem.Is(err, problem.ModelRefused) || problem.From(err).Fields[one] == "" {
 					t.Errorf("%s, set by the caller: %v", one, err)
 				}
@@ -64,7 +64,7 @@ func TestParametersByProvider(t *testing.T) {
 			if name := remote.Unheard(&req.Params, client.never); name != "" {
 				t.Errorf("%s, set by a default, is refused", name)
 			}
-			text := client.encode(&req, remote.NewNames(nil), client.never)
+			text := client.encode(req, remote.NewNames(nil), client.never)
 			body := parsed(t, string(text)).(map[string]any)
 			for _, common := range []string{"model", "messages", "stream", "stream_options"} {
 				delete(body, common)

@@ -12,13 +12,13 @@ import (
 )
 
 // encoded is the request that a client of this base URL and kind makes.
-func encoded(t *testing.T, base, kind string, req run.Request) map[string]any {
+func encoded(t *testing.T, base, kind string, req *run.Request) map[string]any {
 	t.Helper()
 	client, err := New(Config{Name: "test", BaseURL: base, Kind: kind})
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := client.encode(&req, remote.NewNames(req.Tools), client.memory.Of(req.Model))
+	text := client.encode(req, remote.NewNames(req.Tools), client.memory.Of(req.Model))
 	var body map[string]any
 	if err := json.Unmarshal(text, &body); err != nil {
 		t.Fatalf("the request is not JSON: %v\n%s", err, text)
@@ -38,7 +38,7 @@ func parsed(t *testing.T, text string) any {
 func ptr[T any](v T) *T { return &v }
 
 func TestRequest(t *testing.T) {
-	req := run.Request{
+	req := &run.Request{
 		Model: "m", Step: 3,
 		Messages: []run.Message{
 			{Role: run.System, Text: "Be \"brief\"\n\x01."},
@@ -86,7 +86,7 @@ func TestRequest(t *testing.T) {
 }
 
 func TestRequestsOfTheKinds(t *testing.T) {
-	req := run.Request{Model: "m", Params: run.Params{MaxTokens: 7}, Messages: []run.Message{
+	req := &run.Request{Model: "m", Params: run.Params{MaxTokens: 7}, Messages: []run.Message{
 		{Role: run.Assistant, Reasoning: "hm", Calls: []run.Call{{ID: "call_0123456789", Name: "f", Arguments: "{}"}, {ID: "abcDEF123", Name: "f", Arguments: "{}"}}},
 		{Role: run.ToolRole, CallID: "call_0123456789", Text: "one"}, {Role: run.ToolRole, CallID: "abcDEF123", Text: "two"},
 	}}

@@ -25,7 +25,7 @@ type clerk struct {
 	begun []time.Time
 }
 
-func (c *clerk) Reply(ctx context.Context, req run.Request, _ func(run.Delta)) (run.Reply, error) {
+func (c *clerk) Reply(ctx context.Context, req *run.Request, _ func(run.Delta)) (run.Reply, error) {
 	c.mu.Lock()
 	c.under++
 	c.most = max(c.most, c.under)
@@ -88,7 +88,7 @@ func TestAtOnce(t *testing.T) {
 				if n == 31 || n == 9 { // one that is under way, and one that waits
 					time.AfterFunc(500*time.Millisecond, cancel)
 				}
-				_, err := r.Reply(ctx, run.Request{Run: numbered(n), Model: "desk/m"}, nil)
+				_, err := r.Reply(ctx, &run.Request{Run: numbered(n), Model: "desk/m"}, nil)
 				if gone := n == 31 || n == 9; gone != errors.Is(err, context.Canceled) || !gone && err != nil {
 					t.Errorf("run %d: %v", n, err)
 				}
@@ -118,7 +118,7 @@ func TestPerMinute(t *testing.T) {
 		var all sync.WaitGroup
 		for n := range 35 {
 			all.Go(func() {
-				if _, err := r.Reply(t.Context(), run.Request{Run: numbered(n), Model: "desk/m"}, nil); err != nil {
+				if _, err := r.Reply(t.Context(), &run.Request{Run: numbered(n), Model: "desk/m"}, nil); err != nil {
 					t.Error(err)
 				}
 			})
@@ -147,7 +147,7 @@ func TestDrain(t *testing.T) {
 		ends := make(chan error, 3)
 		ask := func(n int) {
 			go func() {
-				_, err := r.Reply(t.Context(), run.Request{Run: numbered(n), Model: "desk/m"}, nil)
+				_, err := r.Reply(t.Context(), &run.Request{Run: numbered(n), Model: "desk/m"}, nil)
 				ends <- err
 			}()
 			synctest.Wait()

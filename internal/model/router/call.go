@@ -39,7 +39,7 @@ func (r *Router) Drain() {
 // pass, and before anything of a reply has come, the models that stand behind it
 // in the list of fallbacks are called, each once. One whose endpoint is known to
 // be down, or to refuse calls for now, is passed over while another one is left.
-func (r *Router) Reply(ctx context.Context, req run.Request, emit func(run.Delta)) (run.Reply, error) {
+func (r *Router) Reply(ctx context.Context, req *run.Request, emit func(run.Delta)) (run.Reply, error) {
 	to, unknown := r.resolve(req.Model)
 	if unknown != nil {
 		return run.Reply{}, problem.New(problem.ModelUnknown, "%s", unknown.message)
@@ -49,7 +49,7 @@ func (r *Router) Reply(ctx context.Context, req run.Request, emit func(run.Delta
 	}
 	chain := r.chain(req.Model, to)
 	if len(chain) == 1 {
-		return r.call(ctx, chain[0], req, emit)
+		return r.call(ctx, &chain[0], req, emit)
 	}
 	begun := false
 	heard := func(d run.Delta) {
@@ -58,7 +58,7 @@ func (r *Router) Reply(ctx context.Context, req run.Request, emit func(run.Delta
 	}
 	var spent run.Usage
 	for i := 0; ; i++ {
-		reply, err := r.call(ctx, chain[i], req, heard)
+		reply, err := r.call(ctx, &chain[i], req, heard)
 		reply.Usage = reply.Usage.Add(spent)
 		if err == nil || i == len(chain)-1 || begun || ctx.Err() != nil || !passes(err) {
 			return reply, err
@@ -102,9 +102,10 @@ func passes(err error) bool {
 }
 
 // call calls one model, once, and says what that has cost.
-func (r *Router) call(ctx context.Context, to target, req run.Request, emit func(run.Delta)) (run.Reply, error) {
-	req.Model = to.wire
-	reply, err := r.take(ctx, to, req, emit)
+func (r *Router) call(ctx context.Context, to *target, req *run.Request, emit func(run.Delta)) (run.Reply, error) {
+	wired := *req // the caller's own is not ours to change
+	wired.Model = to.wire
+	reply, err := r.take(ctx, to, &wired, emit)
 	if reply.Model == "" {
 		reply.Model = to.full()
 	}
@@ -121,7 +122,7 @@ func (r *Router) call(ctx context.Context, to target, req run.Request, emit func
 }
 
 // take makes the call when the endpoint is to be called, and when it is its turn.
-func (r *Router) take(ctx context.Context, to target, req run.Request, emit func(run.Delta)) (run.Reply, error) {
+func (r *Router) take(ctx context.Context, to *target, req *run.Request, emit func(run.Delta)) (run.Reply, error) {
 	at := to.at
 	if at == nil { // the offline model, which has no limits and does not fail
 		return to.model.Reply(ctx, req, emit)

@@ -29,7 +29,7 @@ func (p *patient) be(ill error, takes time.Duration) {
 	p.ill, p.takes = ill, takes
 }
 
-func (p *patient) Reply(ctx context.Context, _ run.Request, emit func(run.Delta)) (run.Reply, error) {
+func (p *patient) Reply(ctx context.Context, _ *run.Request, emit func(run.Delta)) (run.Reply, error) {
 	p.mu.Lock()
 	p.asked++
 	ill, takes := p.ill, p.takes
@@ -51,7 +51,7 @@ func (p *patient) Reply(ctx context.Context, _ run.Request, emit func(run.Delta)
 var errDown = problem.New(problem.ModelUnavailable, "it is down.")
 
 func ask(ctx context.Context, r *Router) error {
-	_, err := r.Reply(ctx, run.Request{Run: numbered(1), Model: "desk/m"}, nil)
+	_, err := r.Reply(ctx, &run.Request{Run: numbered(1), Model: "desk/m"}, nil)
 	return err
 }
 
@@ -244,7 +244,7 @@ func TestFallbacks(t *testing.T) {
 				}
 				got := ""
 				for range 2 {
-					reply, err := r.Reply(t.Context(), run.Request{Run: numbered(1), Step: 1, Model: c.asks}, func(run.Delta) {})
+					reply, err := r.Reply(t.Context(), &run.Request{Run: numbered(1), Step: 1, Model: c.asks}, func(run.Delta) {})
 					if got = reply.Model; err != nil {
 						got = "!" + string(problem.From(err).Code)
 					}
@@ -264,7 +264,7 @@ func TestFallbacks(t *testing.T) {
 // halfway says something and fails.
 type halfway struct{ delta run.Delta }
 
-func (h halfway) Reply(_ context.Context, _ run.Request, emit func(run.Delta)) (run.Reply, error) {
+func (h halfway) Reply(_ context.Context, _ *run.Request, emit func(run.Delta)) (run.Reply, error) {
 	if h.delta.Kind != "" {
 		emit(h.delta)
 	}
@@ -288,7 +288,7 @@ func TestNoFallbackOnceSomethingHasCome(t *testing.T) {
 			r, all := three(t, map[string][]string{"a/m": {"b/m"}})
 			r.endpoints[0].model = halfway{c.delta}
 			var heard []run.Delta
-			reply, err := r.Reply(t.Context(), run.Request{Run: numbered(1), Model: "a/m"}, func(d run.Delta) { heard = append(heard, d) })
+			reply, err := r.Reply(t.Context(), &run.Request{Run: numbered(1), Model: "a/m"}, func(d run.Delta) { heard = append(heard, d) })
 			want := run.Usage{Input: 5, Output: 1, Unpriced: true}
 			if diff := cmp.Diff(want, reply.Usage); diff != "" {
 				t.Errorf("usage (-want +got):\n%s", diff)
@@ -306,7 +306,7 @@ func TestABrokenCircuitIsPassedOver(t *testing.T) {
 		r, all := three(t, map[string][]string{"a/m": {"b/m"}})
 		all["a"].be(errDown, 0)
 		for range 3 * breakAfter {
-			if reply, err := r.Reply(t.Context(), run.Request{Run: numbered(1), Model: "a/m"}, nil); err != nil || reply.Model != "b/m" {
+			if reply, err := r.Reply(t.Context(), &run.Request{Run: numbered(1), Model: "a/m"}, nil); err != nil || reply.Model != "b/m" {
 				t.Fatalf("%+v, %v", reply, err)
 			}
 		}
@@ -315,7 +315,7 @@ func TestABrokenCircuitIsPassedOver(t *testing.T) {
 		}
 		all["a"].be(nil, 0)
 		time.Sleep(firstBreak)
-		if reply, err := r.Reply(t.Context(), run.Request{Run: numbered(1), Model: "a/m"}, nil); err != nil || reply.Model != "a/m" {
+		if reply, err := r.Reply(t.Context(), &run.Request{Run: numbered(1), Model: "a/m"}, nil); err != nil || reply.Model != "a/m" {
 			t.Errorf("when it is well again: %+v, %v", reply, err)
 		}
 	})

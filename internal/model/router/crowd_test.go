@@ -26,7 +26,7 @@ type quota struct {
 	asked    int
 }
 
-func (q *quota) Reply(ctx context.Context, _ run.Request, _ func(run.Delta)) (run.Reply, error) {
+func (q *quota) Reply(ctx context.Context, _ *run.Request, _ func(run.Delta)) (run.Reply, error) {
 	if !nap(ctx, 10*time.Millisecond) { // on its way
 		return run.Reply{}, ctx.Err()
 	}
@@ -87,7 +87,7 @@ func newCrowd(t *testing.T, provider Model, runs, calls int) *crowd {
 // call makes one call as the engine does, with what Retry grants.
 func (c *crowd) call(ctx context.Context, request run.Request) error {
 	for failures := 0; ; {
-		_, err := c.Reply(ctx, request, nil)
+		_, err := c.Reply(ctx, &request, nil)
 		if err == nil {
 			return nil
 		}

@@ -157,18 +157,18 @@ func TestGatesAreApart(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := r.Reply(t.Context(), run.Request{Model: "busy/m", Step: 1}, nil); !problem.Is(err, problem.ModelRateLimited) {
+		if _, err := r.Reply(t.Context(), &run.Request{Model: "busy/m", Step: 1}, nil); !problem.Is(err, problem.ModelRateLimited) {
 			t.Fatal(err)
 		}
 		began := time.Now()
 		for _, name := range []string{"idle/m", "offline"} {
-			if _, err := r.Reply(t.Context(), run.Request{Model: name, Step: 1}, func(run.Delta) {}); err != nil || time.Since(began) != 0 {
+			if _, err := r.Reply(t.Context(), &run.Request{Model: name, Step: 1}, func(run.Delta) {}); err != nil || time.Since(began) != 0 {
 				t.Errorf("%s waited %v, %v", name, time.Since(began), err)
 			}
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
-		if _, err := r.Reply(ctx, run.Request{Model: "busy/m", Step: 1}, nil); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := r.Reply(ctx, &run.Request{Model: "busy/m", Step: 1}, nil); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("a call that is not to wait so long: %v", err)
 		}
 	})

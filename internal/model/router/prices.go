@@ -183,11 +183,11 @@ func (r *Router) lookWindow(to target, known Facts) int {
 
 // priced fills in what the usage costs, rounded up, so that a budget is never
 // undercut by rounding. Usage that the provider did not count can't be priced.
-func (r *Router) priced(to target, u run.Usage) run.Usage {
+func (r *Router) priced(to *target, u run.Usage) run.Usage {
 	if to.endpoint == offline {
 		return u
 	}
-	known, ok := r.factsOf(to)
+	known, ok := r.factsOf(*to)
 	if !ok || u.Input == 0 && u.Output == 0 {
 		u.Unpriced = true
 		return u

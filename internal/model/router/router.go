@@ -46,7 +46,7 @@ import (
 // Model answers model calls. A Model that also has List(ctx) ([]string, error)
 // shows what it has in Models.
 type Model interface {
-	Reply(ctx context.Context, req run.Request, emit func(run.Delta)) (run.Reply, error)
+	Reply(ctx context.Context, req *run.Request, emit func(run.Delta)) (run.Reply, error)
 }
 
 // Endpoint is a place that serves models.

@@ -118,7 +118,7 @@ func TestNames(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%s with %d endpoints, default %q", c.name, len(c.cfg.Endpoints), c.cfg.Default), func(t *testing.T) {
 			h := newHouse(t, c.cfg, nil)
-			reply, err := h.Reply(t.Context(), run.Request{Model: c.name, Step: 1}, nil)
+			reply, err := h.Reply(t.Context(), &run.Request{Model: c.name, Step: 1}, nil)
 			says, refused := strings.CutPrefix(c.want, "!")
 			if !refused {
 				if err != nil || reply.Text != says || h.Check(c.name) != nil {
@@ -140,7 +140,7 @@ func TestNames(t *testing.T) {
 func TestAGuessedModelThatIsRefusedSaysWhatToSet(t *testing.T) {
 	h := newHouse(t, Config{Endpoints: []Endpoint{{Name: "vllm", BaseURL: "http://h/v1"}}}, nil)
 	h.endpoints[0].model = script.Queue(script.Line{Err: problem.New(problem.ModelRefused, "no such model.")})
-	_, err := h.Reply(t.Context(), run.Request{Model: "y0-agent", Step: 1}, nil)
+	_, err := h.Reply(t.Context(), &run.Request{Model: "y0-agent", Step: 1}, nil)
 	if !problem.Is(err, problem.ModelRefused) || !strings.Contains(problem.From(err).Detail, "ERRAND_MODEL") {
 		t.Errorf("error = %v", err)
 	}
@@ -168,7 +168,7 @@ func TestPrices(t *testing.T) {
 		"offline":                       {},
 	} {
 		want.Input, want.Cached, want.Output = 1000, 400, 100
-		reply, err := h.Reply(t.Context(), run.Request{Model: name, Step: 1}, nil)
+		reply, err := h.Reply(t.Context(), &run.Request{Model: name, Step: 1}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -179,12 +179,13 @@ func TestPrices(t *testing.T) {
 			t.Errorf("Priced(%s) = %t", name, want.Unpriced)
 		}
 	}
-	kept := h.priced(h.endpoints[3].target("kept"), run.Usage{Input: 1000, Cached: 400, Written: 200, Output: 100})
+	to := h.endpoints[3].target("kept")
+	kept := h.priced(&to, run.Usage{Input: 1000, Cached: 400, Written: 200, Output: 100})
 	if kept.Cost != 400+200+250+200 {
 		t.Errorf("with input that is kept in a cache it costs %d", kept.Cost)
 	}
 	moved := newHouse(t, Config{Endpoints: []Endpoint{{Name: "openai", BaseURL: "http://localhost:1/v1"}}}, nil)
-	if reply, err := moved.Reply(t.Context(), run.Request{Model: "gpt-4o-mini", Step: 1}, nil); err != nil || !reply.Usage.Unpriced || reply.Usage.Cost != 0 {
+	if reply, err := moved.Reply(t.Context(), &run.Request{Model: "gpt-4o-mini", Step: 1}, nil); err != nil || !reply.Usage.Unpriced || reply.Usage.Cost != 0 {
 		t.Errorf("another server under the name openai has OpenAI's prices: %+v, %v", reply.Usage, err)
 	}
 	if err := moved.Add(Endpoint{Name: "openai"}); err != nil {

@@ -109,7 +109,7 @@ func (r *Router) try(ctx context.Context, to target) Trial {
 
 func (r *Router) timed(ctx context.Context, to target, trial *Trial, tool bool) (run.Reply, error) {
 	began := r.cfg.Now()
-	req := run.Request{
+	req := &run.Request{
 		Run: run.NewID(began, 0, 0), Step: 1, Attempt: 1,
 		Messages: []run.Message{{Role: run.User, Text: "Answer with the word ready."}},
 		// Enough for a model that thinks first; of no weight for one that does not.
@@ -123,7 +123,7 @@ func (r *Router) timed(ctx context.Context, to target, trial *Trial, tool bool) 
 		}}
 	}
 	trial.First = 0
-	reply, err := r.call(ctx, to, req, func(run.Delta) {
+	reply, err := r.call(ctx, &to, req, func(run.Delta) {
 		if trial.First == 0 {
 			trial.First = max(r.cfg.Now().Sub(began), 1)
 		}

@@ -17,7 +17,7 @@ type pupil struct {
 
 func (p pupil) List(context.Context) ([]string, error) { return p.names, nil }
 
-func (p pupil) Reply(_ context.Context, req run.Request, emit func(run.Delta)) (run.Reply, error) {
+func (p pupil) Reply(_ context.Context, req *run.Request, emit func(run.Delta)) (run.Reply, error) {
 	usage := run.Usage{Input: 10, Output: 2}
 	switch {
 	case p.skill == "down":

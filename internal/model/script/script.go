@@ -94,8 +94,8 @@ func (m *Model) Requests() []run.Request {
 }
 
 // Reply reads the line for the request.
-func (m *Model) Reply(ctx context.Context, req run.Request, emit func(run.Delta)) (run.Reply, error) {
-	kept := req
+func (m *Model) Reply(ctx context.Context, req *run.Request, emit func(run.Delta)) (run.Reply, error) {
+	kept := *req
 	kept.Messages = append([]run.Message(nil), req.Messages...)
 	kept.Tools = append([]run.Tool(nil), req.Tools...)
 	m.mu.Lock()
@@ -103,7 +103,7 @@ func (m *Model) Reply(ctx context.Context, req run.Request, emit func(run.Delta)
 	call := len(m.requests)
 	m.mu.Unlock()
 
-	line, err := m.line(ctx, req, call)
+	line, err := m.line(ctx, *req, call)
 	if err == nil && req.Attempt >= 1 && req.Attempt <= len(line.Fails) {
 		err = line.Fails[req.Attempt-1]
 	}
@@ -116,8 +116,8 @@ func (m *Model) Reply(ctx context.Context, req run.Request, emit func(run.Delta)
 	if err != nil {
 		return run.Reply{}, err
 	}
-	reply := completed(line.Reply, req)
-	if err := m.speak(ctx, req, line, reply, emit); err != nil {
+	reply := completed(line.Reply, *req)
+	if err := m.speak(ctx, *req, line, reply, emit); err != nil {
 		return run.Reply{Usage: reply.Usage}, err
 	}
 	return reply, nil

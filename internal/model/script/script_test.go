@@ -22,8 +22,8 @@ func TestConformance(t *testing.T) {
 	modeltest.Run(t, can, func(_ *testing.T, lines []script.Line) modeltest.Model { return script.Steps(lines...) })
 }
 
-func request(step, attempt int) run.Request {
-	return run.Request{Step: step, Attempt: attempt, Model: "m"}
+func request(step, attempt int) *run.Request {
+	return &run.Request{Step: step, Attempt: attempt, Model: "m"}
 }
 
 func TestStepsAnswersAStepAlikeHoweverOftenItIsAsked(t *testing.T) {

@@ -60,8 +60,8 @@ func client(t *testing.T, base string, whole bool) *ours.Client {
 func ptr[T any](v T) *T { return &v }
 
 // full is a request with everything in it that a request can have.
-func full() run.Request {
-	return run.Request{
+func full() *run.Request {
+	return &run.Request{
 		Model: "gpt-4o", Step: 2, Attempt: 1,
 		Messages: []run.Message{
 			{Role: run.System, Text: "Be brief."},
@@ -130,7 +130,7 @@ func tree(t *testing.T, text []byte) map[string]any {
 func TestTheSDKAsksTheSame(t *testing.T) {
 	s := &server{contentType: "application/json", answer: `{"choices":[{"message":{"content":"ok"},"finish_reason":"stop"}]}`}
 	base := s.start(t)
-	req := run.Request{
+	req := &run.Request{
 		Model: "gpt-4o", Messages: []run.Message{{Role: run.System, Text: "Be brief."}, {Role: run.User, Text: "Hello"}},
 		Params: run.Params{Temperature: ptr(0.2)},
 	}
@@ -265,7 +265,7 @@ func accumulate(t *testing.T, base string) openai.ChatCompletion {
 // compare makes our call and holds it to what the SDK has read.
 func compare(t *testing.T, base string, whole bool, theirs openai.ChatCompletion) {
 	t.Helper()
-	got, err := client(t, base, whole).Reply(context.WithoutCancel(t.Context()), run.Request{Model: "gpt-4o", Step: 1}, nil)
+	got, err := client(t, base, whole).Reply(context.WithoutCancel(t.Context()), &run.Request{Model: "gpt-4o", Step: 1}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
