@@ -83,18 +83,8 @@ func patience(r *wire.Request) (time.Duration, error) {
 // first rest. It finds the rest in the log and not in what the run does now, so
 // that a repeated request gets the answer that the first one got.
 func (a *API) follow(r *wire.Request, id run.ID) wire.Response {
-	state := run.State{ID: id}
-	return a.stream(r.Caller.Project, id, engine.Cursor{}, func(u *engine.Update) bool {
-		return u.Event != nil && rests(&state, u.Event)
-	})
-}
-
-// rests adds the event to the state and reports whether the run rests then. It is
-// apart from its caller because its stack is large, and most updates are deltas.
-func rests(state *run.State, e *run.Event) bool {
-	state.Take(e)
-	waits := state.Status != run.Queued && state.Status != run.Running
-	return waits && !state.Live()
+	h := halt{events: a.cfg.Engine.Events, project: r.Caller.Project, id: id}
+	return a.stream(r.Caller.Project, id, engine.Cursor{}, h.reached)
 }
 
 // stream answers with a run's updates from a place on, to its end or to the first

@@ -9,7 +9,7 @@ import (
 
 // readBuffer is the room that a reader begins with, and goes back to: a thousand
 // streams held open at once pay it a thousand times.
-const readBuffer = 2 << 10
+const readBuffer = 1 << 10
 
 // reader reads an answer: its events one by one, or all of it. It is kept and
 // used again, with its buffers.
