@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"errand/internal/api/wire"
 	"errand/internal/config"
@@ -67,6 +68,10 @@ func (p *process) settings(flags map[string]string) (config.Config, error) {
 	return cfg, nil
 }
 
+// settling is how long after the start what only the start has used is forgotten:
+// the first requests come right behind it and use some of it.
+const settling = 500 * time.Millisecond
+
 // Run serves until ctx ends.
 func (c *serveCommand) Run(ctx context.Context, p *process) error {
 	cfg, err := p.settings(c.flags())
@@ -99,6 +104,8 @@ func (c *serveCommand) Run(ctx context.Context, p *process) error {
 	if config.Environment(p.env)["GOGC"] == "" {
 		beside.Go(func() { new(collector).tend(tending) })
 	}
+	settled := time.AfterFunc(settling, forgetPages)
+	defer settled.Stop()
 	select {
 	case <-ctx.Done():
 		a.logger.Info("stopping: calls under way may finish", "for", drainTime)
