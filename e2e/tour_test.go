@@ -18,7 +18,7 @@ func TestEveryRoute(t *testing.T) {
 	c := w.Start().Client()
 	for name, part := range map[string]func(*testing.T, *rig.World, *rig.Client){
 		"agents": tourAgents, "tools": tourTools, "steering": tourSteering, "functions": tourFunctions,
-		"threads": tourThreads, "keys": tourKeys, "pages": tourPages,
+		"threads": tourThreads, "keys": tourKeys, "models": tourModels, "index": tourIndex, "pages": tourPages,
 	} {
 		t.Run(name, func(t *testing.T) {
 			at := *c
@@ -26,7 +26,7 @@ func TestEveryRoute(t *testing.T) {
 			part(t, w, &at)
 		})
 	}
-	if missing := w.Missing("Agents", "Runs", "Approvals", "Tools", "Keys", "Models", "Pages"); len(missing) != 0 {
+	if missing := w.Missing("Agents", "Runs", "Approvals", "Tools", "Keys", "Models", "Index", "Pages"); len(missing) != 0 {
 		t.Errorf("these routes have not succeeded once: %s", strings.Join(missing, ", "))
 	}
 }
@@ -255,4 +255,32 @@ func tourPages(t *testing.T, _ *rig.World, c *rig.Client) {
 			t.Error(fmt.Sprint(later, " says nothing"))
 		}
 	}
+}
+
+func tourModels(t *testing.T, _ *rig.World, c *rig.Client) {
+	var tested struct {
+		Data []struct {
+			Model string
+			OK    bool
+		}
+	}
+	c.Post("/v1/models/test", `{"model":"offline"}`, &tested)
+	if len(tested.Data) != 1 || !tested.Data[0].OK {
+		t.Errorf("%+v", tested)
+	}
+}
+
+// tourIndex adds a document, lets a run with the search find it, and removes it.
+func tourIndex(t *testing.T, _ *rig.World, c *rig.Client) {
+	var source struct{ ID string }
+	c.Post("/v1/index", `{"name":"handbook","documents":[{"path":"fees.md","content":"# Late fees\nFive percent a month."}]}`, &source)
+	for _, path := range []string{"/v1/index", "/v1/index/" + source.ID, "/v1/index/" + source.ID + "/documents"} {
+		c.Get(path, nil)
+	}
+	var run rig.Run
+	c.Post("/v1/runs", `{"model":"offline","prompt":"How much are late fees a month?","tools":["web.search"]}`, &run)
+	if run.Status != "completed" || !strings.Contains(run.Summary(), "(index://handbook/fees.md)") {
+		t.Errorf("%s: %q", run.Status, run.Summary())
+	}
+	c.Do("DELETE", "/v1/index/"+source.ID, nil).Is(http.StatusOK)
 }
