@@ -11,7 +11,7 @@ import (
 func begin(ctx context.Context, b *bench) error {
 	answered, worked, idle := map[string][]float64{}, map[string][]float64{}, map[string][]float64{}
 	dirs := map[string]string{isFloor: b.newDir(), isErrand: b.newDir()}
-	err := b.alternate(b.rounds, func(kind string) error {
+	err := b.alternate(b.rounds, kinds(), func(kind string) error {
 		s, err := b.launch(kind, b.newDir())
 		if err != nil {
 			return err
@@ -31,7 +31,7 @@ func begin(ctx context.Context, b *bench) error {
 		return err
 	}
 	// The second figure is of a directory that has a tool and an agent already.
-	err = b.alternate(b.rounds+1, func(kind string) error {
+	err = b.alternate(b.rounds+1, kinds(), func(kind string) error {
 		s, err := b.launch(kind, dirs[kind])
 		if err != nil {
 			return err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -43,12 +44,13 @@ func TestRatiosPairRounds(t *testing.T) {
 }
 
 func TestBehaviourName(t *testing.T) {
-	b := behaviour{turns: 200, tokens: 5, first: 50 * time.Millisecond, gap: time.Second}
-	got, err := parseBehaviour(b.String())
-	if err != nil || got != b {
-		t.Errorf("%s reads back as %+v, %v", b, got, err)
+	for _, b := range []behaviour{{turns: 200, tokens: 5, first: 50 * time.Millisecond, gap: time.Second}, searching()} {
+		got, err := parseBehaviour(b.String())
+		if err != nil || got != b {
+			t.Errorf("%s reads back as %+v, %v", b, got, err)
+		}
 	}
-	for _, bad := range []string{"", "gpt-5", "t1-n2-f3", "t1-n2-f3-g-4", "n1-t2-f3-g4"} {
+	for _, bad := range []string{"", "gpt-5", "t1-n2-f3", "t1-n2-f3-g-4", "n1-t2-f3-g4", "s1-s2-f3-g4"} {
 		if _, err := parseBehaviour(bad); err == nil {
 			t.Errorf("%q is taken for a behaviour", bad)
 		}
@@ -93,13 +95,56 @@ func TestChart(t *testing.T) {
 // TestReplies holds that the mock's two forms say the same: a stream's pieces are
 // whole events, and all JSON in them is valid.
 func TestReplies(t *testing.T) {
-	for _, key := range []replyKey{{call: true, stream: true}, {call: true}, {tokens: 3, stream: true}, {tokens: 3}} {
+	for _, key := range []replyKey{{call: true, stream: true}, {call: true}, {tokens: 3, stream: true}, {tokens: 3}, {search: true, call: true, stream: true}, {search: true, tokens: 20, stream: true}} {
 		for _, piece := range key.make() {
 			for event := range strings.SplitSeq(strings.TrimSpace(string(piece)), "\n\n") {
 				if text := strings.TrimPrefix(event, "data: "); text != "[DONE]" && !json.Valid([]byte(text)) {
 					t.Errorf("%+v: no JSON: %s", key, text)
 				}
 			}
+		}
+	}
+}
+
+// TestSearchingModel holds that what the model cites has been found, and that its
+// answer is as long as one that cites nothing.
+func TestSearchingModel(t *testing.T) {
+	if !json.Valid(pageOfHits) || !bytes.Contains(pageOfHits, []byte(`"url":"`+cited+`"`)) {
+		t.Errorf("the search engine does not find %s", cited)
+	}
+	words := replyKey{search: true, tokens: 20}.words()
+	if text := strings.Join(words, ""); len(words) != 20 || !answered(text) || answered(strings.Join(replyKey{tokens: 20}.words(), "")) {
+		t.Errorf("%d tokens: %s", len(words), text)
+	}
+}
+
+// TestWrongAnswersDoNotCount: an answer without its results or its citation, and a
+// batch with one item that is another's, are no runs.
+func TestWrongAnswersDoNotCount(t *testing.T) {
+	text := strings.Join(replyKey{search: true, tokens: 20}.words(), "")
+	results := `{"type":"web_search.results","content":[{"url":"a"},{"url":"b"},{"url":"` + cited + `"}]}`
+	answer := func(text string) string { return `{"type":"message.answer","text":"` + text + `"}` }
+	if err := checkExpress([]byte(`{"output":[` + results + `,` + answer(text) + `]}`)); err != nil {
+		t.Error(err)
+	}
+	for _, wrong := range []string{answer(text), answer(text) + `,` + results, results + `,` + answer(lastWord), results} {
+		if checkExpress([]byte(`{"output":[`+wrong+`]}`)) == nil {
+			t.Errorf("%s is taken", wrong)
+		}
+	}
+	batch := func(names ...int) []byte {
+		var all []string
+		for _, name := range names {
+			all = append(all, fmt.Sprintf(`{"success":true,"name":"Clerk %d","outputs":[{"content":"%s"},{"content":"%s"}]}`, name, cited, text))
+		}
+		return []byte(`{"results":[` + strings.Join(all, ",") + `]}`)
+	}
+	if err := checkBatch(batch(0, 1, 2, 3, 4, 5, 6, 7, 8, 9)); err != nil {
+		t.Error(err)
+	}
+	for _, wrong := range [][]byte{batch(0, 1), batch(0, 1, 2, 3, 4, 5, 6, 7, 9, 8), bytes.Replace(batch(0, 1, 2, 3, 4, 5, 6, 7, 8, 9), []byte(citation), nil, 1)} {
+		if checkBatch(wrong) == nil {
+			t.Errorf("%s is taken", wrong)
 		}
 	}
 }

@@ -25,7 +25,7 @@ func growth(ctx context.Context, b *bench) error {
 	defer servers.stop()
 	cost := map[string]map[int][]float64{isFloor: {}, isErrand: {}}
 	for _, does := range all {
-		err := b.alternate(b.fewer(b.rounds, 2), func(kind string) error {
+		err := b.alternate(b.fewer(b.rounds, 2), kinds(), func(kind string) error {
 			spent, err := b.perTurn(ctx, servers[kind], does)
 			cost[kind][does.turns] = append(cost[kind][does.turns], spent)
 			return err

@@ -7,6 +7,12 @@ import (
 	"time"
 )
 
+// asking makes a request, and fails when its answer is not the right one.
+type asking func(ctx context.Context, s *server) error
+
+// once makes a run.
+func (b behaviour) once(ctx context.Context, s *server) error { return s.run(ctx, b) }
+
 // loaded is what clients saw of a server under load, and what that cost it.
 type loaded struct {
 	runs    float64
@@ -21,10 +27,10 @@ func (l loaded) perSecond() float64 { return l.runs / l.seconds }
 // cpuMillis is the server's processor time for one run.
 func (l loaded) cpuMillis() float64 { return 1000 * l.cpu / l.runs }
 
-// press lets clients make runs for a while, each the next when the last one is
+// press lets clients ask for runs for a while, each the next when the last one is
 // answered, over connections that stay open. Runs that were under way at the end
 // count neither in number nor in time: they are waited for outside of it.
-func press(ctx context.Context, s *server, b behaviour, clients int, length time.Duration) (loaded, error) {
+func press(ctx context.Context, s *server, ask asking, clients int, length time.Duration) (loaded, error) {
 	before, err := cpuTime(s.pid())
 	if err != nil {
 		return loaded{}, err
@@ -45,7 +51,7 @@ func press(ctx context.Context, s *server, b behaviour, clients int, length time
 			var err error
 			for err == nil && ctx.Err() == nil {
 				start := time.Now()
-				if err = s.run(ctx, b); err != nil || time.Now().After(end) {
+				if err = ask(ctx, s); err != nil || time.Now().After(end) {
 					break
 				}
 				waits = append(waits, millis(time.Since(start)))

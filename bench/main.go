@@ -9,9 +9,9 @@
 // program, and that a figure is the median of its rounds. A run whose answer is
 // not the right one fails the scenario: nothing wrong is counted as fast.
 //
-// A tour: mock.go (the model and the tool), floor.go and floorlog.go (the
-// floor), server.go (starting either), load.go (the clients), proc.go (what the
-// kernel says), stored.go and seed.go (many stored runs), report.go and page.go
+// A tour: mock.go and engine.go (the model, the tool, a search engine), floor.go
+// and floorlog.go (the floor), server.go (starting either), load.go (the clients),
+// proc.go (what the kernel says), stored.go and seed.go (many stored runs), report.go and page.go
 // (the table and the document).
 //
 // To add a figure, write its scenario beside the others and add it to the list

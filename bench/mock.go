@@ -30,37 +30,47 @@ const lastWord = "finis."
 // behaviour is what the model does. Its text form is the model's name, so that a
 // request says itself how it is to be answered and the mock keeps no state.
 type behaviour struct {
+	search bool          // what it asks for are searches, and its answer cites one
 	turns  int           // replies that ask for a tool call, before the answer
 	tokens int           // of the answer
 	first  time.Duration // before the first byte of a reply
 	gap    time.Duration // between the tokens of an answer
 }
 
-// String is the model's name: t1-n20-f50-g0, times in milliseconds.
+// String is the model's name: t1-n20-f50-g0, times in milliseconds; s1-… searches.
 func (b behaviour) String() string {
-	return fmt.Sprintf("t%d-n%d-f%d-g%d", b.turns, b.tokens, b.first.Milliseconds(), b.gap.Milliseconds())
+	kind := 't'
+	if b.search {
+		kind = 's'
+	}
+	return fmt.Sprintf("%c%d-n%d-f%d-g%d", kind, b.turns, b.tokens, b.first.Milliseconds(), b.gap.Milliseconds())
 }
 
 // parseBehaviour reads a model's name.
 func parseBehaviour(name string) (behaviour, error) {
 	var numbers [4]int
+	letters := "tnfg"
+	search := strings.HasPrefix(name, "s")
+	if search {
+		letters = "snfg"
+	}
 	parts := strings.Split(name, "-")
 	if len(parts) != len(numbers) {
 		return behaviour{}, fmt.Errorf("%q names no behaviour such as t1-n20-f50-g0", name)
 	}
 	for i, part := range parts {
-		digits, ok := strings.CutPrefix(part, "tnfg"[i:i+1])
+		digits, ok := strings.CutPrefix(part, letters[i:i+1])
 		n, err := strconv.Atoi(digits)
 		if !ok || err != nil || n < 0 {
-			return behaviour{}, fmt.Errorf("%q names no behaviour: %q is not %c and a number", name, part, "tnfg"[i])
+			return behaviour{}, fmt.Errorf("%q names no behaviour: %q is not %c and a number", name, part, letters[i])
 		}
 		numbers[i] = n
 	}
 	milli := func(n int) time.Duration { return time.Duration(n) * time.Millisecond }
-	return behaviour{numbers[0], numbers[1], milli(numbers[2]), milli(numbers[3])}, nil
+	return behaviour{search, numbers[0], numbers[1], milli(numbers[2]), milli(numbers[3])}, nil
 }
 
-// mock is the model and the owner of the tool.
+// mock is the model, the owner of the tool, and a search engine.
 type mock struct {
 	url    string
 	server *http.Server
@@ -69,6 +79,7 @@ type mock struct {
 
 // replyKey says which reply: all calls are the same, and all answers of a length.
 type replyKey struct {
+	search bool
 	call   bool
 	tokens int
 	stream bool
@@ -83,6 +94,7 @@ func startMock() (*mock, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/chat/completions", m.chat)
 	mux.HandleFunc("POST /tool", answerTool)
+	mux.HandleFunc("GET /search", answerSearch)
 	m.server = &http.Server{Handler: mux}
 	go func() { _ = m.server.Serve(listener) }() // ends with close
 	return m, nil
@@ -113,6 +125,7 @@ func (m *mock) chat(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	key := replyKey{
+		search: b.search,
 		call:   bytes.Count(body, []byte(`"role":"tool"`)) < b.turns,
 		stream: bytes.Contains(body, []byte(`"stream":true`)),
 	}
@@ -199,7 +212,11 @@ func (m *mock) reply(key replyKey) [][]byte {
 const usage = `{"prompt_tokens":180,"completion_tokens":24,"total_tokens":204}`
 
 func (k replyKey) make() [][]byte {
-	call := fmt.Sprintf(`{"index":0,"id":"call_abc123","type":"function","function":{"name":%q,"arguments":%q}}`, toolName, toolArgs)
+	name, arguments := toolName, toolArgs
+	if k.search {
+		name, arguments = searchName, searchArgs
+	}
+	call := fmt.Sprintf(`{"index":0,"id":"call_abc123","type":"function","function":{"name":%q,"arguments":%q}}`, name, arguments)
 	if !k.stream {
 		message, finish := fmt.Sprintf(`{"role":"assistant","content":%q}`, strings.Join(k.words(), "")), "stop"
 		if k.call {
@@ -225,7 +242,8 @@ func (k replyKey) make() [][]byte {
 	return pieces
 }
 
-// words are the answer's tokens.
+// words are the answer's tokens. The citation of one that has searched takes the
+// place of a few, and comes in pieces as models write it.
 func (k replyKey) words() []string {
 	var words []string
 	for i := 1; i < k.tokens; i++ {
@@ -233,6 +251,9 @@ func (k replyKey) words() []string {
 	}
 	if k.tokens > 0 {
 		words = append(words, lastWord)
+	}
+	if k.search && len(words) > len(citedPieces) {
+		copy(words[len(words)-len(citedPieces)-1:], citedPieces[:])
 	}
 	return words
 }

@@ -28,7 +28,7 @@ func runs(ctx context.Context, b *bench) error {
 	length := b.quickly(pressing, 2*time.Second)
 	total := map[string]float64{}
 	for _, kind := range kinds() {
-		warm, err := press(ctx, servers[kind], work(), clients, warmup)
+		warm, err := press(ctx, servers[kind], work().once, clients, warmup)
 		if err != nil {
 			return err
 		}
@@ -39,8 +39,8 @@ func runs(ctx context.Context, b *bench) error {
 		return err
 	}
 	rate, cpu, slow := map[string][]float64{}, map[string][]float64{}, map[string][]float64{}
-	err = b.alternate(b.rounds, func(kind string) error {
-		l, err := press(ctx, servers[kind], work(), clients, length)
+	err = b.alternate(b.rounds, kinds(), func(kind string) error {
+		l, err := press(ctx, servers[kind], work().once, clients, length)
 		if err != nil {
 			return err
 		}

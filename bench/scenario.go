@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 )
 
@@ -19,6 +20,7 @@ func scenarios() []scenario {
 	return []scenario{
 		{"start", "from the start to the first answer, idle memory, size of the binary", begin},
 		{"runs", "runs a second and processor time under 32 clients", runs},
+		{"dialects", "processor time of express runs and of batches beside that of plain runs", dialects},
 		{"added", "time that a server adds to a run with a 50 ms model", added},
 		{"first", "time that a server adds to the first token of a streamed answer", first},
 		{"streams", "1,000 streams held at once", streams},
@@ -105,17 +107,17 @@ func (p pair) stop() {
 	}
 }
 
-// alternate lets floor and Errand take turns, and the first of a round changes
-// from round to round, so that neither always comes after the other.
-func (b *bench) alternate(rounds int, measure func(kind string) error) error {
-	order := kinds()
+// alternate lets what is compared take turns, and the first of a round changes
+// from round to round, so that none always comes after the same other.
+func (b *bench) alternate(rounds int, kinds []string, measure func(kind string) error) error {
+	order := slices.Clone(kinds)
 	for round := range rounds {
 		for _, kind := range order {
 			if err := measure(kind); err != nil {
 				return fmt.Errorf("%s, round %d: %w", kind, round+1, err)
 			}
 		}
-		order[0], order[1] = order[1], order[0]
+		order = append(order[1:], order[0])
 	}
 	return nil
 }

@@ -93,14 +93,21 @@ func (b *bench) start(ctx context.Context, kind, dir string, behaviours ...behav
 	if err != nil {
 		return nil, err
 	}
-	if _, err = s.ready(ctx); err == nil {
+	return s, b.open(ctx, s, behaviours...)
+}
+
+// open waits for a server that has been launched, and prepares it for runs of the
+// behaviours. One that can't be had is stopped.
+func (b *bench) open(ctx context.Context, s *server, behaviours ...behaviour) error {
+	_, err := s.ready(ctx)
+	if err == nil {
 		err = s.prepare(ctx, b.mock.url, behaviours)
 	}
 	if err != nil {
 		s.stop()
-		return nil, fmt.Errorf("starting the %s: %w\n%s", kind, err, s.errs.String())
+		return fmt.Errorf("starting the %s: %w\n%s", s.kind, err, s.errs.String())
 	}
-	return s, nil
+	return nil
 }
 
 // ready waits for the first answer to an authenticated request and returns how

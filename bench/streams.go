@@ -20,7 +20,7 @@ const (
 // for its first token while the others were open.
 func streams(ctx context.Context, b *bench) error {
 	each, p50, p99 := map[string][]float64{}, map[string][]float64{}, map[string][]float64{}
-	err := b.alternate(b.fewer(3, 1), func(kind string) error {
+	err := b.alternate(b.fewer(3, 1), kinds(), func(kind string) error {
 		per, waits, err := b.hold(ctx, kind)
 		if err != nil {
 			return err
@@ -57,7 +57,7 @@ func (b *bench) hold(ctx context.Context, kind string) (perStream float64, waits
 		return 0, nil, err
 	}
 	defer s.kill() // its runs are still under way
-	if _, err := press(ctx, s, work(), 1, settle/2); err != nil {
+	if _, err := press(ctx, s, work().once, 1, settle/2); err != nil {
 		return 0, nil, err
 	}
 	before, err := memoryOf(s.pid())

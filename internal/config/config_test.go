@@ -39,6 +39,19 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
+// TestEmptyFile: a file that says nothing changes nothing.
+func TestEmptyFile(t *testing.T) {
+	for _, text := range []string{"", "\n", "# nothing yet\n", "---\n"} {
+		dir := write(t, map[string]string{"errand.yaml": text})
+		want := Defaults()
+		want.Data, want.File = filepath.Join(dir, "errand-data"), filepath.Join(dir, "errand.yaml")
+		cfg, err := Load(Source{Dir: dir})
+		if diff := cmp.Diff(want, cfg); err != nil || diff != "" {
+			t.Errorf("%q: %v\n%s", text, err, diff)
+		}
+	}
+}
+
 func TestFlagsWinOverEnvironmentOverFile(t *testing.T) {
 	dir := write(t, map[string]string{"errand.yaml": "addr: 127.0.0.1:1\nmodel: file/m\nmax_active: 7\n"})
 	cfg, err := Load(Source{
@@ -270,7 +283,7 @@ func TestMCPServers(t *testing.T) {
 		t.Errorf("the log is not told of the secret: %s", found)
 	}
 	for text, want := range map[string]string{
-		"mcp: {a: {url: x, tokn: y}}":            `did you mean "token"?`,
+		"mcp: {a: {url: x, tokn: y}}":            "did you mean token?",
 		"mcp: {a: {url: x, token: \"${NONE}\"}}": "NONE",
 	} {
 		dir := write(t, map[string]string{"errand.yaml": text})

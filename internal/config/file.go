@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -106,6 +107,9 @@ func (c *Config) decodeFile(path string, text []byte, env map[string]string) err
 		if err := checkKeys(doc.Body, reflect.TypeFor[Config](), ""); err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
+	}
+	if !slices.ContainsFunc(file.Docs, func(doc *ast.DocumentNode) bool { return doc.Body != nil }) {
+		return nil // it says nothing, and reading that would empty everything
 	}
 	data := c.Data // the default is relative to the working directory instead
 	c.Data = ""

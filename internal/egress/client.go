@@ -22,6 +22,9 @@ type Options struct {
 	// Own is a server that the operator's settings name, as host:port: it is
 	// called wherever its name leads. Whatever it redirects to is not.
 	Own string
+	// Holes calls only what the operator has allowed, and nothing that is public:
+	// for what must not travel the Internet without TLS.
+	Holes bool
 }
 
 // The caps that hold when Options name none.
@@ -36,6 +39,9 @@ const (
 // speaks HTTP/1.1, so that one connection carries one call at a time and what
 // was sent when it broke is known. CloseIdleConnections ends it.
 func (g *Guard) Client(o Options) *http.Client {
+	if o.Holes {
+		g = g.within()
+	}
 	transport := &http.Transport{
 		Proxy:                  nil, // one from the environment would do the dialing, unchecked
 		DialContext:            g.dial(o.Own),

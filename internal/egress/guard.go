@@ -27,6 +27,7 @@ type Config struct {
 // Guard decides which addresses may be called. It is safe for concurrent use.
 type Guard struct {
 	allow  []Hole
+	only   bool // nothing but the holes, not even what is public
 	dialer net.Dialer
 }
 
@@ -35,6 +36,14 @@ func New(cfg Config) *Guard {
 	g := &Guard{allow: cfg.Allow}
 	g.dialer = net.Dialer{Timeout: dialTimeout, Resolver: cfg.Resolver, ControlContext: g.control}
 	return g
+}
+
+// within is the guard that lets through what its operator has allowed and nothing
+// else.
+func (g *Guard) within() *Guard {
+	inner := New(Config{Allow: g.allow, Resolver: g.dialer.Resolver})
+	inner.only = true
+	return inner
 }
 
 // refusal is a checked address that may not be called. Its text is for the log.
@@ -64,6 +73,9 @@ func (g *Guard) check(addr netip.AddrPort) error {
 	}
 	if kind, yes := nonPublic(plain); yes {
 		return &refusal{addr: addr, kind: kind}
+	}
+	if g.only {
+		return &refusal{addr: addr, kind: public}
 	}
 	return nil
 }
@@ -109,8 +121,15 @@ func HostPort(u *url.URL) string {
 	return net.JoinHostPort(u.Hostname(), port)
 }
 
+// public is the kind of an address that is refused for being called without TLS.
+const public = "public"
+
 // denied is the public form of a refusal.
 func denied(host string, why *refusal) error {
+	if why.kind == public {
+		return problem.New(problem.EgressDenied,
+			"%s is called with https only: without it, this server calls nothing but addresses that its operator has allowed in ERRAND_EGRESS_ALLOW.", host).Because(why)
+	}
 	where := "leads to"
 	if _, err := netip.ParseAddr(host); err == nil {
 		where = "is"

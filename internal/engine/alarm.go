@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"time"
 
 	"errand/internal/run"
@@ -10,24 +11,34 @@ import (
 // then and run on the machine's steady clock: a clock that is set forward or back
 // ends no wait and prolongs none. Only the expiry of an approval is a time of day.
 type alarms struct {
-	rung   chan func() // to be run on the driver's goroutine
-	timers []*time.Timer
-	wall   *time.Timer // for the end of the run's working time; nil while it does not work
-	gate   time.Time   // the expiry for which an alarm is set
-	rested [2]int      // step and attempt of the model call whose wait an alarm measures
-	ready  bool        // … and that wait is over
+	rung   chan func()   // to be run on the driver's goroutine
+	timers []*time.Timer // that have not rung
+	wall   *time.Timer   // for the end of the run's working time; nil while it does not work
+	gate   time.Time     // the expiry for which an alarm is set
+	rested [2]int        // step and attempt of the model call whose wait an alarm measures
+	ready  bool          // … and that wait is over
 }
 
 // after has do run on the driver's goroutine when the time has passed.
 func (d *driver) after(wait time.Duration, do func()) *time.Timer {
-	timer := time.AfterFunc(max(wait, 0), func() {
+	var timer *time.Timer
+	ring := func() {
+		d.forget(timer)
+		do()
+	}
+	timer = time.AfterFunc(max(wait, 0), func() {
 		select {
-		case d.rung <- do:
+		case d.rung <- ring:
 		case <-d.gone:
 		}
 	})
 	d.timers = append(d.timers, timer)
 	return timer
+}
+
+// forget drops an alarm that has rung or is stopped: a run has thousands of them.
+func (d *driver) forget(timer *time.Timer) {
+	d.timers = slices.DeleteFunc(d.timers, func(t *time.Timer) bool { return t == timer })
 }
 
 // expire sets the alarms for what the core wants to be woken for, and appends
@@ -65,6 +76,7 @@ func (d *driver) outOfTime() {
 func (d *driver) disarm() {
 	if d.wall != nil {
 		d.wall.Stop()
+		d.forget(d.wall)
 		d.wall = nil
 	}
 }

@@ -279,11 +279,14 @@ func (e *Engine) append(s *run.State, events []run.Event, remove bool) error {
 	if err != nil {
 		return err
 	}
-	if err = e.commit(commit); err != nil && !overtaken(err) {
-		e.wake(s.ID) // they may be on disk all the same
-	}
-	if err == nil && h != nil {
+	switch err = e.commit(commit); {
+	case err == nil && h != nil:
 		e.tell(&h.state, h.events)
+	case err != nil && !overtaken(err): // they may be on disk all the same
+		e.wake(s.ID)
+		if h != nil {
+			e.wake(h.state.ID)
+		}
 	}
 	return err
 }
@@ -335,7 +338,11 @@ func (e *Engine) Delete(ctx context.Context, project string, id run.ID, by strin
 		if s.Ended == nil && s.Live() || s.Status == run.Running || s.Status == run.Queued {
 			return problem.New(problem.Conflict, "The run is under way (%s); cancel it first.", s.Status)
 		}
+		status := s.Status
 		events := e.lastWords(&s, by)
+		if s.Ended == nil { // other runs work for it, and would go on for nobody
+			return problem.New(problem.Conflict, "The run has work under way (%s); cancel it first.", status)
+		}
 		if err = e.append(&s, events, true); !errors.Is(err, run.ErrConflict) {
 			if err == nil {
 				e.tell(&s, events)

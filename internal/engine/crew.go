@@ -216,6 +216,10 @@ func (e *Engine) acquireLocked(id run.ID) *feed {
 func (e *Engine) release(id run.ID, f *feed) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.releaseLocked(id, f)
+}
+
+func (e *Engine) releaseLocked(id run.ID, f *feed) {
 	if f.users--; f.users == 0 && e.feeds[id] == f {
 		delete(e.feeds, id)
 	}

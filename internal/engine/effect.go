@@ -31,12 +31,10 @@ func (d *driver) startMissing(ctx context.Context, decision run.Decision) {
 	for _, effect := range decision.Effects {
 		key := effect.Key()
 		switch {
+		case effect.Kind == run.Resolve && d.state.Action(effect.Action).Child != nil:
+			d.recall(ctx, effect)
 		case effect.Kind == run.Resolve:
-			a := d.state.Action(effect.Action)
-			if a.Child != nil {
-				d.recall(*a.Child)
-			}
-			d.add(run.Event{Type: run.ToolFinished, Finished: &run.Finished{Action: effect.Action, Outcome: effect.Outcome, Crash: a.Child == nil}})
+			d.add(run.Event{Type: run.ToolFinished, Finished: &run.Finished{Action: effect.Action, Outcome: effect.Outcome, Crash: true}})
 		case d.held[key] != 0:
 		case effect.Kind == run.CallTool && !d.begun(effect):
 			d.intend(ctx, effect)
@@ -92,8 +90,8 @@ func (d *driver) release(ctx context.Context) {
 	}
 }
 
-// cutUnnamed cuts off whatever runs and is not named. A model call is dropped
-// there and then; a tool call has its grace to say what it has done.
+// cutUnnamed cuts off whatever runs and is not named. A tool call has its grace to
+// say what it has done; anything else is dropped there and then.
 func (d *driver) cutUnnamed(decision run.Decision) {
 	if decision.Hold {
 		return
@@ -101,7 +99,7 @@ func (d *driver) cutUnnamed(decision run.Decision) {
 	for key, t := range d.tasks {
 		switch {
 		case t.cut || names(decision, key):
-		case t.effect.Kind == run.CallModel:
+		case t.effect.Kind != run.CallTool:
 			t.cancel()
 			delete(d.tasks, key)
 		default:
@@ -206,7 +204,7 @@ func (d *driver) callModel(ctx context.Context, effect run.Effect) {
 	request := &run.Request{
 		Run: d.id, Project: d.state.Spec.Project, Step: effect.Step, Attempt: effect.Attempt,
 		Model: d.state.Spec.Model, Messages: messages, Tools: d.state.Offered(),
-		Output: d.state.Spec.Output, Params: d.state.Sampling(),
+		Output: d.state.Spec.Output, Params: d.state.Sampling(), Replay: d.state.Spec.Replay,
 	}
 	seen, cited := len(d.state.Messages), d.state.Cited()
 	feed, began, models, now := d.feed, d.e.now(), d.e.cfg.Models, d.e.now

@@ -123,13 +123,21 @@ func (f *feed) write(step, attempt int, delta run.Delta) {
 	})
 }
 
-// exposed reports whether some of the attempt's reply has been shown to a reader,
-// or asks for a tool: it can't be taken back then.
-func (f *feed) exposed(step, attempt int) bool {
+// retract takes back what there is of the attempt's reply, so that nobody sees it
+// from here on, and reports whether that was possible: it is not once a reader has
+// seen some of it, or when it asks for a tool.
+func (f *feed) retract(step, attempt int) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	d := f.draft
-	return d != nil && d.step == step && d.attempt == attempt && (d.shown || d.called)
+	if d == nil || d.step != step || d.attempt != attempt {
+		return true
+	}
+	if d.shown || d.called {
+		return false
+	}
+	f.draft = nil
+	return true
 }
 
 // start says that a driver has begun; project is empty if it does not know yet.

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"errand/internal/problem"
 	"errand/internal/run"
@@ -29,17 +30,37 @@ func (d *driver) handOff(a *run.Action) {
 	d.births = append(d.births, run.Append{ID: child, Events: []run.Event{born}, Summary: s.Summarize()})
 }
 
-// recall ends the run that does the work of a call which is not wanted any more.
-func (d *driver) recall(child run.ID) {
-	project := d.state.Spec.Project
-	d.e.effects.Add(1)
-	go func() {
-		defer d.e.effects.Done()
-		_, err := d.e.amend(context.WithoutCancel(d.e.ctx), project, child, cancelBy(run.Cancel{Reason: orphaned}))
-		if err != nil && !problem.Is(err, problem.NotFound) && !problem.Is(err, problem.Conflict) {
-			d.e.cfg.Logger.Warn("a child could not be cancelled", "run", child.String(), "error", err)
+// recall tells the run that does the work of a call which is not wanted any more
+// to end. The call is over when that is on disk: a crash before it leaves a parent
+// that the next driver finds still stopping.
+func (d *driver) recall(ctx context.Context, effect run.Effect) {
+	child, project := *d.state.Action(effect.Action).Child, d.state.Spec.Project
+	if d.tasks[effect.Key()] != nil || d.unborn(child) {
+		return
+	}
+	d.launch(ctx, effect, func(ctx context.Context, r *result) {
+		for try := range recalls {
+			_, r.err = d.e.amend(ctx, project, child, cancelBy(run.Cancel{Reason: orphaned}))
+			if r.err == nil || problem.Is(r.err, problem.NotFound) || problem.Is(r.err, problem.Conflict) {
+				return // told, deleted, or at its end already
+			}
+			if !pause(ctx, min(betweenTries<<try, lastRetry)) {
+				return
+			}
 		}
-	}()
+		d.e.cfg.Logger.Warn("a child could not be cancelled", "run", child.String(), "error", r.err)
+	})
+}
+
+// recalls is how often a child is told to end while the store refuses: about a
+// minute long. A parent whose child can never be read has to end all the same.
+const recalls = 32
+
+// unborn reports whether a child is still on its way to the disk: nobody could end
+// it yet, and it would not learn that its parent is about to end.
+func (d *driver) unborn(child run.ID) bool {
+	is := func(a run.Append) bool { return a.ID == child }
+	return slices.ContainsFunc(d.births, is) || slices.ContainsFunc(d.born, is)
 }
 
 // orphaned is why a child is cancelled.

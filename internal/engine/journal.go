@@ -129,6 +129,9 @@ func (d *driver) settle(ctx context.Context, err error) {
 	case errors.Is(err, run.ErrFenced):
 		d.final = err
 	default:
+		if d.heir != nil && !overtaken(err) {
+			d.e.wake(d.heir.state.ID) // it may have its report all the same
+		}
 		d.lose(events)
 		d.refold(err)
 	}
@@ -140,7 +143,7 @@ func (d *driver) lose(events []run.Event) {
 	if d.lost == nil {
 		d.lost = []run.Event{} // nothing to append again, but a log to read again
 	}
-	d.queue, d.rows, d.births = nil, nil, nil
+	d.queue, d.rows, d.births, d.born = nil, nil, nil, nil
 }
 
 // refresh reads what others have appended. While a commit is in flight it only

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -18,6 +20,10 @@ func (d *driver) book(r *result) {
 	}
 	delete(d.tasks, key)
 	switch {
+	case r.task.effect.Kind == run.CallModel && errors.Is(r.err, context.Canceled) && d.e.isDraining():
+		// The shutdown took it away: it has not failed, and the next start makes it again.
+	case r.task.effect.Kind == run.Resolve:
+		d.add(run.Event{Type: run.ToolFinished, Finished: &run.Finished{Action: r.task.effect.Action, Outcome: r.task.effect.Outcome}})
 	case r.task.effect.Kind == run.CallTool:
 		d.bookTool(r)
 	case r.err == nil:
@@ -80,7 +86,7 @@ func (d *driver) bookFailure(r *result) {
 		Code: string(failure.Code), Message: failure.Detail,
 	}
 	again, after := d.e.cfg.Retry(r.err, d.state.Failures+1)
-	if again && !d.feed.exposed(failed.Step, failed.Attempt) {
+	if again && d.feed.retract(failed.Step, failed.Attempt) {
 		failed.Retry, failed.AfterMs = true, after.Milliseconds()
 	} else {
 		failed.Text = r.reply.Text

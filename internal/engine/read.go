@@ -41,7 +41,7 @@ func (e *Engine) Get(ctx context.Context, project string, id run.ID) (run.State,
 // shared with other readers: it must not be changed.
 func (e *Engine) Wait(ctx context.Context, project string, id run.ID) (run.State, error) {
 	f := e.attend(id)
-	defer e.depart(id, f)
+	defer e.depart(ctx, id, f)
 	if !f.knows(project) {
 		line, err := e.summary(ctx, project, id)
 		if err != nil {

@@ -24,19 +24,19 @@ func (e *Engine) attend(id run.ID) *feed {
 	return f
 }
 
-// depart is release for a reader. When the last one leaves a tethered run that is
-// at work, the run ends unless another reader comes in time. Readers that a
-// shutdown sends away come back.
-func (e *Engine) depart(id run.ID, f *feed) {
+// depart is release for a reader. When the last one is cut off from a tethered run
+// that is at work, the run ends unless another reader comes in time. One that stops
+// while its ctx lives has read what it came for: the run may have halted there, and
+// gone on since. Readers that a shutdown sends away come back.
+func (e *Engine) depart(ctx context.Context, id run.ID, f *feed) {
 	e.mu.Lock()
+	defer e.mu.Unlock()
 	f.readers--
-	alone := f.readers == 0 && f.leashed() && !e.isDraining()
-	e.mu.Unlock()
-	if !alone {
-		e.release(id, f)
+	if alone := ctx.Err() != nil && f.readers == 0 && f.leashed() && !e.isDraining(); !alone {
+		e.releaseLocked(id, f)
 		return
 	}
-	e.effects.Add(1)
+	e.effects.Add(1) // under the lock: Close waits for what came before it
 	time.AfterFunc(tetherSlack, func() {
 		defer e.effects.Done()
 		defer e.release(id, f)
@@ -54,7 +54,7 @@ func (e *Engine) loose(id run.ID, f *feed) {
 		return
 	}
 	_, err := e.amend(context.WithoutCancel(e.ctx), f.owner(), id, func(s *run.State) ([]run.Event, error) {
-		if s.Ended != nil || s.Cancel != nil || s.Status != run.Running && s.Status != run.Queued {
+		if !s.Spec.Tethered || s.Ended != nil || s.Cancel != nil || s.Status != run.Running && s.Status != run.Queued {
 			return nil, nil
 		}
 		return []run.Event{{Type: run.CancelRequested, Cancel: &run.Cancel{Reason: unread}}}, nil
@@ -71,11 +71,16 @@ func (f *feed) leash(tethered bool) {
 	f.tethered = tethered
 }
 
-// leashed reports whether the run is at work and ends with its last reader.
+// leashed reports whether the run may end with its last reader: it is at work, and
+// nothing says that it has no tether. Of a run that waits for a driver or for a
+// child the feed does not know; loose reads its log.
 func (f *feed) leashed() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.tethered && (f.driven || !f.rest)
+	if f.driven {
+		return f.tethered
+	}
+	return f.project != "" && !f.rest
 }
 
 func (f *feed) owner() string {

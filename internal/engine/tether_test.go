@@ -74,6 +74,26 @@ func TestTetherLetsGo(t *testing.T) {
 	})
 }
 
+// TestTetherOfReadersWhoHaveRead: only a reader who is cut off leaves a run behind.
+// One who stops by itself has its answer: an API's that halts, say, or that of a
+// request that repeats one which halted, while the run goes on.
+func TestTetherOfReadersWhoHaveRead(t *testing.T) {
+	model := slowly(script.Call("send", `{}`), script.Say(strings.Repeat("word ", 60)))
+	inWorld(t, model, func(t *testing.T, w *world) {
+		id := w.create(tethered())
+		w.rest(id, run.AwaitingApproval)
+		w.approve(id, "act_01")
+		sleep(t.Context(), 3*time.Second)
+		for u, err := range w.engine.Watch(t.Context(), "p", id, engine.Cursor{}) {
+			if err != nil || u.Event != nil && u.Event.Responded != nil {
+				break
+			}
+		}
+		sleep(t.Context(), 2*time.Minute)
+		w.rest(id, run.Completed)
+	})
+}
+
 func TestTetherOutlivesTheServer(t *testing.T) {
 	inWorld(t, slowly(script.Say(strings.Repeat("word ", 20))), func(t *testing.T, w *world) {
 		id := w.create(tethered())

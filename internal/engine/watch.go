@@ -23,7 +23,7 @@ type Update struct {
 func (e *Engine) Watch(ctx context.Context, project string, id run.ID, from Cursor) iter.Seq2[Update, error] {
 	return func(yield func(Update, error) bool) {
 		f := e.attend(id)
-		defer e.depart(id, f)
+		defer e.depart(ctx, id, f)
 		e.follow(id, f)
 		defer f.watched.Add(-1)
 		r := &reader{e: e, f: f, id: id, at: from, yield: yield}

@@ -89,6 +89,9 @@ func InvalidFields(fields map[string]string) *Error {
 		lines = append(lines, field+": "+message)
 	}
 	sort.Strings(lines)
+	for i := range lines[:len(lines)-1] { // a semicolon ends them
+		lines[i] = strings.TrimSuffix(lines[i], ".")
+	}
 	return &Error{Code: InvalidRequest, Detail: strings.Join(lines, "; "), Fields: fields}
 }
 

@@ -314,7 +314,7 @@ func (s *State) busy() bool {
 	}
 	if last := s.Last(); last != nil && s.Ended == nil {
 		for i := range last.Actions {
-			if last.Actions[i].Stage == StartedStage {
+			if a := &last.Actions[i]; a.Stage == StartedStage && !a.Away() {
 				return true
 			}
 		}

@@ -75,13 +75,17 @@ func (c *Citations) sift(last bool) string {
 		if start < 0 {
 			kept := len(c.held)
 			if !last {
-				kept = len(strings.TrimRight(strings.TrimSuffix(c.held, "["), " "))
+				kept = len(strings.TrimSuffix(strings.TrimSuffix(c.held, "["), " "))
 			}
-			out.WriteString(c.held[:kept])
+			sure := c.held[:kept]
 			c.held = c.held[kept:]
+			if out.Len() == 0 {
+				return sure // most pieces are all of what they were
+			}
+			out.WriteString(sure)
 			return out.String()
 		}
-		text := strings.TrimRight(c.held[:start], " ")
+		text := strings.TrimSuffix(c.held[:start], " ")
 		url, length, open := citation(c.held[start:])
 		switch {
 		case open && !last:
@@ -108,8 +112,11 @@ const longestCitation = 4 << 10
 // 0 if there is none, and whether more text could still make it one.
 func citation(text string) (url string, length int, open bool) {
 	rest := strings.TrimLeft(text[2:], "0123456789")
-	if digits := len(text) - 2 - len(rest); digits == 0 {
+	switch digits := len(text) - 2 - len(rest); {
+	case digits == 0:
 		return "", 0, rest == ""
+	case digits > longestCitation:
+		return "", 0, false
 	}
 	const middle = "]]("
 	if len(rest) < len(middle) {

@@ -38,6 +38,8 @@ func TestCitations(t *testing.T) {
 		"two [[1]](https://a.example/x)[[2]](b) z": "two [[1]](https://a.example/x) z",
 		"line [[1]](https://\nbroken)":             "line [[1]](https://\nbroken)",
 		"trailing   ":                              "trailing   ",
+		"many   [[2]](https://evil.example/) gaps": "many   gaps",
+		"no [[1234567890]](https://evil.example/)": "no",
 	} {
 		s := searched("https://a.example/x", wiki)
 		for size := 1; size <= len(text); size++ {
@@ -53,6 +55,21 @@ func TestCitations(t *testing.T) {
 				t.Errorf("%q in pieces of %d becomes %q, want %q", text, size, got.String(), want)
 				break
 			}
+		}
+	}
+}
+
+// Whatever a model goes on saying, little of it is held back: what is held is
+// looked at again with each piece.
+func TestCitationsHoldLittle(t *testing.T) {
+	for _, endless := range []string{" ", "[", "[[", "1", "[[1]]("} {
+		c := searched("https://a.example/x").Cited()
+		c.Write("[[")
+		for range 20_000 {
+			c.Write(endless)
+		}
+		if held := len(c.held); held > 2*longestCitation {
+			t.Errorf("of endless %q %d bytes are held", endless, held)
 		}
 	}
 }

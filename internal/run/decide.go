@@ -76,6 +76,8 @@ func Decide(s *State) Decision {
 	switch {
 	case len(calls.effects) > 0:
 		return s.awake(Decision{Effects: calls.effects})
+	case s.away(): // another run is at work for this one: no end while a call is open
+		return s.awake(Decision{})
 	case calls.lost != nil:
 		return s.finish(s.outcomeLost(calls.lost))
 	case calls.over:
@@ -136,7 +138,7 @@ func (s *State) repair(last *Turn) Decision {
 // turnCalls is what the calls of a turn need.
 type turnCalls struct {
 	effects []Effect
-	waiting bool    // for a person, for the caller's output, or for another run
+	waiting bool    // for a person, or for the caller's output
 	over    bool    // a call may run, but the limit of calls is used up
 	refusal *Action // a person's no that ends the run
 	lost    *Action // a crash hit it, and the caller can't be asked
@@ -157,7 +159,8 @@ func (s *State) calls(turn *Turn) turnCalls {
 	for i := range turn.Actions {
 		a := &turn.Actions[i]
 		switch {
-		case a.Stage == PendingStage || a.AwaitsOutput() || a.Away():
+		case a.Away():
+		case a.Stage == PendingStage || a.AwaitsOutput():
 			found.waiting = true
 		case a.Stage == RejectedStage && !a.goesOn() && found.refusal == nil:
 			found.refusal = a

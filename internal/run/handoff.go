@@ -55,6 +55,9 @@ func (s *State) Child(a *Action) (Spec, error) {
 			continue
 		}
 		child := h.Spec
+		if err := s.endow(&child.Limits); err != nil {
+			return Spec{}, err
+		}
 		child.Project, child.Dialect, child.Key, child.Scopes = s.Spec.Project, s.Spec.Dialect, s.Spec.Key, s.Spec.Scopes
 		child.Input = Message{Role: User, Text: arguments.Task}
 		child.Parent = &Parent{Run: s.ID, Action: a.ID}
@@ -64,6 +67,35 @@ func (s *State) Child(a *Action) (Spec, error) {
 		return child, nil
 	}
 	return Spec{}, fmt.Errorf("%s hands over to %q, which this run does not know", a.ID, a.Tool.Handoff)
+}
+
+// endow holds a child to what its parent has left to spend. Children that work at
+// the same time are each held to the whole of it.
+func (s *State) endow(child *Limits) error {
+	own, spent := s.Spec.Limits, s.Usage.Add(s.Handed)
+	if own.MaxTokens > 0 {
+		left := own.MaxTokens - spent.Input - spent.Output
+		if left <= 0 {
+			return fmt.Errorf("the run has used up its limit of %d tokens", own.MaxTokens)
+		}
+		child.MaxTokens = lower(child.MaxTokens, left)
+	}
+	if own.MaxCost > 0 {
+		left := own.MaxCost - spent.Cost
+		if left <= 0 {
+			return fmt.Errorf("the run has used up its limit of %.4f US dollars", own.MaxCost.Dollars())
+		}
+		child.MaxCost = lower(child.MaxCost, left)
+	}
+	return nil
+}
+
+// lower is the lower one of a limit, of which 0 is none, and what is left.
+func lower[T int | Micros](limit, left T) T {
+	if limit == 0 {
+		return left
+	}
+	return min(limit, left)
 }
 
 // Report is the child.finished that an ended child writes into its parent's log.

@@ -1,6 +1,11 @@
 package run
 
-import "encoding/json"
+import (
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
 
 // Source is one thing that a search has found and that an answer may cite.
 type Source struct {
@@ -19,6 +24,16 @@ type Found struct {
 	Note     string   `json:"note,omitempty"` // what the model should know: nothing found, answered from the local index
 }
 
+// ReadFound reads the output of a citing call. It reports false for one that found
+// nothing. Results are the longest texts that a run has, and are read again with
+// each reply and each answer, so this is not encoding/json, which takes several
+// times as long.
+func ReadFound(output string) (Found, bool) {
+	f := Found{Results: make([]Source, 0, 8)}
+	err := json.UnmarshalRead(strings.NewReader(output), &f, jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
+	return f, err == nil && len(f.Results) > 0
+}
+
 // Searches returns what the run's citing calls have found, in call order, and
 // how many of those calls failed or found nothing.
 func (s *State) Searches() (found []Found, barren int) {
@@ -28,12 +43,11 @@ func (s *State) Searches() (found []Found, barren int) {
 			if !a.Tool.Cites || !a.Done() || a.Refused != "" {
 				continue
 			}
-			var f Found
-			if a.Outcome != OK || json.Unmarshal([]byte(a.Output), &f) != nil || len(f.Results) == 0 {
+			if f, ok := ReadFound(a.Output); ok && a.Outcome == OK {
+				found = append(found, f)
+			} else {
 				barren++
-				continue
 			}
-			found = append(found, f)
 		}
 	}
 	return found, barren

@@ -37,7 +37,9 @@ type Spec struct {
 	RawResults   bool              `json:"raw_results,omitempty"` // what tools returned is the answer: no turn sums it up
 	Tethered     bool              `json:"tethered,omitempty"`    // cancelled when the last reader of its answer has gone
 	Metadata     map[string]string `json:"metadata,omitempty"`
+	Replay       json.RawMessage   `json:"replay,omitempty"`      // recorded calls that stand for the model's turns while they succeed
 	Echo         json.RawMessage   `json:"echo,omitempty"`        // what its dialect repeats in answers, in the dialect's own form
+	Webhook      string            `json:"webhook,omitempty"`     // URL that hears of this run's ends and halts
 	Previous     *ID               `json:"previous,omitempty"`    // the run that this one continues or retries
 	Fingerprint  string            `json:"fingerprint,omitempty"` // of the HTTP request that made it: finds unkeyed retries
 }

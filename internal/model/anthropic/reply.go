@@ -2,6 +2,7 @@ package anthropic
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	sdk "github.com/anthropics/anthropic-sdk-go"
@@ -46,7 +47,7 @@ func (a *assembler) add(e *sdk.MessageStreamEventUnion) error {
 	case "message_start":
 		u := e.Message.Usage
 		a.count(u.InputTokens, u.CacheReadInputTokens, u.CacheCreationInputTokens)
-		a.usage.Output, a.usage.Reasoning = int(u.OutputTokens), int(u.OutputTokensDetails.ThinkingTokens)
+		a.usage.Output, a.usage.Reasoning = tokens(u.OutputTokens), tokens(u.OutputTokensDetails.ThinkingTokens)
 	case "content_block_start":
 		return a.begin(e)
 	case "content_block_delta":
@@ -65,16 +66,24 @@ func (a *assembler) add(e *sdk.MessageStreamEventUnion) error {
 // count books the input. The API counts what it read from and wrote to its cache
 // apart from the rest.
 func (a *assembler) count(fresh, read, written int64) {
-	if fresh+read+written > 0 {
-		a.usage.Input, a.usage.Cached, a.usage.Written = int(fresh+read+written), int(read), int(written)
+	if all := tokens(fresh) + tokens(read) + tokens(written); all > 0 {
+		a.usage.Input, a.usage.Cached, a.usage.Written = all, tokens(read), tokens(written)
 	}
+}
+
+// tokens is a count as the provider says it, or 0 for one that no call can have.
+func tokens(count int64) int {
+	if count < 0 || count > math.MaxInt32 {
+		return 0
+	}
+	return int(count)
 }
 
 func (a *assembler) delta(e *sdk.MessageStreamEventUnion) {
 	u := e.Usage // cumulative; what is not said again is zero
 	a.count(u.InputTokens, u.CacheReadInputTokens, u.CacheCreationInputTokens)
-	a.usage.Output = max(a.usage.Output, int(u.OutputTokens))
-	a.usage.Reasoning = max(a.usage.Reasoning, int(u.OutputTokensDetails.ThinkingTokens))
+	a.usage.Output = max(a.usage.Output, tokens(u.OutputTokens))
+	a.usage.Reasoning = max(a.usage.Reasoning, tokens(u.OutputTokensDetails.ThinkingTokens))
 	if e.Delta.StopReason != "" {
 		a.finish = string(e.Delta.StopReason)
 	}

@@ -29,8 +29,8 @@ func NewNames(tools []run.Tool) Names {
 	for i := range all {
 		if all[i].Wire == "" {
 			wire := wireName(all[i].Own)
-			if taken[wire] {
-				wire = hashed(wire, all[i].Own)
+			for seed := all[i].Own; taken[wire]; seed += "\x00" { // a digest can be met too, by whoever wants to
+				wire = hashed(wireName(all[i].Own), seed)
 			}
 			all[i].Wire = wire
 			taken[wire] = true
@@ -76,7 +76,6 @@ func Legal(name string) bool {
 	return true
 }
 
-// Legal reports whether a name, or an id, is taken by every provider as it is.
 // LegalByte reports whether a name may have this byte.
 func LegalByte(c byte) bool {
 	return c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9' || c == '_' || c == '-'

@@ -38,3 +38,19 @@ func TestNames(t *testing.T) {
 		t.Errorf("an invented name became %q", got)
 	}
 }
+
+// A name that is made unique may meet one that is legal as it is, by chance or
+// because whoever runs a server wants it to.
+func TestNamesThatMeet(t *testing.T) {
+	own := []string{"email_send", "email.send", hashed("email_send", "email.send")}
+	var tools []run.Tool
+	for _, name := range own {
+		tools = append(tools, run.Tool{Name: name})
+	}
+	mapped := NewNames(tools)
+	for _, name := range own {
+		if wire := mapped.ToWire(name); mapped.Own(wire) != name || !Legal(wire) {
+			t.Errorf("%q became %q, which leads to %q", name, wire, mapped.Own(wire))
+		}
+	}
+}

@@ -25,9 +25,13 @@ func (p *Place) Quote(message string) string {
 // providers show a few of its last characters, which is what they are for.
 const ShortestLeak = 8
 
+// leastSecret is the length below which a value hides nothing: headers have flags
+// and versions, whose every digit in a message would be taken for a leak.
+const leastSecret = 4
+
 // redact replaces every piece of the secret that is long enough to matter.
 func redact(message, secret string) string {
-	if secret == "" {
+	if len(secret) < leastSecret {
 		return message
 	}
 	message = strings.ReplaceAll(message, url.QueryEscape(secret), "[key]")

@@ -65,38 +65,42 @@ func (c *circuit) broken() bool {
 // enter admits a call, as the one that tries the endpoint or like any other. The
 // error is the context's, or what is known of the endpoint.
 func (c *circuit) enter(ctx context.Context, stopped <-chan struct{}) (trying bool, err error) {
-	c.mu.Lock()
-	switch {
-	case c.until.IsZero():
-		c.mu.Unlock()
-		return false, nil
-	case c.now().Before(c.until):
-		defer c.mu.Unlock()
-		return false, c.refuse()
-	case c.trying == nil:
-		c.trying = make(chan struct{})
-		c.mu.Unlock()
-		return true, nil
+	found, trying, err := c.knock()
+	if found == nil {
+		return trying, err
 	}
-	found := c.trying
-	c.mu.Unlock()
 	timer := time.NewTimer(probeWait)
 	defer timer.Stop()
-	select {
-	case <-found:
-	case <-timer.C:
-		return false, nil
-	case <-stopped:
-		return false, drained()
-	case <-ctx.Done():
-		return false, ctx.Err()
+	for found != nil {
+		select {
+		case <-found: // or given up: then the first who asks tries in its place
+		case <-timer.C:
+			return false, nil
+		case <-stopped:
+			return false, drained()
+		case <-ctx.Done():
+			return false, ctx.Err()
+		}
+		found, trying, err = c.knock()
 	}
+	return trying, err
+}
+
+// knock admits a call if it is known whether it may be made, or makes it the one
+// that tries; else it returns what is closed when more is known.
+func (c *circuit) knock() (found <-chan struct{}, trying bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.until.IsZero() || !c.now().Before(c.until) {
-		return false, nil
+	switch {
+	case c.until.IsZero():
+		return nil, false, nil
+	case c.now().Before(c.until):
+		return nil, false, c.refuse()
+	case c.trying == nil:
+		c.trying = make(chan struct{})
+		return nil, true, nil
 	}
-	return false, c.refuse()
+	return c.trying, false, nil
 }
 
 // refuse is the error of a call that is not made. The lock is held.

@@ -53,8 +53,8 @@ func (r *Router) Retry(err error, attempt int) (again bool, after time.Duration)
 	}
 	wait := min(maxWait, how.first<<(attempt-1))
 	wait = time.Duration(float64(wait) * (1 - r.cfg.Random()/2))
-	if named := failure.RetryAfter; named > 0 {
-		wait = min(maxWait, named+time.Duration(float64(min(named, maxWait))*r.cfg.Random()/10))
+	if named := min(failure.RetryAfter, maxWait); named > 0 {
+		wait = min(maxWait, named+time.Duration(float64(named)*r.cfg.Random()/10))
 	}
 	return true, wait
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"testing"
 	"time"
 
@@ -70,5 +71,9 @@ func TestRetryJitter(t *testing.T) {
 	limited.RetryAfter = 10 * time.Second
 	if got := waits(t, 0.5, limited)[0]; got != 10500*time.Millisecond {
 		t.Errorf("a named wait became %s, want a little more than it", got)
+	}
+	limited.RetryAfter = math.MaxInt64 // a date beyond all clocks
+	if got := waits(t, 0.5, limited)[0]; got != time.Minute {
+		t.Errorf("an endless wait became %s, want the longest", got)
 	}
 }

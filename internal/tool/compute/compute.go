@@ -45,7 +45,7 @@ const (
 	// idle machine the limit of steps is reached in less than half of it.
 	patience = 10 * time.Second
 	// atOnce bounds the processes, and so the memory of all programs together. A
-	// call beyond waits for a place.
+	// call beyond waits for a place, which takes none of its patience.
 	atOnce = 4
 )
 
@@ -89,14 +89,14 @@ func (c *Compute) Call(ctx context.Context, call run.ToolCall) (run.ToolResult, 
 	if len(arguments.Expression) > maxSource {
 		return run.ToolResult{}, failed("the program is longer than %d bytes: compute it in parts", maxSource)
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
 	select {
 	case c.places <- struct{}{}:
 		defer func() { <-c.places }()
 	case <-ctx.Done():
 		return run.ToolResult{}, stopped(ctx)
 	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	answer, err := c.ask(ctx, arguments.Expression)
 	switch {
 	case err != nil && ctx.Err() != nil:

@@ -10,11 +10,13 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
 
 	"errand/internal/problem"
+	"errand/internal/run"
 	"errand/internal/tool/tooltest"
 )
 
@@ -210,4 +212,33 @@ func TestNoExecutable(t *testing.T) {
 			t.Errorf("%q: got %v", executable, err)
 		}
 	}
+}
+
+// A program that has not begun is not told that it takes too long, however long the
+// others take.
+func TestAPlaceIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := New("")
+		for range atOnce {
+			c.places <- struct{}{}
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() {
+			_, err := c.Call(ctx, run.ToolCall{Arguments: json.RawMessage(`{"expression":"1"}`)})
+			done <- err
+		}()
+		time.Sleep(2 * patience)
+		synctest.Wait()
+		select {
+		case err := <-done:
+			t.Errorf("it did not wait: %v", err)
+		default:
+			cancel()
+			if err := <-done; !problem.Is(err, problem.ToolFailed) || !strings.Contains(err.Error(), "cancelled") {
+				t.Errorf("cancelled, it says %v", err)
+			}
+		}
+		cancel()
+	})
 }

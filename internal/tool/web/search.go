@@ -1,12 +1,14 @@
 package web
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"errand/internal/problem"
 	"errand/internal/run"
@@ -95,17 +97,15 @@ func (s *Searcher) Call(ctx context.Context, call run.ToolCall) (run.ToolResult,
 }
 
 // encoded writes the results, as many as a model may get. Addresses keep their &
-// as it is: a model cites what it sees.
+// as it is, which encoding/json would escape: a model cites what it sees.
 func encoded(found run.Found) (run.ToolResult, error) {
 	for {
-		var text bytes.Buffer
-		encoder := json.NewEncoder(&text)
-		encoder.SetEscapeHTML(false)
-		if err := encoder.Encode(found); err != nil {
+		text, err := jsonv2.Marshal(found, jsontext.AllowInvalidUTF8(true))
+		if err != nil {
 			return run.ToolResult{}, problem.New(problem.ToolFailed, "web.search: the results can't be written down.").Because(err)
 		}
-		if text.Len() <= tool.MaxOutput {
-			return run.ToolResult{Output: strings.TrimSpace(text.String())}, nil
+		if len(text) <= tool.MaxOutput {
+			return run.ToolResult{Output: string(text)}, nil
 		}
 		found.Results = found.Results[:len(found.Results)-1]
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -197,6 +198,35 @@ func TestSearXNGAtHome(t *testing.T) {
 		if _, err := SearXNG(Options{Guard: egress.New(egress.Config{}), Base: bad}); err == nil {
 			t.Errorf("%q is taken", bad)
 		}
+	}
+}
+
+// TestConnectionsAreUsedAgain: an agent's next search finds the engine's connection
+// open, also behind an answer that was a refusal.
+func TestConnectionsAreUsedAgain(t *testing.T) {
+	opened, asked := 0, 0
+	page := recorded(t, "searxng")
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if asked++; asked == 3 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		_, _ = io.WriteString(w, page+strings.Repeat(" ", 100<<10)) // more than the client reads ahead
+	}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			opened++
+		}
+	}
+	server.Start()
+	defer server.Close()
+	engine := adapter(t, "searxng", server.URL)
+	for i := range 6 {
+		if found, err := engine.Search(t.Context(), Query{Text: "late payment", Count: 8}); (err != nil) != (i == 2) || err == nil && len(found) != 2 {
+			t.Errorf("search %d: %d results, %v", i, len(found), err)
+		}
+	}
+	if opened != 1 {
+		t.Errorf("%d connections for %d searches", opened, asked)
 	}
 }
 

@@ -2,7 +2,6 @@ package search
 
 import (
 	"cmp"
-	"encoding/json"
 	"net/url"
 	"strconv"
 	"strings"
@@ -46,7 +45,7 @@ func readBrave(body []byte) ([]run.Source, error) {
 			} `json:"results"`
 		} `json:"web"`
 	}
-	if err := json.Unmarshal(body, &answer); err != nil {
+	if err := decode(body, &answer); err != nil {
 		return nil, err
 	}
 	var found []run.Source

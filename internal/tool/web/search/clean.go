@@ -49,10 +49,14 @@ func clean(found []run.Source, count int, local bool) []run.Source {
 // quotation around it.
 const unsafe = "()<>\"'\\^{|}[]`"
 
+func escaped(r rune) bool { return r <= ' ' || r >= 0x7f || strings.IndexByte(unsafe, byte(r)) >= 0 }
+
 // citable returns the address in a spelling that survives as the target of a
 // Markdown link. What is no web page, or brings a password, has none.
 func citable(address string, local bool) (string, bool) {
-	address = strings.TrimSpace(address)
+	if address = strings.TrimSpace(address); address == "" {
+		return "", false
+	}
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" || u.User != nil || len(address) > maxURL {
 		return "", false
@@ -65,9 +69,12 @@ func citable(address string, local bool) (string, bool) {
 		return "", false
 	}
 	head += len(u.Host)
+	if !strings.ContainsFunc(address[head:], escaped) {
+		return address, true
+	}
 	out := []byte(address[:head])
 	for _, c := range []byte(address[head:]) {
-		if c <= ' ' || c >= 0x7f || strings.IndexByte(unsafe, c) >= 0 {
+		if escaped(rune(c)) {
 			const hex = "0123456789ABCDEF"
 			out = append(out, '%', hex[c>>4], hex[c&15])
 			continue
@@ -87,16 +94,32 @@ var (
 // text makes one line of plain text of what may be HTML.
 func text(given string, limit int) string {
 	given = tool.Cut(given, 64*limit) // markup is longer than its text; what is hostile is longer still
-	given = hiddenBlock.ReplaceAllString(given, " ")
-	given = tag.ReplaceAllString(given, "")
-	given = html.UnescapeString(given)
-	given = Visible(given)
-	given = strings.Join(strings.Fields(given), " ")
+	if !tidy(given) {
+		given = hiddenBlock.ReplaceAllString(given, " ")
+		given = tag.ReplaceAllString(given, "")
+		given = html.UnescapeString(given)
+		given = Visible(given)
+		given = strings.Join(strings.Fields(given), " ")
+	}
 	if len(given) <= limit {
 		return given
 	}
 	const more = "…"
 	return strings.TrimSpace(tool.Cut(given, limit-len(more))) + more
+}
+
+// tidy reports whether a text is one line of plain text already, as most are: all
+// of it can be seen, no two spaces meet, and nothing in it could be markup.
+func tidy(given string) bool {
+	before := byte(' ') // so that a space at the beginning is one too many
+	for i := range len(given) {
+		c := given[i]
+		if c < ' ' || c > '~' || c == '<' || c == '&' || c == ' ' && before == ' ' {
+			return false
+		}
+		before = c
+	}
+	return before != ' '
 }
 
 // Visible removes characters that a person does not see and a model does:
@@ -105,6 +128,8 @@ func text(given string, limit int) string {
 func Visible(given string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
+		case r >= ' ' && r <= '~': // most of most texts: the tables below are slow
+			return r
 		case r == '\n' || r == '\t' || r == '\u200c' || r == '\u200d':
 			return r
 		case r == '\u2028' || r == '\u2029':

@@ -2,7 +2,6 @@ package search
 
 import (
 	"cmp"
-	"encoding/json"
 
 	"errand/internal/run"
 )
@@ -36,7 +35,7 @@ func readExa(body []byte) ([]run.Source, error) {
 			Highlights []string `json:"highlights"`
 		} `json:"results"`
 	}
-	if err := json.Unmarshal(body, &answer); err != nil {
+	if err := decode(body, &answer); err != nil {
 		return nil, err
 	}
 	var found []run.Source

@@ -13,6 +13,9 @@ import (
 	"strings"
 	"time"
 
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
 	"errand/internal/egress"
 	"errand/internal/problem"
 	"errand/internal/run"
@@ -86,7 +89,7 @@ func (r *remote) Search(ctx context.Context, q Query) ([]run.Source, error) {
 		return nil, unreachable(err)
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
+	body, err := whole(resp) // of a refusal too, so that the connection is used again
 	if resp.StatusCode != http.StatusOK {
 		return nil, r.refused(resp)
 	}
@@ -99,6 +102,20 @@ func (r *remote) Search(ctx context.Context, q Query) ([]run.Source, error) {
 		return nil, problem.New(problem.ToolFailed, "sent an answer that can't be read").Because(err)
 	}
 	return found, err
+}
+
+// whole reads an answer. Most say how long they are, which saves growing.
+func whole(resp *http.Response) ([]byte, error) {
+	const most = 64 << 10 // is believed
+	body := bytes.NewBuffer(make([]byte, 0, min(max(resp.ContentLength, 0), most)+bytes.MinRead))
+	_, err := body.ReadFrom(resp.Body)
+	return body.Bytes(), err
+}
+
+// decode reads an answer as leniently as encoding/json does, at a fraction of its cost:
+// it is by far the longest text of a search, and a few of its fields are wanted.
+func decode(body []byte, into any) error {
+	return jsonv2.Unmarshal(body, into, jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
 }
 
 func (a *request) make(ctx context.Context) (*http.Request, error) {

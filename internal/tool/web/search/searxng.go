@@ -3,11 +3,12 @@ package search
 import (
 	"cmp"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"errand/internal/problem"
 	"errand/internal/run"
@@ -49,9 +50,9 @@ func readSearXNG(body []byte) ([]run.Source, error) {
 			Thumbnail string `json:"thumbnail"`
 			Image     string `json:"img_src"`
 		} `json:"results"`
-		Silent []json.RawMessage `json:"unresponsive_engines"`
+		Silent []jsontext.Value `json:"unresponsive_engines"`
 	}
-	if err := json.Unmarshal(body, &answer); err != nil {
+	if err := decode(body, &answer); err != nil {
 		return nil, err
 	}
 	if len(answer.Results) == 0 && len(answer.Silent) > 0 {

@@ -1,8 +1,6 @@
 package search
 
 import (
-	"encoding/json"
-
 	"errand/internal/run"
 )
 
@@ -30,7 +28,7 @@ func readTavily(body []byte) ([]run.Source, error) {
 			Published string `json:"published_date"`
 		} `json:"results"`
 	}
-	if err := json.Unmarshal(body, &answer); err != nil {
+	if err := decode(body, &answer); err != nil {
 		return nil, err
 	}
 	var found []run.Source

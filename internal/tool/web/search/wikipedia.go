@@ -1,7 +1,6 @@
 package search
 
 import (
-	"encoding/json"
 	"net/url"
 	"strconv"
 	"strings"
@@ -37,7 +36,7 @@ func readWikipedia(body []byte) ([]run.Source, error) {
 			} `json:"thumbnail"`
 		} `json:"pages"`
 	}
-	if err := json.Unmarshal(body, &answer); err != nil {
+	if err := decode(body, &answer); err != nil {
 		return nil, err
 	}
 	var found []run.Source

@@ -2,7 +2,6 @@ package search
 
 import (
 	"cmp"
-	"encoding/json"
 	"net/url"
 	"strconv"
 
@@ -40,7 +39,7 @@ func readYou(body []byte) ([]run.Source, error) {
 			News []youResult `json:"news"`
 		} `json:"results"`
 	}
-	if err := json.Unmarshal(body, &answer); err != nil {
+	if err := decode(body, &answer); err != nil {
 		return nil, err
 	}
 	var found []run.Source
