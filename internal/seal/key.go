@@ -28,7 +28,21 @@ func Load(dir string) (*Box, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w; put back the one that belongs to this data, or remove it: credentials sealed with it must then be given again", path, err)
 	}
-	return box, os.Chmod(path, 0o600) // a restored copy may have become readable by others
+	return box, private(path)
+}
+
+// private keeps others from reading the key, which a restored copy may let them. A
+// key whose mode can't be changed, on a read-only disk or another user's, is taken
+// as it is if only its owner and group can read it.
+func private(path string) error {
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm()&0o077 == 0 {
+		return err
+	}
+	if err := os.Chmod(path, 0o600); err != nil && info.Mode().Perm()&0o007 != 0 {
+		return fmt.Errorf("the sealing key can be read by everyone on this machine, and that can't be changed: %w", err)
+	}
+	return nil
 }
 
 func create(path string) ([]byte, error) {

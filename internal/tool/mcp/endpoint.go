@@ -54,6 +54,9 @@ type credentials struct {
 // would garble more than they hide.
 func (c *credentials) secrets() []string {
 	const shortest = 6
+	// Of a query nobody knows which values are secret: a word such as "public" is
+	// hardly one, and would be cut out of every output.
+	const shortestQuery = 12
 	var all []string
 	add := func(value string) {
 		if len(value) >= shortest {
@@ -74,7 +77,9 @@ func (c *credentials) secrets() []string {
 		add(u.RawQuery)
 		for _, values := range u.Query() {
 			for _, value := range values {
-				add(value)
+				if len(value) >= shortestQuery {
+					add(value)
+				}
 			}
 		}
 	}

@@ -24,6 +24,10 @@ const (
 	// restart is noticed.
 	faultLife = 5 * time.Second
 
+	// maxLinks is from when on one that rests is closed for each new one: requests
+	// may name any number of servers, and a connection costs both sides.
+	maxLinks = 1024
+
 	// closeTime bounds the good-byes at the end of this process.
 	closeTime = 5 * time.Second
 )
@@ -53,10 +57,27 @@ func (p *pool) link(e *endpoint) *link {
 	defer p.mu.Unlock()
 	l := p.links[key]
 	if l == nil {
+		if len(p.links) >= maxLinks {
+			p.evict()
+		}
 		l = &link{pool: p, key: key}
 		p.links[key] = l
 	}
 	return l
+}
+
+// evict closes a link that nobody uses, if there is one; p.mu is held.
+func (p *pool) evict() {
+	for key, l := range p.links {
+		l.mu.Lock()
+		free := l.users == 0 && l.opening == nil && l.listing == nil
+		l.mu.Unlock()
+		if free {
+			delete(p.links, key)
+			l.shut()
+			return
+		}
+	}
 }
 
 // spawn runs what must have ended before close returns.

@@ -380,3 +380,49 @@ func TestShared(t *testing.T) {
 	eventually(t, "the sessions to end", func() bool { return sessions() == 0 })
 	w.connect(Connection{URL: p.http.URL, Token: "two-token", Timeout: 5 * time.Second})
 }
+
+// However many servers requests name, only so many connections rest.
+func TestManyServers(t *testing.T) {
+	p, w := newPeer(t, false), newWorld(t)
+	w.connect(Connection{URL: p.http.URL})
+	for i := range maxLinks + 10 {
+		e := &endpoint{project: project, credentials: credentials{URL: fmt.Sprint(i)}}
+		w.servers.pool.link(e)
+	}
+	w.servers.pool.mu.Lock()
+	n := len(w.servers.pool.links)
+	w.servers.pool.mu.Unlock()
+	if n > maxLinks {
+		t.Errorf("%d links", n)
+	}
+}
+
+// A list shows what can be used, and asks again in the background.
+func TestTools(t *testing.T) {
+	p := newPeer(t, false)
+	w := newWorld(t, Operator{Name: "peer", URL: p.http.URL}, Operator{Name: "down", URL: "http://127.0.0.1:9", Timeout: time.Second})
+	list := func() []string {
+		t.Helper()
+		tools, err := w.servers.Tools(t.Context(), project)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return names(tools)
+	}
+	if diff := cmp.Diff([]string{"peer__echo", "peer__hang", "peer__work"}, list()); diff != "" {
+		t.Errorf("tools (-want +got):\n%s", diff)
+	}
+	p.describe(&sdk.Tool{Description: "Something else."})
+	w.clock.add(2 * listLife)
+	eventually(t, "the changed tool to go", func() bool { return !slices.Contains(list(), "peer__echo") })
+	if _, _, err := w.servers.Find(t.Context(), project, "peer__echo"); !problem.Is(err, problem.NotFound) {
+		t.Errorf("it is found: %v", err)
+	}
+	if !w.servers.Has("peer__x") || w.servers.Has("other__x") || w.servers.Has("peer") {
+		t.Error("the operator's names are not known")
+	}
+	shown, err := w.servers.Server(t.Context(), project, "down")
+	if err != nil || !strings.Contains(shown.Fault, "http://127.0.0.1:9") {
+		t.Errorf("got %+v, %v", shown, err)
+	}
+}
