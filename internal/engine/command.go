@@ -275,6 +275,9 @@ func (e *Engine) append(s *run.State, events []run.Event, remove bool) error {
 	if next := run.Decide(s); next.Wake == run.GateTime && events[0].Type == run.RunResumed {
 		commit.Jobs = []run.Job{{Kind: DeadlineJob, Run: s.ID, Due: next.WakeAt}}
 	}
+	if !remove { // a run that goes has nothing more to tell
+		commit.Jobs = append(commit.Jobs, e.cfg.Outbox(s, events)...)
+	}
 	h, err := e.bequeath(context.Background(), &commit, s)
 	if err != nil {
 		return err

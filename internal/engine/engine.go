@@ -79,6 +79,10 @@ type Config struct {
 	Logger    *slog.Logger                                                    // nil = none
 	Meter     Meter                                                           // nil = none
 	MaxActive int                                                             // runs driven at once; 0 = 1,000
+	// Outbox returns the jobs that events cause outside of their run, such as
+	// telling others of it, for the commit of the events; s is the run after them.
+	// It must be quick, and must not keep s. Nil = none.
+	Outbox func(s *run.State, events []run.Event) []run.Job
 }
 
 // defaultActive is how many runs are driven at once unless the operator says
@@ -115,6 +119,9 @@ func New(cfg Config) *Engine {
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Outbox == nil {
+		cfg.Outbox = func(*run.State, []run.Event) []run.Job { return nil }
 	}
 	if cfg.Retry == nil {
 		cfg.Retry = func(error, int) (bool, time.Duration) { return false, 0 }

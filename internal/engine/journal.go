@@ -80,6 +80,7 @@ func (d *driver) submit(decision run.Decision) {
 		d.jobbed = decision.WakeAt
 		commit.Jobs = []run.Job{{Kind: DeadlineJob, Run: d.id, Due: decision.WakeAt}}
 	}
+	commit.Jobs = append(commit.Jobs, d.e.cfg.Outbox(&d.state, d.inflight)...)
 	if d.state.Spec.Parent != nil {
 		var err error
 		if d.heir, err = d.e.bequeath(d.e.ctx, &commit, &d.state); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -79,6 +80,7 @@ func (a *API) startBatch(ctx context.Context, r *wire.Request) (run.ID, error) {
 		}
 	}
 	making.Wait()
+	r.Value = items
 	return id, nil
 }
 
@@ -121,40 +123,59 @@ func (a *API) element(ctx context.Context, r *wire.Request, text json.RawMessage
 	return o, a.write(ctx, &o)
 }
 
-// answerBatch answers from the runs. They work at the same time, so waiting for one
-// after the other takes no longer than the slowest.
+// answerBatch answers from the runs.
 func (a *API) answerBatch(ctx context.Context, r *wire.Request, id run.ID) (wire.Response, error) {
-	head, err := a.rest(ctx, r.Caller.Project, id)
-	if err != nil {
-		return wire.Response{}, err
-	}
-	items, last := echoOf(&head).Batch, head.UpdatedAt
-	answer := batchAnswer{ID: batchID(id), Total: len(items), Timestamp: stamp(head.CreatedAt)}
-	for i := range items {
-		s, err := &head, error(nil)
-		if items[i].Error == "" && items[i].Run != id {
-			var other run.State
-			other, err = a.rest(ctx, r.Caller.Project, items[i].Run)
-			s = &other
-		}
-		switch {
-		case items[i].Error != "":
-			answer.Results = append(answer.Results, itemFailure{Error: items[i].Error, Timestamp: stamp(head.CreatedAt)})
-			continue
-		case problem.Is(err, problem.NotFound):
-			answer.Results = append(answer.Results, itemFailure{Timestamp: stamp(head.CreatedAt), Error: fmt.Sprintf(
-				"There is no run %s: this server stopped or had no room before it could be started, or it was deleted. Send this completion again.", jobID(items[i].Run))})
-			continue
-		case err != nil:
+	items, fresh := r.Value.([]item)
+	if !fresh {
+		head, err := a.rest(ctx, r.Caller.Project, id)
+		if err != nil {
 			return wire.Response{}, err
 		}
-		if s.UpdatedAt.After(last) {
-			last = s.UpdatedAt
-		}
-		answer.Results = append(answer.Results, showItem(s))
+		items = echoOf(&head).Batch
 	}
-	answer.Seconds = last.Sub(head.CreatedAt).Round(time.Millisecond).Seconds()
+	states, faults := a.rests(ctx, r.Caller.Project, items)
+	first := slices.IndexFunc(items, func(i item) bool { return i.Run == id })
+	if first < 0 {
+		return wire.Response{}, fmt.Errorf("run %s is not the first of a batch", id)
+	}
+	if faults[first] != nil {
+		return wire.Response{}, faults[first]
+	}
+	began, last := states[first].CreatedAt, states[first].UpdatedAt
+	answer := batchAnswer{ID: batchID(id), Total: len(items), Timestamp: stamp(began)}
+	for i := range items {
+		switch err := faults[i]; {
+		case items[i].Error != "":
+			answer.Results = append(answer.Results, itemFailure{Error: items[i].Error, Timestamp: stamp(began)})
+		case problem.Is(err, problem.NotFound):
+			answer.Results = append(answer.Results, itemFailure{Timestamp: stamp(began), Error: fmt.Sprintf(
+				"There is no run %s: this server stopped or had no room before it could be started, or it was deleted. Send this completion again.", jobID(items[i].Run))})
+		case err != nil:
+			return wire.Response{}, err
+		default:
+			if states[i].UpdatedAt.After(last) {
+				last = states[i].UpdatedAt
+			}
+			answer.Results = append(answer.Results, showItem(&states[i]))
+		}
+	}
+	answer.Seconds = last.Sub(began).Round(time.Millisecond).Seconds()
 	return wire.OK(answer), nil
+}
+
+// rests waits for all runs at the same time. One after the other would take as
+// long, but a run that ended while another was waited for would have to be read
+// from the store.
+func (a *API) rests(ctx context.Context, project string, items []item) ([]run.State, []error) {
+	states, faults := make([]run.State, len(items)), make([]error, len(items))
+	var waiting sync.WaitGroup
+	for i := range items {
+		if items[i].Error == "" {
+			waiting.Go(func() { states[i], faults[i] = a.rest(ctx, project, items[i].Run) })
+		}
+	}
+	waiting.Wait()
+	return states, faults
 }
 
 func showItem(s *run.State) any {

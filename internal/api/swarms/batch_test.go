@@ -97,8 +97,9 @@ func TestBatchShapes(t *testing.T) {
 	w.batch(400, `[`)
 	w.batch(422, `{}`)
 	w.batch(422, ``)
-	b := w.batch(200, `[{}]`)
-	if len(b.Results) != 1 || b.Results[0].Success || b.Results[0].Error != "[0].agent_config: Field required" {
+	w.batch(400, strings.Repeat(" ", 100)+"[]")
+	b := w.batch(200, `[{},1]`)
+	if len(b.Results) != 2 || b.Results[0].Success || b.Results[0].Error != "[0].agent_config: Field required" || b.Results[1].Error != "[1]: must be an object" {
 		t.Errorf("%+v", b)
 	}
 	if lines, err := w.store.Runs(t.Context(), run.RunQuery{Project: auth.DefaultProject, Limit: 5}); err != nil || len(lines) != 0 {

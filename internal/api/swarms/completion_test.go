@@ -52,6 +52,9 @@ func TestShapes(t *testing.T) {
 	for body, want := range map[string]string{
 		`{}`:                                 `[{"type":"missing","loc":["body","agent_config"],"msg":"Field required","input":{}}]`,
 		`{"agent_config":null,"task":"x"}`:   `[{"type":"missing","loc":["body","agent_config"],"msg":"Field required","input":{"agent_config":null,"task":"x"}}]`,
+		`[]`:                                 `[{"type":"type_error","loc":["body"],"msg":"must be an object","input":[]}]`,
+		` "x"`:                               `[{"type":"type_error","loc":["body"],"msg":"must be an object","input":"x"}]`,
+		`null`:                               `[{"type":"type_error","loc":["body"],"msg":"must be an object","input":null}]`,
 		`{"agent_config":{},"task":7}`:       `[{"type":"type_error","loc":["body","task"],"msg":"must be a string, not a number","input":7}]`,
 		`{"agent_config":{"max_loops":"x"}}`: `[{"type":"type_error","loc":["body","agent_config","max_loops"],"msg":"must be a whole number or \"auto\"","input":"x"}]`,
 		`{"agent_config":{"tools_list_dictionary":[{}]}}`: `[{"type":"type_error","loc":["body","agent_config","tools_list_dictionary",0],` +
@@ -68,7 +71,7 @@ func TestShapes(t *testing.T) {
 			t.Errorf("%s: got  %s\nwant %s", body, body1.Detail, want)
 		}
 	}
-	for _, body := range []string{`{`, `[]`, `"x"`, `{"task":1,"task":2}`, "{\"task\":\"\xff\"}", `{"agent_config":{"role":"a","role":"b"}}`} {
+	for _, body := range []string{`{`, `nul`, `{"task":1,"task":2}`, "{\"task\":\"\xff\"}", `{"agent_config":{"role":"a","role":"b"}}`} {
 		if detail := w.complete(400, body).detail(); detail == "" {
 			t.Errorf("%s: no detail", body)
 		}
@@ -152,6 +155,24 @@ func TestTools(t *testing.T) {
 	}
 	streamed := w.complete(200, `{"agent_config":{"agent_name":"A","tool_call_summary":false,"streaming_on":true},"task":"Go.","tools_enabled":["auto_search"]}`)
 	if text := told(string(streamed.Body)); text != "result of web.search" {
+		t.Errorf("%q in %s", text, streamed.Body)
+	}
+}
+
+// TestRawPasses: with several passes, what tools returned is told in its place, and
+// the last words are the last pass's.
+func TestRawPasses(t *testing.T) {
+	two := script.Call("web.search", `{"query":"x"}`).And("web.fetch", `{"url":"https://a.example"}`)
+	w := newWorld(t, script.Steps(two, script.Say("Second.")))
+	order := func(more string) string {
+		return `{"agent_config":{"agent_name":"A","tool_call_summary":false,"max_loops":2` + more + `},"task":"Go.","tools_enabled":["auto_search"]}`
+	}
+	want := []string{"Tool Executor: result of web.search", "Tool Executor: result of web.fetch", "A: Second."}
+	if diff := cmp.Diff(want, w.complete(200, order("")).completion().texts()); diff != "" {
+		t.Error(diff)
+	}
+	streamed := w.complete(200, order(`,"streaming_on":true`))
+	if text := told(string(streamed.Body)); text != "result of web.search\n\nresult of web.fetch\n\nSecond." {
 		t.Errorf("%q in %s", text, streamed.Body)
 	}
 }

@@ -111,6 +111,8 @@ var fieldCases = []fieldCase{
 	{fields: `"mcp_url":"https://theirs.example/mcp","tools_list_dictionary":[{"function":{"name":"theirs__get"}}]`, refused: "two tools together that are named theirs__get"},
 	{fields: `"handoffs":[]`, honours: func(s *run.Spec) any { return len(s.Tools) }, want: 0},
 	{fields: `"handoffs":[{"agent_name":"B. Cee","description":"Counts."},{"agent_name":"D","mcp_url":"https://theirs.example/mcp"}]`, honours: toolNames, want: "handoff.B_Cee handoff.D"},
+	{fields: `"handoffs":[{"agent_name":"研究员"},{"agent_name":"A 研究"},{"agent_name":"A 作家"}]`, honours: toolNames, want: "handoff.agent_1 handoff.A handoff.agent_3"},
+	{fields: `"handoffs":[{"agent_name":"研究员","description":"Searches."}]`, honours: func(s *run.Spec) any { return s.Tools[0].Description }, want: "研究员: Searches."},
 	{fields: `"handoffs":[{"agent_name":"B","role":"critic","mcp_url":"https://theirs.example/mcp"}]`, honours: func(s *run.Spec) any {
 		return s.Handoffs[0].Spec.Instructions + "; " + toolNames(&s.Handoffs[0].Spec).(string) + "; " + s.Handoffs[0].Spec.Model
 	}, want: "Your name: B\nYour role: critic; theirs__get; gpt-4.1"},

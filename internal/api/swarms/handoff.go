@@ -37,29 +37,42 @@ func (a *API) handoffs(ctx context.Context, r *wire.Request, in *agentIn, depth 
 	case depth == maxDepth:
 		return refuse(agent.Faults{field: fmt.Sprintf("goes deeper than %d agents that hand on what they were handed.", maxDepth)})
 	}
-	taken := map[string]bool{}
+	taken := map[string]bool{} // names of agents, and of the tools that call them
 	for i := range in.Handoffs {
 		member, at := &in.Handoffs[i], fmt.Sprintf("%s[%d]", field, i)
 		faults := agent.Faults{}
-		name := or(member.Name, "")
-		tool := handoffPrefix + strings.Trim(notInName.ReplaceAllString(name, "_"), "_")
-		switch tool = tool[:min(len(tool), 64)]; { // as long as the names of tools may be
-		case name == "" || tool == handoffPrefix:
-			faults.Add("agent_config.agent_name", "is required of an agent that work is handed to, with a letter or a digit in it.")
-		case taken[tool]:
-			faults.Add("agent_config.agent_name", fmt.Sprintf("%q is there twice, or too much like another.", clip(name)))
+		name, description := or(member.Name, ""), or(member.Description, "")
+		switch {
+		case strings.TrimSpace(name) == "":
+			faults.Add("agent_config.agent_name", "is required of an agent that work is handed to.")
+		case taken[name]:
+			faults.Add("agent_config.agent_name", fmt.Sprintf("%q is there twice.", clip(name)))
 		}
-		taken[tool] = true
+		tool := handoffTool(name)
+		if tool == handoffPrefix || taken[tool] { // it is told by its number then, and its name by what is said of it
+			tool = fmt.Sprintf("%sagent_%d", handoffPrefix, i+1)
+			if description != "" {
+				description = name + ": " + description
+			}
+		}
+		taken[name], taken[tool] = true, true
 		made, err := a.member(ctx, r, member, depth+1, faults)
 		if err != nil {
 			return ofMember(err, at)
 		}
 		handoff := run.Handoff{Name: name, Spec: made.spec}
 		o.spec.Handoffs = append(o.spec.Handoffs, handoff)
-		o.spec.Tools = append(o.spec.Tools, handoff.Tool(tool, or(member.Description, "")))
+		o.spec.Tools = append(o.spec.Tools, handoff.Tool(tool, description))
 		o.echo.Notes = append(o.echo.Notes, made.echo.Notes...)
 	}
 	return nil
+}
+
+// handoffTool is the name of the tool that hands work to an agent, as far as the
+// letters of tools' names can spell the agent's.
+func handoffTool(name string) string {
+	tool := handoffPrefix + strings.Trim(notInName.ReplaceAllString(name, "_"), "_")
+	return tool[:min(len(tool), 64)] // as long as the names of tools may be
 }
 
 // team counts the agents that an agent may hand work to, directly or not.

@@ -73,7 +73,7 @@ func (l *list) add(o output, at time.Time) {
 // calls that go back to the caller. An answer that had to be mended is left out:
 // the mended one follows.
 func (l *list) turn(t *run.Turn) {
-	handed := handedBack(t)
+	handed, raw := handedBack(t), l.run.Spec.RawResults
 	mended := t.Output != nil && t.Output.Problem != ""
 	if text := t.Reply.Text; text != "" && !mended && len(handed) == 0 { // calls stand for their turn's text
 		o := output{Role: l.name, Content: text, streamed: l.run.Spec.Output == nil}
@@ -89,7 +89,7 @@ func (l *list) turn(t *run.Turn) {
 		case told:
 			l.add(output{Role: l.name, Content: message, streamed: true}, a.Since)
 		default:
-			l.add(output{Role: toolExecutor, Content: result(a), aside: !l.run.Spec.RawResults}, a.Since)
+			l.add(output{Role: toolExecutor, Content: result(a), aside: !raw, streamed: raw && l.run.Spec.Output == nil}, a.Since)
 		}
 	}
 	if len(handed) > 0 {

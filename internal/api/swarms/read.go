@@ -1,6 +1,7 @@
 package swarms
 
 import (
+	"bytes"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -59,6 +60,9 @@ func readCompletion(text json.RawMessage, at ...any) (completionIn, error) {
 	if len(text) == 0 {
 		return in, reject(entry{Type: missing, Loc: root, Msg: "Field required", Input: json.RawMessage("null")})
 	}
+	if kindOf(text) != '{' && json.Valid(text) {
+		return in, reject(entry{Type: typeError, Loc: root, Msg: "must be an object", Input: quote(text)})
+	}
 	if err := decode(text, &in, root); err != nil {
 		return in, err
 	}
@@ -113,8 +117,8 @@ func (in *completionIn) shape(text json.RawMessage, root []any) error {
 
 // kindOf is the first byte of a JSON text, or 0 for none and for null.
 func kindOf(text json.RawMessage) byte {
-	trimmed := strings.TrimLeft(string(text[:min(len(text), 64)]), " \t\r\n")
-	if trimmed == "" || trimmed[0] == 'n' {
+	trimmed := bytes.TrimLeft(text, " \t\r\n")
+	if len(trimmed) == 0 || trimmed[0] == 'n' {
 		return 0
 	}
 	return trimmed[0]

@@ -65,6 +65,8 @@ type teller struct {
 	shown  []byte // of it
 	behind int    // bytes of the attempt under way that were shown in an earlier one
 	said   bool   // something was sent before this step
+	turn   int    // the first whose calls have not all been told of
+	call   int    // of it, the first that has not been
 }
 
 // emit writes the frames of an update; done ends the stream.
@@ -100,17 +102,40 @@ func (t *teller) event(f *wire.Frames, e *run.Event) (done bool, err error) {
 		if done, err := t.whole(f, e.Responded); done || err != nil {
 			return true, err
 		}
-	case e.Finished != nil:
-		if a := t.state.Action(e.Finished.Action); a != nil {
-			if message, told := toldUser(a); told {
-				return false, t.paragraph(f, message)
-			}
-		}
+	}
+	if err := t.results(f, false); err != nil {
+		return true, err
 	}
 	if t.state.Status == run.Queued || t.state.Status == run.Running || t.state.Live() {
 		return false, nil
 	}
 	return true, t.end(f)
+}
+
+// results sends what calls have brought to the answer, in call order: what a call
+// has brought waits for the calls before it, unless nothing more will come of them.
+func (t *teller) results(f *wire.Frames, over bool) error {
+	for ; t.turn < len(t.state.Turns); t.turn, t.call = t.turn+1, 0 {
+		for calls := t.state.Turns[t.turn].Actions; t.call < len(calls); t.call++ {
+			a := &calls[t.call]
+			text, told := toldUser(a)
+			switch {
+			case isHanded(a):
+				continue
+			case !a.Done() && !over:
+				return nil
+			case a.Done() && !told && t.state.Spec.RawResults && t.state.Spec.Output == nil:
+				text, told = result(a), true
+			}
+			if !told {
+				continue
+			}
+			if err := t.paragraph(f, text); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // text sends a piece of a step's text, as far as it was not sent before.
@@ -172,6 +197,9 @@ func (t *teller) chunk(f *wire.Frames, text string) error {
 func (t *teller) end(f *wire.Frames) error {
 	if failed(&t.state) {
 		return t.fail(f, whyFailed(&t.state))
+	}
+	if err := t.results(f, true); err != nil {
+		return err
 	}
 	all := outputs(&t.state, &t.echo)
 	for _, o := range all {

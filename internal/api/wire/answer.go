@@ -55,6 +55,9 @@ func (r *Request) asked() string {
 	hash := sha256.New()
 	fmt.Fprintf(hash, "%d:%s", len(r.http.URL.RawQuery), r.http.URL.RawQuery)
 	hash.Write(r.Body)
+	if r.Route.Raw { // not read yet: its length is all that there is of it
+		fmt.Fprintf(hash, "%d", r.http.ContentLength)
+	}
 	r.hash = hex.EncodeToString(hash.Sum(nil)[:16])
 	return r.hash
 }

@@ -38,6 +38,10 @@ func (r *Request) readBody() error {
 	if r.http.ContentLength > limit {
 		return tooLarge(limit)
 	}
+	if r.Route.Raw {
+		r.raw = &rawBody{r: r, left: limit, limit: limit, patience: r.hurry(limit)}
+		return nil
+	}
 	body, err := r.receive(limit)
 	if err != nil {
 		return err
@@ -56,11 +60,7 @@ func tooLarge(limit int64) error {
 // receive reads up to limit bytes under a deadline of its own. The server has no
 // read timeout for whole requests, because that would end streams too.
 func (r *Request) receive(limit int64) ([]byte, error) {
-	controller := http.NewResponseController(r.writer)
-	patience := bodyPatience + time.Duration(limit/bodyRate)*time.Second
-	// net/http takes the deadline off again when the body has ended, so that it
-	// does not cut a long answer short. A writer without deadlines is a test's.
-	_ = controller.SetReadDeadline(r.server.cfg.Now().Add(patience))
+	patience := r.hurry(limit)
 	var body bytes.Buffer
 	if n := r.http.ContentLength; n > 0 {
 		// One byte more lets the buffer see the end without growing.
@@ -70,15 +70,32 @@ func (r *Request) receive(limit int64) ([]byte, error) {
 	switch {
 	case n > limit:
 		return nil, tooLarge(limit)
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		r.writer.Header()["Connection"] = []string{"close"}
-		return nil, problem.New(problem.InvalidRequest, "The body did not arrive within %s: send it again, faster.", patience)
-	case err != nil && r.http.Context().Err() != nil:
-		return nil, r.http.Context().Err()
 	case err != nil:
-		return nil, problem.New(problem.InvalidRequest, "The body did not arrive whole: send it again.").Because(err)
+		return nil, r.cut(err, patience)
 	}
 	return body.Bytes(), nil
+}
+
+// hurry sets the deadline for a body of up to limit bytes and returns how long it
+// may take.
+func (r *Request) hurry(limit int64) time.Duration {
+	patience := bodyPatience + time.Duration(limit/bodyRate)*time.Second
+	// net/http takes the deadline off again when the body has ended, so that it
+	// does not cut a long answer short. A writer without deadlines is a test's.
+	_ = http.NewResponseController(r.writer).SetReadDeadline(r.server.cfg.Now().Add(patience))
+	return patience
+}
+
+// cut says why a body did not arrive whole.
+func (r *Request) cut(err error, patience time.Duration) error {
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		r.writer.Header()["Connection"] = []string{"close"}
+		return problem.New(problem.InvalidRequest, "The body did not arrive within %s: send it again, faster.", patience)
+	case r.http.Context().Err() != nil:
+		return r.http.Context().Err()
+	}
+	return problem.New(problem.InvalidRequest, "The body did not arrive whole: send it again.").Because(err)
 }
 
 // checkType accepts JSON, no word at all, and what curl -d says of a body when it

@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"errors"
+
 	jsonv2 "github.com/go-json-experiment/json"
 
 	"errand/internal/problem"
@@ -12,7 +14,7 @@ const maxDepth = 64
 
 // Decode reads one JSON object into a struct by its json tags. Duplicate keys,
 // wrong case, invalid UTF-8, text behind the object and nesting above 64 levels
-// are refused; unknown keys too when strict, and ignored otherwise. The error is
+// are refused; other unknown keys too when strict, and ignored otherwise. The error is
 // an invalid_request with a message per field, by path: approval.required_for[0].
 // Fields of type json.RawMessage keep the sender's bytes, and so the digits of
 // its numbers.
@@ -22,7 +24,12 @@ func Decode(body []byte, into any, strict bool) error {
 	}
 	// A request that is right, as nearly all are, is read in one pass; only for
 	// one that is wrong is it worth finding out all that is.
-	err := jsonv2.Unmarshal(body, into, jsonv2.RejectUnknownMembers(strict))
+	err := jsonv2.Unmarshal(body, into, jsonv2.RejectUnknownMembers(true))
+	if !strict && errors.Is(err, jsonv2.ErrUnknownName) {
+		if err = jsonv2.Unmarshal(body, into); err == nil {
+			return miscased(body, into)
+		}
+	}
 	if err == nil {
 		return nil
 	}

@@ -85,7 +85,7 @@ func TestLooseFamilyIgnores(t *testing.T) {
 	if got := w.ask("POST", "/loose/things", `{"name":"x","more":{"a":1},"approval":{"b":2}}`); got.status != 200 {
 		t.Errorf("got %d %s", got.status, got.body)
 	}
-	for _, body := range []string{`{"name":1}`, `{"name":"a","name":"b"}`, `{"more":{"a":1,"a":2}}`} {
+	for _, body := range []string{`{"name":1}`, `{"name":"a","name":"b"}`, `{"more":{"a":1,"a":2}}`, `{"Name":"a"}`, `{"more":1,"steps":[{"TOOL":"a"}]}`} {
 		if got := w.ask("POST", "/loose/things", body); got.status != 400 || got.field("detail") == nil {
 			t.Errorf("%s: got %d %s", body, got.status, got.body)
 		}

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -38,6 +40,17 @@ func diagnose(body []byte, into any, strict bool, cause error) error {
 		path = pathOf(semantic.JSONPointer)
 	}
 	return problem.Invalid(path, "has a value that is not possible here").Because(cause)
+}
+
+// miscased reports the unknown keys that differ from a known one by their case
+// alone. To pass over those would be to do something else than what was asked.
+func miscased(body []byte, into any) error {
+	d := diagnosis{sound: true, faults: map[string]string{}}
+	d.value("", body, reflect.TypeOf(into).Elem())
+	if len(d.faults) > 0 {
+		return problem.InvalidFields(d.faults)
+	}
+	return nil
 }
 
 // checkText reports the first fault of the JSON text itself.
@@ -99,6 +112,7 @@ func orBody(path string) string {
 // diagnosis walks a value and the type that it should have side by side.
 type diagnosis struct {
 	strict bool
+	sound  bool // all values are known to fit: only names can be wrong
 	faults map[string]string
 }
 
@@ -131,6 +145,9 @@ func (d *diagnosis) value(path string, value jsontext.Value, want reflect.Type) 
 
 // leaf tries the value by itself.
 func (d *diagnosis) leaf(path string, value jsontext.Value, want reflect.Type) {
+	if d.sound {
+		return
+	}
 	err := jsonv2.Unmarshal(value, reflect.New(want).Interface(), jsonv2.RejectUnknownMembers(d.strict))
 	var own *problem.Error
 	switch {
@@ -150,14 +167,23 @@ func (d *diagnosis) object(path string, value jsontext.Value, want reflect.Type)
 	d.members(value, func(name string, member jsontext.Value) {
 		if field, known := fields[name]; known {
 			d.value(join(path, name), member, field)
-		} else if d.strict && len(d.faults) < maxFaults {
-			names := make([]string, 0, len(fields))
-			for known := range fields {
-				names = append(names, known)
-			}
-			d.fault(join(path, name), "%s", unknown("field", name, names))
+		} else if len(d.faults) < maxFaults {
+			d.unknown(join(path, name), name, slices.Collect(maps.Keys(fields)))
 		}
 	})
+}
+
+// unknown is about a key that no field has.
+func (d *diagnosis) unknown(path, name string, fields []string) {
+	if d.strict {
+		d.fault(path, "%s", unknown("field", name, fields))
+		return
+	}
+	for _, field := range fields {
+		if strings.EqualFold(field, name) {
+			d.fault(path, "is not known in this spelling: write %s", field)
+		}
+	}
 }
 
 // listFields names a struct's fields as JSON does, those of embedded structs

@@ -16,14 +16,14 @@ func Halted(s *run.State) string {
 	case run.AwaitingApproval:
 		var waiting []string
 		for _, a := range s.Pending() {
-			waiting = append(waiting, fmt.Sprintf("- %s, %s (%s): %s", a.ID, a.Tool.Name, strings.ReplaceAll(a.Reason, "_", " "), a.Preview))
+			waiting = append(waiting, entry(fmt.Sprintf("- %s, %s (%s)", a.ID, a.Tool.Name, strings.ReplaceAll(a.Reason, "_", " ")), a.Preview))
 		}
 		return fmt.Sprintf("This run has halted: a person has to decide before it goes on.\n\n%s\n\nRun: %s. Approve or reject with POST /v1/runs/%s/approve, or with `errand approvals`; it goes on by itself then.",
 			strings.Join(waiting, "\n"), name, name)
 	case run.AwaitingInput:
 		var owed []string
 		for _, a := range s.PendingCalls() {
-			owed = append(owed, fmt.Sprintf("- %s, %s: %s", a.ID, a.Tool.Name, a.Preview))
+			owed = append(owed, entry(fmt.Sprintf("- %s, %s", a.ID, a.Tool.Name), a.Preview))
 		}
 		return fmt.Sprintf("This run waits for the output of calls that its caller has to make.\n\n%s\n\nRun: %s. Send the outputs with POST /v1/runs/%s/tool_outputs.",
 			strings.Join(owed, "\n"), name, name)
@@ -31,4 +31,12 @@ func Halted(s *run.State) string {
 		return fmt.Sprintf("This run has been paused. Run: %s. Resume it with POST /v1/runs/%s/resume.", name, name)
 	}
 	return ""
+}
+
+// entry is an action in a list; a call without arguments has no preview.
+func entry(action, preview string) string {
+	if preview == "" {
+		return action
+	}
+	return action + ": " + preview
 }

@@ -26,6 +26,7 @@ type Request struct {
 	room   [maxValues]string
 	query  url.Values
 
+	raw     *rawBody  // of a route that reads its own
 	hash    string    // of query and body, once asked for
 	key     string    // the Idempotency-Key of a POST that honours it
 	flight  *flight   // set while this request does the work for its key

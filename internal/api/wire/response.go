@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"time"
 
 	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -18,10 +19,36 @@ type Response struct {
 	Header http.Header // beside wire's own; may be nil
 	Body   any         // encoded as JSON; nil slices are [], omitempty as everywhere; json.RawMessage goes as it is
 	Stream *Stream     // instead of Body
+	File   *File       // instead of Body
+}
+
+// File is a stored file as an answer, whole or in the ranges that were asked for.
+// It is closed when it has been sent.
+type File struct {
+	io.ReadSeekCloser
+	Modified time.Time
+}
+
+// sendFile writes a file. It is for a reader that has been told what it is and
+// must not guess: Content-Type and Content-Disposition are the answer's.
+func (r *Request) sendFile(answer Response) error {
+	header := r.writer.Header()
+	r.familyHeaders(header)
+	for name, values := range answer.Header {
+		header[name] = values
+	}
+	http.ServeContent(&recorder{ResponseWriter: r.writer, sent: &r.sent}, r.http, "", answer.File.Modified, answer.File)
+	if err := answer.File.Close(); err != nil {
+		return fmt.Errorf("closing a file that was sent: %w", err)
+	}
+	return nil
 }
 
 // OK is a 200 with a JSON body.
 func OK(body any) Response { return Response{Status: http.StatusOK, Body: body} }
+
+// JSON is a body as an answer would have it, for what leaves the server otherwise.
+func JSON(body any) (json.RawMessage, error) { return encode(body) }
 
 // encode returns a body's JSON. What a model or a tool wrote may hold bytes that
 // are no UTF-8, which become U+FFFD, and keys that are there twice, which stay:

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"errand/internal/auth"
 	"errand/internal/problem"
 	"errand/internal/run"
 )
@@ -30,6 +31,11 @@ type Family struct {
 	Fault func(Fault) (status int, body any)
 	// Headers are on every answer of the family, beside wire's own; nil = none.
 	Headers func(now time.Time) http.Header
+	// Guest is who a request without a key is; nil, or false, = nobody: 401.
+	Guest func(hr *http.Request) (auth.Caller, bool)
+	// Origin reports whether pages of an origin may send requests here and read the
+	// answers; nil = no other origin's.
+	Origin func(origin string) bool
 }
 
 // Fault is a problem on its way out.
@@ -51,6 +57,7 @@ type Route struct {
 	Open   bool     // needs no key
 	Query  []string // the parameters that it knows
 	Body   int64    // limit in bytes; 0 = DefaultBody
+	Raw    bool     // the body is no JSON, and Handle reads it: see Request.Reader
 	Secret bool     // its answers hold a secret: remembered only encrypted
 	Quiet  bool     // logged at debug level: probes
 

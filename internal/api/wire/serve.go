@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"runtime/debug"
@@ -62,12 +63,10 @@ func (r *Request) serve(ctx context.Context) (stream *Response, err error) {
 		return nil, crowded() // before its key is looked up and its body read
 	}
 	if !r.Route.Open {
-		caller, err := r.server.cfg.Keys.Authenticate(ctx, secretOf(r.http.Header))
-		if err != nil {
+		if err := r.admit(ctx); err != nil {
 			return nil, err
 		}
-		r.Caller = caller
-		if err := auth.Allow(caller, r.Route.Scope); err != nil {
+		if err := auth.Allow(r.Caller, r.Route.Scope); err != nil {
 			return nil, err
 		}
 	}
@@ -83,11 +82,16 @@ func (r *Request) serve(ctx context.Context) (stream *Response, err error) {
 		return nil, err
 	}
 	answer, err := r.dispatch(ctx)
+	r.drain()
 	if err != nil {
+		maps.Copy(r.writer.Header(), answer.Header) // which run failed, and whether that was told before
 		return nil, err
 	}
 	if answer.Stream != nil {
 		return &answer, nil
+	}
+	if answer.File != nil {
+		return nil, r.sendFile(answer)
 	}
 	gone := ctx.Err() != nil
 	if err := r.send(answer); err != nil {
@@ -138,6 +142,7 @@ func (r *Request) match() error {
 		return problem.New(problem.NotFound, "There is nothing at this path: /docs lists what there is.")
 	}
 	r.family = place.family
+	r.share(place.allow)
 	method := r.http.Method
 	route := place.methods[method]
 	if route == nil && method == http.MethodHead {
@@ -152,6 +157,19 @@ func (r *Request) match() error {
 		return r.send(Response{Status: http.StatusNoContent})
 	}
 	return problem.New(problem.MethodNotAllowed, "%.20s is not possible here: use one of %s.", method, place.allow)
+}
+
+// admit finds out who the caller is.
+func (r *Request) admit(ctx context.Context) (err error) {
+	secret := secretOf(r.http.Header)
+	if secret == "" && r.family.Guest != nil {
+		if guest, welcome := r.family.Guest(r.http); welcome {
+			r.Caller = guest
+			return nil
+		}
+	}
+	r.Caller, err = r.server.cfg.Keys.Authenticate(ctx, secret)
+	return err
 }
 
 // secretOf finds the caller's secret in any of the headers that carry one.

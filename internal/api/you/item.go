@@ -1,10 +1,6 @@
 package you
 
-import (
-	"encoding/json"
-
-	"errand/internal/run"
-)
+import "errand/internal/run"
 
 // resultBody is one result of a search. The keys that have nothing to say are
 // there as null, because newer typed clients demand them.
@@ -28,8 +24,8 @@ func resultsOf(turn *run.Turn) [][]resultBody {
 		if !a.Tool.Cites || a.Outcome != run.OK {
 			continue
 		}
-		var found run.Found
-		if json.Unmarshal([]byte(a.Output), &found) != nil || len(found.Results) == 0 {
+		found, some := run.ReadFound(a.Output)
+		if !some {
 			continue
 		}
 		list := make([]resultBody, len(found.Results))

@@ -209,6 +209,8 @@ func TestRefusals(t *testing.T) {
 		{`{"input":"a","agent":"advanced","workflow_config":{"max_workflow_steps":21}}`, "bad_request", "The field 'workflow_config.max_workflow_steps' must be a whole number from 1 to 20."},
 		{`{"input":"a","agent":"advanced","workflow_config":{"max_workflow_steps":1.5}}`, "bad_request", "The field 'workflow_config.max_workflow_steps' must be a whole number of usual size, not 1.5."},
 		{`{"input":"a","workflow_config":7}`, "bad_request", "The field 'workflow_config' must be an object, not a number."},
+		{`{"input":"a","Stream":true}`, "bad_request", "The field 'Stream' is not known in this spelling: write stream."},
+		{`{"input":"a","tools":[{"type":"web_search","TRIGGER":"force"}]}`, "bad_request", "The field 'tools[0].TRIGGER' is not known in this spelling: write trigger."},
 		{`{"input":"a","input":"b"}`, "bad_request", "The field 'input' is there twice: keep one of them."},
 		{`{"input":"","tools":[7]}`, "bad_request", "The field 'input' must not be empty: write the question or the task. The field 'tools' must be an array of objects."},
 	} {

@@ -189,7 +189,13 @@ func TestNativeCancel(t *testing.T) {
 			w := newWorld(t, model)
 			go func() {
 				<-asked
-				_, _ = w.engine.Cancel(t.Context(), auth.DefaultProject, w.lines(1)[0].ID, run.Cancel{Reason: "Enough."})
+				// The call begins before the run is on disk, so it may not be listed yet.
+				for lines := []run.Summary(nil); t.Context().Err() == nil; time.Sleep(time.Millisecond) {
+					if lines, _ = w.store.Runs(t.Context(), run.RunQuery{Project: auth.DefaultProject, Limit: 1}); len(lines) == 1 {
+						_, _ = w.engine.Cancel(t.Context(), auth.DefaultProject, lines[0].ID, run.Cancel{Reason: "Enough."})
+						return
+					}
+				}
 			}()
 			if !stream {
 				if got := w.ask(409, ask); got.Code != "cancelled" || !strings.Contains(got.Detail, "Enough. Run: run_") {
@@ -264,6 +270,21 @@ func TestRepeated(t *testing.T) {
 	w.lines(3)
 	if n := w.shelf.called("web.search"); n != 3 {
 		t.Errorf("%d searches for three runs", n)
+	}
+}
+
+// TestRepeatedFailure: an error of a run names it in its headers as an answer does,
+// and says when it was told before.
+func TestRepeatedFailure(t *testing.T) {
+	w := newWorld(t, script.Steps(script.Fail(problem.ModelRefused)))
+	first := w.ask(400, ask, "Idempotency-Key", "a")
+	again := w.ask(400, ask, "Idempotency-Key", "a")
+	id := "run_" + w.lines(1)[0].ID.String()
+	if first.Header.Get("X-Errand-Run") != id || again.Header.Get("X-Errand-Run") != id {
+		t.Errorf("%v\n%v, want the run %s", first.Header, again.Header, id)
+	}
+	if first.Header.Get("Idempotent-Replayed") != "" || again.Header.Get("Idempotent-Replayed") != "true" {
+		t.Errorf("%v\n%v", first.Header, again.Header)
 	}
 }
 
@@ -413,6 +434,9 @@ func TestOperatorsCeiling(t *testing.T) {
 		if have := w.state(got.ID).Spec.Limits.MaxSteps; have != want {
 			t.Errorf("%s steps: %d, want %d", steps, have, want)
 		}
+	}
+	if have := w.state(w.ask(200, ask).ID).Spec.Limits.MaxSteps; have != 6 {
+		t.Errorf("express: %d steps, want 6", have)
 	}
 	if got := w.ask(400, `{"agent":"advanced","input":"a","workflow_config":{"max_workflow_steps":7}}`); !strings.Contains(got.Detail, "from 1 to 6") {
 		t.Errorf("%s", got.Body)

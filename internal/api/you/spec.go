@@ -37,7 +37,7 @@ func (a *API) spec(ctx context.Context, caller auth.Caller, o order) (run.Spec, 
 
 // express answers with one search at the most, whatever the model asks for.
 func (a *API) express(ctx context.Context, caller auth.Caller, o *order) (run.Spec, error) {
-	spec := run.Spec{Model: expressModel, Limits: run.Limits{MaxSteps: expressSteps}}
+	spec := run.Spec{Model: expressModel, Limits: run.Limits{MaxSteps: min(expressSteps, a.ceiling())}}
 	err := a.give(ctx, caller, &spec, searchTool, expressSearches)
 	if err != nil && o.search == searchAuto && (problem.Is(err, toolNotAllowed) || problem.Is(err, problem.NotAvailable)) {
 		err = nil // nobody has asked for a search

@@ -50,6 +50,11 @@ func NewSearch(settings search.Settings, now func() time.Time) (*Searcher, error
 	return s, nil
 }
 
+// Find searches once, for whoever shows the results in a way of its own.
+func (s *Searcher) Find(ctx context.Context, project, query string, count int) (run.Found, error) {
+	return s.chain.Find(ctx, search.Query{Project: project, Text: query, Count: count})
+}
+
 // Engines lists the engines in the order in which they are asked.
 func (s *Searcher) Engines() []string { return s.chain.Names() }
 
