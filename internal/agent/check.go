@@ -248,6 +248,24 @@ func (c *Catalog) Resolve(ctx context.Context, project string, d *Definition, fa
 }
 
 // unknownTool says which tool was probably meant, or which there are.
+// Saved resolves the tools of a saved agent as they are defined now. What was
+// there when it was saved may be gone by now, or a model renamed or without a
+// price: a conflict that names it.
+func (c *Catalog) Saved(ctx context.Context, project string, saved *Agent) ([]run.Tool, error) {
+	faults := Faults{}
+	tools, err := c.Resolve(ctx, project, &saved.Definition, faults)
+	if err != nil {
+		return nil, err
+	}
+	c.CheckModel(saved.Model, faults)
+	c.CheckCost(saved.Model, saved.Limits.MaxCost, faults)
+	if invalid := faults.Problem(); invalid != nil {
+		return nil, problem.New(problem.Conflict, "Agent %s was saved with what is not there any more: %s Change it with PATCH /v1/agents/%s.",
+			saved.Name, problem.From(invalid).Detail, saved.ID).Because(invalid)
+	}
+	return tools, nil
+}
+
 func (c *Catalog) unknownTool(ctx context.Context, project, name string) (string, error) {
 	tools, err := c.Tools.Matching(ctx, project, "")
 	if err != nil {

@@ -38,10 +38,16 @@ var layers = []layer{
 	{"internal/store/...", may("internal/store", "internal/run", "internal/problem"), "a store satisfies the engine's interface without importing it, and knows no API"},
 	{"internal/queue/...", may("internal/run", "internal/problem"), "a queue knows jobs, not what they are for"},
 
+	{"internal/file", may("internal/run", "internal/problem"), "stored files know no API and no tool that uses them"},
+	{"internal/webhook", may("internal/run", "internal/problem", "internal/egress"), "webhooks are told of runs by their log; what they say is rendered by others"},
+
+	{"internal/workflow", may("internal/run", "internal/problem"), "a replay is a model that stands before the router and knows no API"},
+
 	{"internal/engine", may("internal/run", "internal/problem", "internal/schema"), "the engine declares what it needs and is handed it"},
 
 	{"api", nil, "the contract is a file and its embedding"},
 	{"internal/api/wire", may("internal/engine", "internal/agent", "internal/auth", "internal/schema", "internal/run", "internal/problem"), "what all dialects share stands on the engine"},
+	{"internal/api/webagent", may("api", "internal/workflow", "internal/api/wire", "internal/engine", "internal/agent", "internal/auth", "internal/schema", "internal/run", "internal/problem"), "the dialect that shows recorded workflows and starts replays"},
 	{"internal/api/...", may("api", "internal/api/wire", "internal/engine", "internal/agent", "internal/auth", "internal/schema", "internal/run", "internal/problem"), "a dialect translates at the edge; it never imports another dialect, a store, a model or a tool"},
 	{"internal/ui", nil, "embedded files and nothing else"},
 

@@ -36,8 +36,8 @@ var reaches = []reach{
 	},
 	{
 		rule: "network", path: "net/http",
-		allowed: may("internal/egress", "internal/api/...", "internal/app", "internal/obs", "internal/model/openai", "internal/model/anthropic", "internal/model/remote",
-			"internal/tool/http", "internal/tool/mcp", "internal/tool/web/...", "internal/ui", "client"),
+		allowed: may("internal/egress", "internal/webhook", "internal/api/...", "internal/app", "internal/obs", "internal/model/openai", "internal/model/anthropic", "internal/model/remote",
+			"internal/tool/http", "internal/tool/mcp", "internal/tool/web/...", "internal/tool/browser", "internal/ui", "client"),
 		instead: "keep HTTP at the edge; calls to URLs from outside go through internal/egress",
 	},
 	{
@@ -54,8 +54,8 @@ var reaches = []reach{
 	},
 	{
 		rule: "process", path: "os/exec",
-		allowed: may("internal/app", "scripts/...", "internal/tool/mcp", "internal/tool/compute"),
-		instead: "start no process: only the operator's own command line and configuration do, and compute starts this program itself",
+		allowed: may("internal/app", "scripts/...", "internal/tool/mcp", "internal/tool/compute", "internal/tool/browser"),
+		instead: "start no process: only the operator's own command line and configuration do, compute starts this program itself, and browser starts Chromium",
 	},
 	{
 		rule: "global log", path: "log",

@@ -18,7 +18,7 @@ func Scopes() []string {
 		"runs:read", "runs:write", "runs:approve",
 		"agents:read", "agents:write", "agents:execute",
 		"tools:read", "tools:write", "index:read", "index:write",
-		"webhooks:manage", "files:write", "keys:write", "audit:read",
+		"webhooks:manage", "files:read", "files:write", "keys:write", "audit:read",
 		"context:*", "admin",
 	}
 }

@@ -60,6 +60,9 @@ type Config struct {
 	// email.send available, together with SMTPFrom.
 	SMTPURL  Secret `yaml:"smtp_url"`
 	SMTPFrom string `yaml:"smtp_from"`
+	// Chromium is the program that browser tools drive, as a path or a name on the
+	// PATH. Empty = whichever is installed; without any there are no such tools.
+	Chromium string `yaml:"chromium"`
 	// MaxActive bounds the runs that are driven at once. Default 1,000.
 	MaxActive int `yaml:"max_active"`
 	// TLSCert and TLSKey are PEM files; both or neither.
@@ -77,6 +80,8 @@ type Config struct {
 	Agents []Document `yaml:"agents"`
 	Log    Log        `yaml:"log"`
 	You    You        `yaml:"you"`
+	// WebAgent is about the API of browser runs.
+	WebAgent WebAgent `yaml:"webagent"`
 
 	// File is the settings file that was read, or empty.
 	File string `yaml:"-"`
@@ -141,6 +146,12 @@ type Parameter struct {
 // the answer: message.answer, or chat_node.answer for clients that are years old.
 type You struct {
 	AnswerType string `yaml:"answer_type"`
+}
+
+// WebAgent is about the API of browser runs. Open lets requests without a key in
+// that come from this machine, as the page of that API sends them.
+type WebAgent struct {
+	Open bool `yaml:"open"`
 }
 
 // MCPServer is a server at a URL, or a program that this server starts and speaks
@@ -275,6 +286,8 @@ func (c *Config) check() error {
 		return fmt.Errorf("data: name a directory")
 	case c.AdminKey != "" && utf8.RuneCountInString(c.AdminKey.Reveal()) < minAdminKey:
 		return fmt.Errorf("admin_key: too short; use %d characters or more", minAdminKey)
+	case c.WebAgent.Open && !c.Loopback():
+		return fmt.Errorf("webagent.open: requests without a key are for a server that only this machine reaches; leave addr out, or set it to 127.0.0.1:8420")
 	case c.MaxActive < 1:
 		return fmt.Errorf("max_active: must be 1 or more")
 	case c.Limits.MaxSteps < 0:

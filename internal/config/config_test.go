@@ -75,8 +75,8 @@ func TestEverySettingHasItsVariable(t *testing.T) {
 		"ERRAND_SEARCH=brave, index", "ERRAND_SEARXNG_URL=http://s:8", "BRAVE_API_KEY=bk", "YDC_API_KEY=yk", "EXA_API_KEY=",
 		"ERRAND_SMTP_URL=smtp://u:p@h:25", "ERRAND_SMTP_FROM=a@b", "ERRAND_MAX_ACTIVE=3", "ERRAND_TLS_CERT=/c",
 		"ERRAND_TLS_KEY=/k", "ERRAND_MAX_STEPS=40", "ERRAND_PROMPT_RUNES=9000",
-		"ERRAND_LOG_LEVEL=debug", "ERRAND_LOG_FORMAT=json", "ERRAND_YOU_ANSWER_TYPE=chat_node.answer",
-		"ERRAND_FALLBACK=a/b, c/d", "ERRAND_URL=http://x", "ERRAND_API_KEY=k", "ERRAND_SERVICE_HOST=10.0.0.1", "ERRAND_PORT_8420_TCP=x",
+		"ERRAND_LOG_LEVEL=debug", "ERRAND_LOG_FORMAT=json", "ERRAND_YOU_ANSWER_TYPE=chat_node.answer", "ERRAND_WEBAGENT_OPEN=1",
+		"ERRAND_CHROMIUM=/c/chromium", "ERRAND_FALLBACK=a/b, c/d", "ERRAND_URL=http://x", "ERRAND_API_KEY=k", "ERRAND_SERVICE_HOST=10.0.0.1", "ERRAND_PORT_8420_TCP=x",
 	}
 	got, err := Load(Source{Dir: t.TempDir(), Env: env})
 	if err != nil {
@@ -86,7 +86,7 @@ func TestEverySettingHasItsVariable(t *testing.T) {
 		Addr: "[::1]:9", Data: "/d", Store: "sqlite", PublicURL: "https://e.example", AdminKey: "0123456789abcdef",
 		Search: List{"brave", "index"}, SearXNGURL: "http://s:8", SearchKeys: map[string]Secret{"brave": "bk", "you": "yk"},
 		Model: "m", Fallbacks: map[string]List{"*": {"a/b", "c/d"}}, EgressAllow: List{"127.0.0.0/8", "10.0.0.0/8:443"}, SMTPURL: "smtp://u:p@h:25", SMTPFrom: "a@b",
-		MaxActive: 3, TLSCert: "/c", TLSKey: "/k", Limits: Limits{40, 9000}, Log: Log{"debug", "json"}, You: You{"chat_node.answer"},
+		MaxActive: 3, TLSCert: "/c", TLSKey: "/k", Limits: Limits{40, 9000}, Log: Log{"debug", "json"}, You: You{"chat_node.answer"}, WebAgent: WebAgent{true}, Chromium: "/c/chromium",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -39,6 +39,7 @@ func settings() []setting {
 		{"searxng-url", secret(func(c *Config) *Secret { return &c.SearXNGURL })},
 		{"smtp-url", secret(func(c *Config) *Secret { return &c.SMTPURL })},
 		{"smtp-from", text(func(c *Config) *string { return &c.SMTPFrom })},
+		{"chromium", text(func(c *Config) *string { return &c.Chromium })},
 		{"max-active", number(func(c *Config) *int { return &c.MaxActive })},
 		{"tls-cert", text(func(c *Config) *string { return &c.TLSCert })},
 		{"tls-key", text(func(c *Config) *string { return &c.TLSKey })},
@@ -47,6 +48,7 @@ func settings() []setting {
 		{"log-level", text(func(c *Config) *string { return &c.Log.Level })},
 		{"log-format", text(func(c *Config) *string { return &c.Log.Format })},
 		{"you-answer-type", text(func(c *Config) *string { return &c.You.AnswerType })},
+		{"webagent-open", yes(func(c *Config) *bool { return &c.WebAgent.Open })},
 	}
 }
 
@@ -63,6 +65,18 @@ func number(field func(*Config) *int) func(*Config, string) error {
 		parsed, err := strconv.Atoi(value)
 		if err != nil {
 			return fmt.Errorf("%q is not a whole number", value)
+		}
+		*field(c) = parsed
+		return nil
+	}
+}
+
+// yes reads a setting that is on or off.
+func yes(field func(*Config) *bool) func(*Config, string) error {
+	return func(c *Config, value string) error {
+		parsed, err := strconv.ParseBool(value)
+		if err != nil {
+			return fmt.Errorf("%q is neither 1 nor 0", value)
 		}
 		*field(c) = parsed
 		return nil

@@ -92,11 +92,13 @@ func TestRecallOfTheUnborn(t *testing.T) {
 		time.Sleep(time.Minute)
 		w.rest(id, run.FailedStatus)
 		children := w.children(id)
-		if len(children) != 1 {
-			t.Fatalf("%d children: %s", len(children), w.log(id))
+		if len(children) == 0 { // a deadline that loses a race is decided again: there may be a second one by then
+			t.Fatalf("no children: %s", w.log(id))
 		}
-		if child := children[0]; child.Status != run.CancelledStatus {
-			t.Errorf("the child of an ended run is %s: %s\nparent: %s", child.Status, w.log(child.ID), w.log(id))
+		for _, child := range children {
+			if child.Status != run.CancelledStatus {
+				t.Errorf("the child of an ended run is %s: %s\nparent: %s", child.Status, w.log(child.ID), w.log(id))
+			}
 		}
 	})
 }

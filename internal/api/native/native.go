@@ -11,7 +11,8 @@
 // A tour: routes.go (the table), agents.go and definition.go (saved agents),
 // start.go and order.go (making runs), answer.go (waiting, streaming), steer.go
 // (approve, cancel, message …), runs.go and approvals.go (reading), tools.go,
-// servers.go (MCP), keys.go, index.go (the search index), later.go (what this server does not have yet), docs.go (the contract
+// servers.go (MCP), files.go with upload.go and attach.go, webhooks.go with
+// deliveries.go, keys.go, index.go (the search index), later.go (what this server does not have yet), docs.go (the contract
 // as pages).
 //
 // To add a route, edit routes.go and api/openapi.yaml: a test holds them together.
@@ -127,8 +128,11 @@ type Config struct {
 	Models  Models
 	Index   Index   // nil = this server keeps none
 	Servers Servers // nil = this server calls none
-	Version string  // of the product, for GET /
-	Home    string  // where GET / sends a browser; empty = /docs
+	Files   Files   // nil = this server keeps none
+	// Webhooks tells others of runs; nil = this server tells nobody.
+	Webhooks Webhooks
+	Version  string // of the product, for GET /
+	Home     string // where GET / sends a browser; empty = /docs
 	// MaxPrompt is how many characters (code points) a prompt or a message may
 	// have; 0 = 100,000, which is more than a long document.
 	MaxPrompt int

@@ -26,6 +26,7 @@ type orderIn struct {
 	Context       []string        `json:"context"`
 	PreviousRunID *string         `json:"previous_run_id"`
 	Files         json.RawMessage `json:"files"`
+	WebhookURL    *string         `json:"webhook_url"`
 	modeIn
 }
 
@@ -53,10 +54,11 @@ func (a *API) order(ctx context.Context, r *wire.Request, in *orderIn, tools []r
 		Input:       run.Message{Role: run.User, Text: value(in.Prompt)},
 		Fingerprint: r.Fingerprint(), WallTime: a.cfg.Catalog.WallTime,
 	}
-	if len(in.Files) > 0 && !blank(in.Files) {
-		return order, problem.New(problem.NotAvailable, "files: this server does not take files yet. Put what the run needs into the prompt, or let a tool fetch it.")
+	a.checkWebhook(in.WebhookURL, faults)
+	err := a.attach(ctx, r, in.Files, &order.Input, faults)
+	if err != nil {
+		return order, err
 	}
-	var err error
 	if order.Tools, err = a.withContexts(ctx, r.Caller.Project, in.Context, tools, faults); err != nil {
 		return order, err
 	}
@@ -64,6 +66,19 @@ func (a *API) order(ctx context.Context, r *wire.Request, in *orderIn, tools []r
 		order.Previous, order.History, err = a.thread(ctx, r.Caller.Project, *in.PreviousRunID, faults)
 	}
 	return order, err
+}
+
+// checkWebhook adds what is wrong with the URL that is to hear of the run.
+func (a *API) checkWebhook(text *string, faults agent.Faults) {
+	switch {
+	case text == nil:
+	case a.cfg.Webhooks == nil:
+		faults.Add("webhook_url", "can't be used: this server sends no webhooks.")
+	default:
+		if err := a.cfg.Webhooks.CheckURL(*text); err != nil {
+			faults.Add("webhook_url", problem.From(err).Fields["url"])
+		}
+	}
 }
 
 func (in *modeIn) check(faults agent.Faults) {
@@ -159,7 +174,9 @@ func (a *API) adHoc(ctx context.Context, r *wire.Request) (run.Spec, error) {
 		agent.CheckApproval(&definition, order.Tools, faults)
 	}
 	order.Window = a.cfg.Catalog.Models.Window(definition.Model)
-	return definition.Spec(nil, order), faults.Problem()
+	spec := definition.Spec(nil, order)
+	spec.Webhook = value(in.WebhookURL)
+	return spec, faults.Problem()
 }
 
 // withoutGates returns the definition as it can be checked before its contexts
@@ -180,7 +197,7 @@ func (a *API) ofAgent(ctx context.Context, r *wire.Request) (run.Spec, error) {
 	if err != nil {
 		return run.Spec{}, err
 	}
-	tools, err := a.savedTools(ctx, r.Caller.Project, &saved)
+	tools, err := a.cfg.Catalog.Saved(ctx, r.Caller.Project, &saved)
 	if err != nil {
 		return run.Spec{}, err
 	}
@@ -198,24 +215,7 @@ func (a *API) ofAgent(ctx context.Context, r *wire.Request) (run.Spec, error) {
 	order.Output, order.Metadata = present(in.OutputSchema), in.Metadata
 	a.cfg.Catalog.CheckOutput(order.Output, faults)
 	spec := saved.Spec(saved.Ref(), order)
+	spec.Webhook = value(in.WebhookURL)
 	agent.CheckMetadata(spec.Metadata, faults)
 	return spec, faults.Problem()
-}
-
-// savedTools resolves the tools of a saved agent as they are defined now. What
-// was there when the agent was saved may be gone by now, or a model renamed or
-// without a price.
-func (a *API) savedTools(ctx context.Context, project string, saved *agent.Agent) ([]run.Tool, error) {
-	faults := agent.Faults{}
-	tools, err := a.cfg.Catalog.Resolve(ctx, project, &saved.Definition, faults)
-	if err != nil {
-		return nil, err
-	}
-	a.cfg.Catalog.CheckModel(saved.Model, faults)
-	a.cfg.Catalog.CheckCost(saved.Model, saved.Limits.MaxCost, faults)
-	if invalid := faults.Problem(); invalid != nil {
-		return nil, problem.New(problem.Conflict, "Agent %s was saved with what is not there any more: %s Change it with PATCH /v1/agents/%s.",
-			saved.Name, problem.From(invalid).Detail, saved.ID).Because(invalid)
-	}
-	return tools, nil
 }

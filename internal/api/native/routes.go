@@ -47,6 +47,8 @@ func (a *API) Routes() []wire.Route {
 	}
 	routes = append(routes, a.serverRoutes()...)
 	routes = append(routes, a.indexRoutes()...)
+	routes = append(routes, a.fileRoutes()...)
+	routes = append(routes, a.webhookRoutes()...)
 	routes = append(routes, a.laterRoutes()...)
 	routes = append(routes, a.pageRoutes()...)
 	for i := range routes {

@@ -12,7 +12,7 @@ import (
 
 // ours are the tags of this API's operations in the contract.
 func ours() []string {
-	return []string{"Agents", "Runs", "Approvals", "Tools", "MCP", "Keys", "Index", "Models", "Pages", "Later"}
+	return []string{"Agents", "Runs", "Approvals", "Tools", "MCP", "Files", "Webhooks", "Keys", "Index", "Models", "Pages", "Later"}
 }
 
 // TestRoutesAndContract holds the table and the contract together: the same
@@ -72,11 +72,7 @@ func TestDoors(t *testing.T) {
 // TestLater: what is not there yet says so.
 func TestLater(t *testing.T) {
 	w := newWorld(t, script.Steps())
-	w.want(501, "POST", "/v1/webhooks", `{"url":"https://example.com","events":"*"}`).has("error.code", "not_available")
-	upload := "--b\r\nContent-Disposition: form-data; name=\"purpose\"\r\n\r\ncontext\r\n--b--\r\n"
-	w.want(501, "POST", "/v1/files", upload, "Content-Type", "multipart/form-data; boundary=b").has("error.code", "not_available")
 	w.want(501, "GET", "/v1/usage", "").has("error.code", "not_available")
-	w.want(501, "POST", "/v1/runs", `{"model":"y0-fast","prompt":"x","files":["file_1"]}`).has("error.code", "not_available")
 	w.want(404, "GET", "/v1/nothing", "").has("error.code", "not_found")
 	w.want(405, "PUT", "/v1/runs", "").has("error.code", "method_not_allowed")
 }

@@ -119,6 +119,9 @@ func readRetry(r *wire.Request) (retryIn, error) {
 // request's key, the tools as they are defined now, and the changes.
 func (a *API) again(ctx context.Context, r *wire.Request, before *run.State, in retryIn) (run.Spec, error) {
 	spec := before.Spec
+	if spec.Dialect != Dialect {
+		spec.Webhook = "" // it expects the shape of the API that had named it
+	}
 	spec.Dialect = Dialect
 	spec.Tethered, spec.Echo, spec.Parent = false, nil, nil // what its first API had asked for is not asked for again
 	spec.Key, spec.Scopes, spec.Fingerprint, spec.Previous = r.Caller.KeyID, r.Caller.Scopes, r.Fingerprint(), &before.ID

@@ -98,16 +98,9 @@ func (a *API) custom(ctx context.Context, caller auth.Caller, o *order) (run.Spe
 		return run.Spec{}, err
 	}
 	catalog := &a.cfg.Catalog
-	faults := agent.Faults{}
-	tools, err := catalog.Resolve(ctx, caller.Project, &saved.Definition, faults)
+	tools, err := catalog.Saved(ctx, caller.Project, &saved)
 	if err != nil {
 		return run.Spec{}, err
-	}
-	catalog.CheckModel(saved.Model, faults)
-	catalog.CheckCost(saved.Model, saved.Limits.MaxCost, faults)
-	if invalid := faults.Problem(); invalid != nil {
-		return run.Spec{}, problem.New(problem.Conflict, "Agent %s was saved with what is not there any more: %s Change it with PATCH /v1/agents/%s.",
-			saved.Name, problem.From(invalid).Detail, saved.ID).Because(invalid)
 	}
 	spec := saved.Spec(saved.Ref(), agent.Order{
 		Project: caller.Project, Dialect: Dialect, Key: caller.KeyID, Scopes: caller.Scopes,

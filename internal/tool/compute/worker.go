@@ -99,7 +99,10 @@ func unable(err error) error {
 
 // died says why there is no answer, from what the process said in the end.
 func died(err error) error {
-	switch text := err.Error(); {
+	text := err.Error()
+	switch {
+	case strings.Contains(text, "CPU time limit"), strings.Contains(text, "signal: killed"):
+		return failed("the program did not end within %s: look for a shorter way", patience).Because(err)
 	case strings.Contains(text, "stack exceeds"), strings.Contains(text, "stack overflow"):
 		return failed("the program nests too deeply: write it flatter, or use a loop").Because(err)
 	case strings.Contains(text, "out of memory"), strings.Contains(text, "cannot allocate memory"):

@@ -1,0 +1,264 @@
+package native
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"errand/internal/api/wire"
+	"errand/internal/problem"
+	"errand/internal/run"
+)
+
+// Webhooks tells other servers what becomes of runs. internal/app adapts
+// internal/webhook to it.
+type Webhooks interface {
+	WebhookBook
+	WebhookLog
+}
+
+// WebhookBook keeps the endpoints of a project. The id default is that of what
+// signs for the URLs of single runs.
+type WebhookBook interface {
+	// List returns endpoints in order of id.
+	List(ctx context.Context, project, after string, limit int) ([]Webhook, error)
+	// Get returns one, or not_found. Only of default it has the secret.
+	Get(ctx context.Context, project, id string) (Webhook, error)
+	// Register checks a new one and returns it, with its secret, and what adds it.
+	// Errors: invalid_request by field.
+	Register(project string, n NewWebhook) (Webhook, run.Commit, error)
+	// Change returns an endpoint as it is after a change, and what changes it.
+	Change(ctx context.Context, project, id string, c WebhookChange) (Webhook, run.Commit, error)
+}
+
+// WebhookLog shows what was sent.
+type WebhookLog interface {
+	// Deliveries lists those to an endpoint, newest run first.
+	Deliveries(ctx context.Context, project, id string, p DeliveryPage) ([]Delivery, error)
+	// Redeliver returns a delivery that is made again, and what makes it.
+	Redeliver(ctx context.Context, project, id, delivery string) (Delivery, run.Commit, error)
+	// CheckURL reports what is wrong with a URL that is to be told something, as an
+	// invalid_request about the field url.
+	CheckURL(text string) error
+}
+
+// Webhook is who wants to hear of runs.
+type Webhook struct {
+	ID, URL, Description string
+	Events               []string
+	Status, Why          string // enabled, paused or disabled
+	Failures             int
+	Secret               string // where it is shown
+	Created              time.Time
+}
+
+// NewWebhook is one to be registered.
+type NewWebhook struct {
+	URL, Description string
+	Events           []string
+}
+
+// WebhookChange is what becomes of a webhook.
+type WebhookChange string
+
+// Changes of a webhook.
+const (
+	RotateSecret  WebhookChange = "rotate"
+	EnableWebhook WebhookChange = "enable"
+	RemoveWebhook WebhookChange = "remove"
+)
+
+// DeliveryPage selects deliveries.
+type DeliveryPage struct {
+	Status string
+	After  string
+	Limit  int
+}
+
+// Delivery is one event for one webhook.
+type Delivery struct {
+	ID, Event, EventID, URL, Status, Error string
+	Run                                    run.ID
+	Attempts, Code                         int
+	Ms                                     int64
+	Created, At, Next                      time.Time
+}
+
+type webhookIn struct {
+	URL         *string         `json:"url"`
+	Events      json.RawMessage `json:"events"`
+	Description *string         `json:"description"`
+}
+
+type webhookBody struct {
+	ID          string    `json:"id"`
+	Object      string    `json:"object"`
+	URL         *string   `json:"url"`
+	Events      []string  `json:"events"`
+	Description string    `json:"description"`
+	Status      string    `json:"status"`
+	Reason      *string   `json:"status_reason"`
+	Failures    int       `json:"failures"`
+	Secret      string    `json:"secret,omitzero"`
+	CreatedAt   time.Time `json:"created_at"`
+}
+
+func showWebhook(w *Webhook) webhookBody {
+	return webhookBody{
+		ID: w.ID, Object: "webhook", URL: optional(w.URL), Events: listed(w.Events), Description: w.Description, Status: w.Status,
+		Reason: optional(w.Why), Failures: w.Failures, Secret: w.Secret, CreatedAt: w.Created.UTC(),
+	}
+}
+
+func (a *API) webhookRoutes() []wire.Route {
+	return []wire.Route{
+		{Method: "POST", Path: "/v1/webhooks", Scope: "webhooks:manage", Secret: true, Handle: a.createWebhook},
+		{Method: "GET", Path: "/v1/webhooks", Scope: "webhooks:manage", Query: filters(), Handle: a.listWebhooks},
+		{Method: "GET", Path: "/v1/webhooks/{id}", Scope: "webhooks:manage", Handle: a.getWebhook},
+		{Method: "PATCH", Path: "/v1/webhooks/{id}", Scope: "webhooks:manage", Handle: a.patchWebhook},
+		{Method: "DELETE", Path: "/v1/webhooks/{id}", Scope: "webhooks:manage", Handle: a.deleteWebhook},
+		{Method: "POST", Path: "/v1/webhooks/{id}/rotate", Scope: "webhooks:manage", Secret: true, Handle: a.rotateWebhook},
+		{Method: "GET", Path: "/v1/webhooks/{id}/deliveries", Scope: "webhooks:manage", Query: filters("status"), Handle: a.listDeliveries},
+		{Method: "POST", Path: "/v1/webhooks/{id}/deliveries/{delivery}/redeliver", Scope: "webhooks:manage", Handle: a.redeliver},
+	}
+}
+
+// webhooks returns them, or says that this server has none.
+func (a *API) webhooks() (Webhooks, error) {
+	if a.cfg.Webhooks == nil {
+		return nil, problem.New(problem.NotAvailable, "This server sends no webhooks.")
+	}
+	return a.cfg.Webhooks, nil
+}
+
+func (a *API) createWebhook(ctx context.Context, r *wire.Request) (wire.Response, error) {
+	hooks, err := a.webhooks()
+	if err != nil {
+		return wire.Response{}, err
+	}
+	var in webhookIn
+	if err := r.Decode(&in); err != nil {
+		return wire.Response{}, err
+	}
+	wanted := NewWebhook{URL: value(in.URL), Description: value(in.Description)}
+	if wanted.Events, err = readEvents(in.Events); err != nil {
+		return wire.Response{}, err
+	}
+	return a.hookCommit(ctx, r, func() (wire.Response, run.Commit, error) {
+		made, c, err := hooks.Register(r.Caller.Project, wanted)
+		return wire.OK(showWebhook(&made)), c, err
+	})
+}
+
+// readEvents reads "*" or a list.
+func readEvents(text json.RawMessage) ([]string, error) {
+	if present(text) == nil {
+		return nil, nil // what is missing is said with all else
+	}
+	var one string
+	if json.Unmarshal(text, &one) == nil {
+		return []string{one}, nil
+	}
+	var list []string
+	if json.Unmarshal(text, &list) != nil {
+		return nil, problem.Invalid("events", `must be a list of events, or "*" for all.`)
+	}
+	return list, nil
+}
+
+// hookTries bounds how often a change is made anew: deliveries change the same rows.
+const hookTries = 10
+
+// hookCommit writes what change makes, with the answer that an Idempotency-Key
+// remembers.
+func (a *API) hookCommit(ctx context.Context, r *wire.Request, change func() (wire.Response, run.Commit, error)) (wire.Response, error) {
+	for range hookTries {
+		answer, c, err := change()
+		if err != nil {
+			return wire.Response{}, err
+		}
+		remembered, err := r.Remember(answer)
+		if err != nil {
+			return wire.Response{}, err
+		}
+		kind := c.Rows[0].Kind
+		c.Rows = append(remembered, c.Rows...)
+		err = a.cfg.Rows.Append(ctx, c)
+		var taken *run.RowConflict
+		switch {
+		case err == nil:
+			return answer, nil
+		case !errors.As(err, &taken) || taken.Kind != kind:
+			return wire.Response{}, fmt.Errorf("saving what %s %s changes: %w", r.Method(), r.Route.Path, err)
+		case taken.Name:
+			return wire.Response{}, problem.New(problem.Conflict, "url: there is already a webhook with this URL in this project: GET /v1/webhooks lists them.")
+		}
+	}
+	return wire.Response{}, problem.New(problem.Conflict, "It is being changed again and again at this moment: try again.")
+}
+
+func (a *API) listWebhooks(ctx context.Context, r *wire.Request) (wire.Response, error) {
+	query := r.Query()
+	after, limit := query.String("starting_after"), query.Int("limit", defaultPage, 1, maxPage)
+	if err := query.Err(); err != nil {
+		return wire.Response{}, err
+	}
+	hooks, err := a.webhooks()
+	if err != nil {
+		return wire.Response{}, err
+	}
+	found, err := hooks.List(ctx, r.Caller.Project, after, limit+1)
+	if err != nil {
+		return wire.Response{}, err
+	}
+	return wire.OK(listOf(found, limit, showWebhook, func(w *Webhook) string { return w.ID })), nil
+}
+
+func (a *API) getWebhook(ctx context.Context, r *wire.Request) (wire.Response, error) {
+	hooks, err := a.webhooks()
+	if err != nil {
+		return wire.Response{}, err
+	}
+	found, err := hooks.Get(ctx, r.Caller.Project, r.Path("id"))
+	if err != nil {
+		return wire.Response{}, err
+	}
+	return wire.OK(showWebhook(&found)), nil
+}
+
+func (a *API) patchWebhook(ctx context.Context, r *wire.Request) (wire.Response, error) {
+	var in struct {
+		Status *string `json:"status"`
+	}
+	if err := r.Decode(&in); err != nil {
+		return wire.Response{}, err
+	}
+	if value(in.Status) != "enabled" {
+		return wire.Response{}, problem.Invalid("status", `can only be set to "enabled": DELETE the webhook to hear no more.`)
+	}
+	return a.changeWebhook(ctx, r, EnableWebhook)
+}
+
+func (a *API) rotateWebhook(ctx context.Context, r *wire.Request) (wire.Response, error) {
+	return a.changeWebhook(ctx, r, RotateSecret)
+}
+
+func (a *API) deleteWebhook(ctx context.Context, r *wire.Request) (wire.Response, error) {
+	return a.changeWebhook(ctx, r, RemoveWebhook)
+}
+
+func (a *API) changeWebhook(ctx context.Context, r *wire.Request, change WebhookChange) (wire.Response, error) {
+	hooks, err := a.webhooks()
+	if err != nil {
+		return wire.Response{}, err
+	}
+	return a.hookCommit(ctx, r, func() (wire.Response, run.Commit, error) {
+		changed, c, err := hooks.Change(ctx, r.Caller.Project, r.Path("id"), change)
+		if change == RemoveWebhook {
+			return wire.OK(deletedBody{ID: changed.ID, Object: "webhook", Deleted: true}), c, err
+		}
+		return wire.OK(showWebhook(&changed)), c, err
+	})
+}

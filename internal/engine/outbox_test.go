@@ -1,0 +1,62 @@
+package engine_test
+
+import (
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"errand/internal/engine"
+	"errand/internal/model/script"
+	"errand/internal/run"
+	"errand/internal/store/memory"
+)
+
+// What others are to be told goes into the commit of the events, whoever writes
+// them: a driver, or a command.
+func TestOutboxIsOneCommitWithItsEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		told := map[run.Type]int{}
+		store := memory.New(memory.Config{Now: time.Now, Refuse: func(c *run.Commit) error {
+			mu.Lock()
+			defer mu.Unlock()
+			for _, a := range c.Runs {
+				for _, e := range a.Events {
+					if slices.ContainsFunc(c.Jobs, func(j run.Job) bool { return j.Kind == "tell" && string(j.Data) == string(e.Type) }) {
+						told[e.Type]++
+					}
+				}
+			}
+			return nil
+		}})
+		e := engine.New(engine.Config{
+			Log: store, Models: script.Steps(script.Call("send", `{}`), script.Say("done")), Tools: newLedger(), Now: time.Now,
+			Outbox: func(s *run.State, events []run.Event) []run.Job {
+				last := events[len(events)-1]
+				if s.Seq != last.Seq {
+					t.Errorf("the outbox sees the run at %d after an event %d", s.Seq, last.Seq)
+				}
+				return []run.Job{{Kind: "tell", Run: s.ID, Due: last.At, Data: []byte(last.Type)}}
+			},
+		})
+		w := &world{t: t, store: store, engine: e}
+		if err := e.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		id := w.create(spec("send"))
+		w.rest(id, run.AwaitingApproval)
+		if _, err := e.Cancel(t.Context(), "p", id, run.Cancel{}); err != nil {
+			t.Fatal(err)
+		}
+		w.rest(id, run.CancelledStatus)
+		w.close(time.Second)
+		store.Close()
+		mu.Lock()
+		defer mu.Unlock()
+		if told[run.ModelResponded] != 1 || told[run.RunFinished] != 1 {
+			t.Errorf("told of %v, want the halt and the end", told)
+		}
+	})
+}
