@@ -46,6 +46,11 @@ func TestSwarms(t *testing.T) {
 	typeIn(t, "swarms.md", base)
 }
 
+func TestWebagent(t *testing.T) {
+	base := serve(t, nil)
+	typeIn(t, "webagent.md", base)
+}
+
 func TestReadme(t *testing.T) {
 	mail, err := sink.Start("")
 	if err != nil {

@@ -248,7 +248,6 @@ func tourPages(t *testing.T, _ *rig.World, c *rig.Client) {
 		open.Do("GET", path, nil).Is(http.StatusOK)
 	}
 	for _, later := range []struct{ method, path string }{
-		{"GET", "/v1/webhooks"}, {"DELETE", "/v1/webhooks/x"}, {"GET", "/v1/webhooks/x/deliveries"}, {"POST", "/v1/files"},
 		{"GET", "/v1/usage"}, {"GET", "/v1/observability/runs"}, {"GET", "/v1/audit"}, {"POST", "/v1/schedules"}, {"PATCH", "/v1/schedules/x"},
 	} {
 		if fault := c.Do(later.method, later.path, nil).Refused(http.StatusNotImplemented, "not_available"); fault.Message == "" {

@@ -18,6 +18,7 @@ import (
 	"errand/internal/config"
 	"errand/internal/egress"
 	"errand/internal/engine"
+	"errand/internal/file"
 	"errand/internal/index"
 	"errand/internal/model/router"
 	"errand/internal/obs"
@@ -28,6 +29,8 @@ import (
 	"errand/internal/tool"
 	"errand/internal/tool/mcp"
 	"errand/internal/tool/web"
+	"errand/internal/webhook"
+	"errand/internal/workflow"
 )
 
 // wallTime is how long a run may work when nothing else is said; waiting for a
@@ -49,6 +52,7 @@ type options struct {
 type assembly struct {
 	cfg      config.Config
 	self     string // the executable that computes; empty = there is none
+	path     string // the folders of programs, for finding a Chromium
 	logger   *slog.Logger
 	redactor *obs.Redactor
 	metrics  *obs.Metrics
@@ -63,6 +67,8 @@ type assembly struct {
 	index    *index.Index
 	pages    *web.Fetcher // reads pages, for models and for the index
 	engines  []string     // that web.search asks, in order
+	files    *file.Store
+	hooks    *webhook.Hub
 	engine   *engine.Engine
 	jobs     *local.Queue
 	wire     *wire.Server
@@ -74,7 +80,7 @@ type assembly struct {
 // assemble makes the parts from the bottom up. Nothing runs and nothing is
 // accepted before start.
 func assemble(ctx context.Context, p *process, cfg config.Config, o options) (_ *assembly, err error) {
-	a := &assembly{cfg: cfg, self: p.interpreter(), now: p.now, metrics: obs.NewMetrics(version()), schemas: &schema.Cache{}}
+	a := &assembly{cfg: cfg, self: p.interpreter(), path: config.Environment(p.env)["PATH"], now: p.now, metrics: obs.NewMetrics(version()), schemas: &schema.Cache{}}
 	endpoints := a.endpoints(p, o)
 	a.found = len(endpoints)
 	a.redactor = obs.NewRedactor(append(cfg.Secrets(), endpointKeys(endpoints)...))
@@ -107,17 +113,19 @@ func assemble(ctx context.Context, p *process, cfg config.Config, o options) (_ 
 			err = errors.Join(err, a.servers.Close())
 		}
 	}()
+	if err = errors.Join(a.openFiles(ctx), a.openHooks()); err != nil {
+		return nil, err
+	}
 	if a.tools, err = a.newTools(a.store); err != nil {
 		return nil, usage(err)
 	}
 	a.redactor.Add(a.tools.Secrets())
 	a.engine = engine.New(engine.Config{
-		Log: a.store, Models: a.models, Tools: &watched{Set: a.tools, redactor: a.redactor}, Now: p.now,
-		Retry: a.models.Retry, Logger: a.logger, Meter: meter{a.metrics}, MaxActive: a.mostActive(),
+		Log: a.store, Models: workflow.NewPlayer(a.models), Tools: &watched{Set: a.tools, redactor: a.redactor}, Now: p.now,
+		Retry: a.models.Retry, Logger: a.logger, Meter: meter{a.metrics}, MaxActive: a.mostActive(), Outbox: a.hooks.Outbox,
 	})
 	a.jobs = local.New(local.Config{
-		Store: a.store, Now: p.now, Logger: a.logger,
-		Handlers: map[string]func(context.Context, run.Job) error{engine.DeadlineJob: a.engine.Deadline},
+		Store: a.store, Now: p.now, Logger: a.logger, Handlers: a.handlers(), Workers: workers,
 	})
 	a.metrics.Ask(storeSamples(a.store))
 	if a.wire, err = a.newWire(o); err != nil {
@@ -126,12 +134,25 @@ func assemble(ctx context.Context, p *process, cfg config.Config, o options) (_ 
 	return a, nil
 }
 
+// workers is how many jobs are done at once: a receiver of webhooks may hold four
+// of them for ten seconds, and deadlines must not wait for those.
+const workers = 64
+
+// handlers do the jobs, by kind.
+func (a *assembly) handlers() map[string]func(context.Context, run.Job) error {
+	all := a.hooks.Handlers()
+	all[engine.DeadlineJob] = a.engine.Deadline
+	all[file.ExpireJob] = a.files.Expire
+	return all
+}
+
 // newWire makes the routes and what answers them.
 func (a *assembly) newWire(o options) (*wire.Server, error) {
 	api, err := native.New(native.Config{
 		Engine: a.engine, Runs: a.store, Rows: named{a.store}, Keys: a.keys,
 		Catalog: a.catalog(),
-		Tools:   toolShelf{a.tools}, Models: modelShelf{a.models}, Index: library{a.index}, Servers: serverShelf{a.servers}, Version: version(), Now: a.now,
+		Tools:   toolShelf{a.tools}, Models: modelShelf{a.models}, Index: library{a.index}, Servers: serverShelf{a.servers},
+		Files: fileShelf{a.files}, Webhooks: hookShelf{a.hooks}, Version: version(), Now: a.now,
 		MaxPrompt: a.cfg.Limits.PromptRunes,
 	})
 	if err != nil {
@@ -147,14 +168,18 @@ func (a *assembly) newWire(o options) (*wire.Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	asWebagent, err := a.newWebagent()
+	if err != nil {
+		return nil, err
+	}
 	a.guest = &guest{Keys: a.keys, secret: o.guest, name: o.name}
 	docs := "" // the server's own path
 	if a.cfg.PublicURL != "" {
 		docs = strings.TrimRight(a.cfg.PublicURL, "/") + "/docs#"
 	}
 	return wire.New(wire.Config{
-		Routes:   slices.Concat(api.Routes(), swarms.Routes(), asYou.Routes(), a.probes(api.Family())),
-		Families: []*wire.Family{api.Family(), swarms.Family(), asYou.Family()},
+		Routes:   slices.Concat(api.Routes(), swarms.Routes(), asYou.Routes(), asWebagent.Routes(), a.probes(api.Family())),
+		Families: []*wire.Family{api.Family(), swarms.Family(), asYou.Family(), asWebagent.Family()},
 		Keys:     a.guest, Rows: a.store, Recent: a.store.Recent, Draining: a.engine.Draining(), Now: a.now,
 		Logger: a.logger, Metrics: a.metrics, DocURL: docs,
 	})
@@ -209,7 +234,7 @@ func answerProbe(w http.ResponseWriter, status int, text string) {
 
 // start takes over the runs that an earlier process left, and begins to accept.
 func (a *assembly) start(ctx context.Context) error {
-	if err := a.engine.Start(ctx); err != nil {
+	if err := errors.Join(a.hooks.Start(ctx), a.engine.Start(ctx)); err != nil {
 		return err
 	}
 	a.jobs.Start()

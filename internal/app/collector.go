@@ -22,10 +22,10 @@ type collector struct {
 const (
 	collectorTick = 500 * time.Millisecond
 	manyCycles    = 3        // in one tick: more is load, and not a start or a long list
-	smallHeap     = 24 << 20 // bytes alive, above which the heap is left to the runtime's rule
+	smallHeap     = 16 << 20 // bytes alive, above which the heap is left to the runtime's rule
 	litter        = 8 << 20  // bytes of garbage that are worth a collection in a calm tick
 	calmPercent   = 100      // how far the heap grows between collections: the runtime's rule
-	busyPercent   = 400      // at most 24 MB become 120 MB
+	busyPercent   = 300      // at most 16 MB become 64 MB
 )
 
 // reading is what a tick finds: collections since the start, bytes that were

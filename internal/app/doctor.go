@@ -69,7 +69,7 @@ func publicText(err error) string {
 
 // checkTools makes the tools that the settings define. It calls none.
 func checkTools(ctx context.Context, p *process, cfg config.Config) []check {
-	a := &assembly{cfg: cfg, now: p.now}
+	a := &assembly{cfg: cfg, path: config.Environment(p.env)["PATH"], now: p.now}
 	if err := a.newGuard(); err != nil {
 		return []check{{what: "tools", err: err}}
 	}

@@ -37,7 +37,7 @@ func (a *assembly) webTools(guard *egress.Guard, agent string) ([]tool.Tool, err
 		return nil, err
 	}
 	a.pages, a.engines = web.New(reading), searcher.Engines()
-	return []tool.Tool{searcher, a.pages}, nil
+	return append(a.browserTools(searcher), searcher, a.pages), nil
 }
 
 // searches says what web.search asks.

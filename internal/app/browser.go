@@ -1,0 +1,72 @@
+package app
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"errand/internal/file"
+	"errand/internal/run"
+	"errand/internal/tool"
+	"errand/internal/tool/browser"
+	"errand/internal/tool/web"
+	"errand/internal/tool/web/search"
+)
+
+// screenshotTime is how long screenshots are kept: a week is enough to see what
+// went wrong, and a browser makes one with every action.
+const screenshotTime = 7 * 24 * time.Hour
+
+// browserTools are the tools browser.*, present where a Chromium is found or one
+// is named. Nothing is started before the first action.
+func (a *assembly) browserTools(searcher *web.Searcher) []tool.Tool {
+	chromium := cmp.Or(a.cfg.Chromium, browser.Find(a.path))
+	if chromium == "" {
+		return nil
+	}
+	cfg := browser.Config{
+		Chromium: chromium, Dir: filepath.Join(a.cfg.Data, "browser"), Guard: a.guard, Now: a.now,
+	}
+	if slices.ContainsFunc(searcher.Engines(), func(name string) bool { return name != search.IndexName }) {
+		cfg.Search = searcher // this server's own index is no search of the web
+	}
+	if a.files != nil {
+		shelf := browserFiles{files: a.files, base: strings.TrimRight(a.cfg.PublicURL, "/")}
+		cfg.Files, cfg.Keeper, cfg.EachStep = shelf, shelf, true
+	}
+	return browser.New(cfg).Tools()
+}
+
+// browserFiles are the files that a browser uploads and the screenshots that it
+// takes.
+type browserFiles struct {
+	files *file.Store
+	base  string // of addresses; empty = they are paths on this server
+}
+
+// Open opens a file for a page.
+func (b browserFiles) Open(ctx context.Context, project, id string) (string, io.ReadCloser, error) {
+	info, content, err := b.files.Open(ctx, project, id)
+	if err != nil {
+		return "", nil, err
+	}
+	return info.Name, content, nil
+}
+
+// Keep stores a screenshot.
+func (b browserFiles) Keep(ctx context.Context, project string, id run.ID, png []byte) (name, url string, err error) {
+	kept, err := b.files.Put(ctx, file.Info{
+		Project: project, Name: "screenshot.png", Type: "image/png", Purpose: file.Screenshot,
+		Metadata: map[string]string{"run": "run_" + id.String()}, Keep: screenshotTime,
+	}, bytes.NewReader(png))
+	if err != nil {
+		return "", "", fmt.Errorf("keeping a screenshot: %w", err)
+	}
+	return kept.ID, b.base + "/v1/files/" + kept.ID + "/content", nil
+}
