@@ -30,9 +30,10 @@ const (
 	// longestLife is how long a server lives at most between its start and its
 	// kill: long enough for runs to be at every stage, and short enough for twenty.
 	longestLife = 1200 * time.Millisecond
-	// bound is when no further kill begins. A slow machine kills less often, and
-	// says so.
-	bound = 60 * time.Second
+	// bound is when no further kill begins, and eachKill what many of them may take
+	// each. A slow machine kills less often, and says so.
+	bound    = 60 * time.Second
+	eachKill = time.Second
 )
 
 func number(t *testing.T, name string, standard int64) int64 {
@@ -76,6 +77,7 @@ func TestKillsUnderLoad(t *testing.T) {
 	}
 
 	begun, killed, early := time.Now(), 0, 0
+	bound := max(bound, time.Duration(kills)*eachKill)
 	for ; killed < kills && time.Since(begun) < bound; killed++ {
 		rig.Pause(time.Duration(chance.Int64N(int64(longestLife))))
 		server.Kill()
