@@ -177,12 +177,12 @@ func (a *API) change(spec *run.Spec, c *changesIn, faults agent.Faults) {
 }
 
 // sameTools returns the tools of the same names as they are defined now.
-// Functions are the caller's, and what lives at a server that the run was made
-// with is described there: both stay as they are.
+// Functions are the caller's; what lives at a server that the run was made with,
+// and whom it can hand work to, is in its spec: all of these stay as they are.
 func (a *API) sameTools(ctx context.Context, project string, before []run.Tool) ([]run.Tool, error) {
 	var tools []run.Tool
 	for _, tool := range before {
-		if !tool.Function && tool.Server == "" {
+		if !tool.Function && tool.Server == "" && tool.Handoff == "" {
 			now, _, err := a.cfg.Catalog.Tools.Current(ctx, project, tool.Name)
 			if problem.Is(err, problem.NotFound) {
 				return nil, problem.New(problem.Conflict, "The run used the tool %s, which is not there any more: register it again with POST /v1/tools.", tool.Name)
