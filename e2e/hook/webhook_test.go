@@ -41,7 +41,10 @@ func TestRunsAreTold(t *testing.T) {
 	}, &a)
 	r.got(t, 1, true)
 	c.Do("POST", "/v1/runs/"+a.ID+"/approve", map[string]any{"action_ids": a.Actions(), "reject": true}).Good()
+	// Deliveries of different runs have no order between them, so each is waited for.
+	r.got(t, 2, true)
 	c.Post("/v1/runs", map[string]any{"model": "auto", "prompt": rig.Steps("two", "time.now {}", rig.Say("x")), "max_steps": 1, "tools": []string{"time.now"}}, &b)
+	r.got(t, 3, true)
 	release := w.Model.Hold()
 	var cut rig.Run
 	c.Post("/v1/runs", map[string]any{"model": "auto", "prompt": rig.Steps("three", rig.Say("x")), "background": true}, &cut)
