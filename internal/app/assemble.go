@@ -121,7 +121,7 @@ func assemble(ctx context.Context, p *process, cfg config.Config, o options) (_ 
 	}
 	a.redactor.Add(a.tools.Secrets())
 	a.engine = engine.New(engine.Config{
-		Log: a.store, Models: workflow.NewPlayer(a.models), Tools: &watched{Set: a.tools, redactor: a.redactor}, Now: p.now,
+		Log: a.store, Rows: a.store, Models: workflow.NewPlayer(a.models), Tools: &watched{Set: a.tools, redactor: a.redactor}, Now: p.now,
 		Retry: a.models.Retry, Logger: a.logger, Meter: meter{a.metrics}, MaxActive: a.mostActive(), Outbox: a.hooks.Outbox,
 	})
 	a.jobs = local.New(local.Config{

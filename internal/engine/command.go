@@ -313,6 +313,7 @@ func (e *Engine) tell(s *run.State, events []run.Event) {
 	}
 	if s.Ended != nil {
 		e.unqueue(s.ID)
+		e.unlane(s.ID, &s.Spec)
 	}
 	e.mu.Unlock()
 	if f != nil {

@@ -14,6 +14,7 @@ type NewRun struct {
 	ID   run.ID // zero = the engine makes one
 	Spec run.Spec
 	Rows []run.RowWrite // written in the transaction of run.created
+	Jobs []run.Job      // likewise
 }
 
 // Create starts a run and returns it when its first event is on disk; its first
@@ -26,10 +27,10 @@ func (e *Engine) Create(ctx context.Context, n NewRun) (run.State, error) {
 	f := e.acquire(n.ID)
 	created := make(chan error, 1)
 	d := newDriver(e, n.ID, f)
-	d.epoch, d.asked, d.rows, d.created = 1, true, n.Rows, created
+	d.epoch, d.asked, d.rows, d.jobs, d.created = 1, true, n.Rows, n.Jobs, created
 	d.state.ID, d.project = n.ID, n.Spec.Project
 	f.leash(n.Spec.Tethered)
-	queued, err := e.enlist(d)
+	queued, err := e.enlist(d, &n.Spec)
 	if err != nil {
 		e.release(n.ID, f)
 		return run.State{}, err
@@ -45,6 +46,10 @@ func (e *Engine) Create(ctx context.Context, n NewRun) (run.State, error) {
 			defer e.arrived()
 			if d.settle(e.ctx, <-d.settled); d.final == nil || d.doubt {
 				e.wake(n.ID)
+			} else {
+				e.mu.Lock()
+				e.unlane(n.ID, &n.Spec)
+				e.mu.Unlock()
 			}
 		}()
 	} else {
@@ -59,17 +64,28 @@ func (e *Engine) Create(ctx context.Context, n NewRun) (run.State, error) {
 }
 
 // enlist finds room for a new run's driver, or a place in the queue.
-func (e *Engine) enlist(d *driver) (queued bool, err error) {
+func (e *Engine) enlist(d *driver, spec *run.Spec) (queued bool, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	room := len(e.drivers) < e.cfg.MaxActive
 	switch {
 	case e.isDraining():
 		return false, overloaded("This server is shutting down; try again in a moment.")
-	case len(e.drivers) < e.cfg.MaxActive:
+	case !room && len(e.waiting)+e.arriving >= queueFactor*e.cfg.MaxActive:
+		return false, overloaded("This server has all the runs that it can take; try again in a moment.")
+	}
+	entered := false
+	if room || spec.Lane != nil && spec.Lane.Queue > 0 {
+		if entered, err = e.admit(d, spec); err != nil {
+			return false, err
+		}
+	}
+	if entered && room {
 		e.hire(d)
 		return false, nil
-	case len(e.waiting)+e.arriving >= queueFactor*e.cfg.MaxActive:
-		return false, overloaded("This server has all the runs that it can take; try again in a moment.")
+	}
+	if entered {
+		e.vacate(d) // it finds a place again when there is room for its driver
 	}
 	e.arriving++
 	return true, nil
@@ -179,6 +195,7 @@ func (e *Engine) dismiss(d *driver) {
 func (e *Engine) part(d *driver, rest *run.State) {
 	d.feed.stop(rest)
 	delete(e.drivers, d.id)
+	e.vacate(d)
 	if len(e.waiting) > 0 && !e.isDraining() {
 		next := e.waiting[0]
 		e.waiting = e.waiting[1:]
@@ -266,8 +283,12 @@ func (e *Engine) lapse(s *run.State) []run.Event {
 	return []run.Event{{Type: run.ApprovalExpired, Expired: &run.Expired{Actions: ids, Timeout: true}}}
 }
 
-// observe tells the meter what has been stored.
+// observe tells the meter, and who keeps things for runs, what has been stored.
 func (e *Engine) observe(events []run.Event, s *run.State) {
+	ends := func(event run.Event) bool { return event.Type == run.RunFinished }
+	if e.cfg.Ended != nil && slices.ContainsFunc(events, ends) {
+		e.cfg.Ended(s.ID)
+	}
 	m := e.cfg.Meter
 	if m == nil {
 		return

@@ -24,8 +24,9 @@ type driver struct {
 	hurry   chan struct{} // somebody wants to see what lingers
 	gone    chan struct{} // closed when nobody reads results any more
 	alarms
-	missed bool  // someone has appended while a commit was in flight
-	final  error // why the driver gives up; nil while it does not
+	lane   *laneKey // in which it has a place; nil = none
+	missed bool     // someone has appended while a commit was in flight
+	final  error    // why the driver gives up; nil while it does not
 }
 
 // task is an effect under way.
@@ -74,7 +75,9 @@ func (d *driver) advance(ctx context.Context) run.Decision {
 		if d.final != nil || d.lost != nil && !d.refold(nil) {
 			return run.Decision{Hold: true}
 		}
-		d.claim()
+		if d.claim(); d.final != nil {
+			return run.Decision{Hold: true}
+		}
 		decision := run.Decide(&d.state)
 		before := d.state.Seq
 		d.cutUnnamed(decision)

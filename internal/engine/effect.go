@@ -65,7 +65,7 @@ func (d *driver) intend(ctx context.Context, effect run.Effect) {
 	key := effect.Key()
 	switch {
 	case a.Tool.Handoff != "":
-		d.handOff(a)
+		d.handOff(ctx, a)
 	case d.tasks[key] != nil: // it runs; only its intent was lost in a conflict
 		d.add(started)
 	case effect.Class == run.Safe && a.Decision == nil:
@@ -204,7 +204,7 @@ func (d *driver) callModel(ctx context.Context, effect run.Effect) {
 	request := &run.Request{
 		Run: d.id, Project: d.state.Spec.Project, Step: effect.Step, Attempt: effect.Attempt,
 		Model: d.state.Spec.Model, Messages: messages, Tools: d.state.Offered(),
-		Output: d.state.Spec.Output, Params: d.state.Sampling(), Replay: d.state.Spec.Replay,
+		Output: d.state.Spec.Output, Params: d.state.Sampling(), Require: d.state.Required(), Replay: d.state.Spec.Replay,
 	}
 	seen, cited := len(d.state.Messages), d.state.Cited()
 	feed, began, models, now := d.feed, d.e.now(), d.e.cfg.Models, d.e.now

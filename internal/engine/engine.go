@@ -7,8 +7,8 @@
 // draft is shown (feed.publish). Everyone else appends an event (amend) and
 // pokes the driver. A run that rests holds no goroutine and no memory.
 //
-// engine.go has what it needs and how it starts and stops, crew.go who drives
-// what; driver.go, journal.go, effect.go, outcome.go and alarm.go are a driver's
+// engine.go has what it needs and how it starts and stops, crew.go and lane.go who
+// drives what; driver.go, journal.go, effect.go, outcome.go and alarm.go are a driver's
 // loop, its way to the log, its effects, what comes of them, and its clock;
 // command.go is what people ask of a run; read.go, watch.go, feed.go and draft.go
 // show it.
@@ -60,6 +60,12 @@ type Tools interface {
 	Call(ctx context.Context, call run.ToolCall) (run.ToolResult, error)
 }
 
+// Rows reads stored objects. internal/store has the implementations.
+type Rows interface {
+	// Row returns one row, or a not_found problem.
+	Row(ctx context.Context, kind, project, id string) (run.Row, error)
+}
+
 // Meter counts what the engine does, for metrics.
 type Meter interface {
 	// failure is empty for a reply, and took zero for a failure.
@@ -75,6 +81,7 @@ type Config struct {
 	Models    Models
 	Tools     Tools
 	Now       func() time.Time
+	Rows      Rows                                                            // nil = no run claims what it starts
 	Retry     func(err error, failures int) (again bool, after time.Duration) // of failed model calls; nil = never
 	Logger    *slog.Logger                                                    // nil = none
 	Meter     Meter                                                           // nil = none
@@ -83,6 +90,10 @@ type Config struct {
 	// telling others of it, for the commit of the events; s is the run after them.
 	// It must be quick, and must not keep s. Nil = none.
 	Outbox func(s *run.State, events []run.Event) []run.Job
+	// Ended hears of each run of this server whose end is on disk, so that what was
+	// kept for it can go. Calls of it that were cut off may still be returning. It
+	// must not block. Nil = nobody does.
+	Ended func(run.ID)
 }
 
 // defaultActive is how many runs are driven at once unless the operator says
@@ -107,9 +118,10 @@ type Engine struct {
 	feeds    map[run.ID]*feed
 	waiting  []run.ID        // runs that need a driver and found no room, oldest first
 	wanted   map[run.ID]bool // the same, as a set
-	arriving int             // queued runs whose first event is on its way to the disk
-	millis   int64           // of the latest id
-	count    uint16          // ids made in that millisecond
+	lanes    map[laneKey]*lane
+	arriving int    // queued runs whose first event is on its way to the disk
+	millis   int64  // of the latest id
+	count    uint16 // ids made in that millisecond
 }
 
 // New returns an engine that drives nothing yet.
@@ -129,6 +141,7 @@ func New(cfg Config) *Engine {
 	e := &Engine{
 		cfg: cfg, draining: make(chan struct{}),
 		drivers: map[run.ID]*driver{}, feeds: map[run.ID]*feed{}, wanted: map[run.ID]bool{},
+		lanes: map[laneKey]*lane{},
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	return e

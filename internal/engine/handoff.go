@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -11,8 +12,9 @@ import (
 
 // handOff begins a call that another run does the work of. The child's first
 // event goes to the disk together with the tool.started that names it, so that
-// there is never one without the other; it is driven once it is there.
-func (d *driver) handOff(a *run.Action) {
+// there is never one without the other; it is driven once it is there. A detached
+// one's call ends with that, too.
+func (d *driver) handOff(ctx context.Context, a *run.Action) {
 	spec, err := d.state.Child(a)
 	if err != nil {
 		d.add(run.Event{Type: run.ToolFinished, Finished: &run.Finished{
@@ -20,14 +22,58 @@ func (d *driver) handOff(a *run.Action) {
 		}})
 		return
 	}
-	child := d.e.NewID()
-	born := run.Event{
-		Seq: 1, ID: d.e.eventID(), At: d.e.now(), Type: run.RunCreated,
-		Created: &run.Created{Spec: spec, Queued: true},
+	h := d.state.Spec.Handoff(&a.Tool)
+	child, known, err := d.claimChild(ctx, h, &spec)
+	if err != nil {
+		d.after(betweenTries, func() {}) // nobody can tell now; ask again
+		return
 	}
-	s := run.Fold(child, []run.Event{born})
 	d.add(run.Event{Type: run.ToolStarted, Started: &run.Started{Action: a.ID, Epoch: d.epoch, Attempt: a.Attempt + 1, Child: &child}})
-	d.births = append(d.births, run.Append{ID: child, Events: []run.Event{born}, Summary: s.Summarize()})
+	if !known {
+		born := run.Event{
+			Seq: 1, ID: d.e.eventID(), At: d.e.now(), Type: run.RunCreated,
+			Created: &run.Created{Spec: spec, Queued: true},
+		}
+		s := run.Fold(child, []run.Event{born})
+		d.births = append(d.births, run.Append{ID: child, Events: []run.Event{born}, Summary: s.Summarize()})
+	}
+	if h.Detached {
+		d.add(run.Event{Type: run.ToolFinished, Finished: &run.Finished{
+			Action: a.ID, Outcome: run.OK, Output: run.Dispatched(child, known), Child: &child,
+		}})
+	}
+}
+
+// claimChild names the run that does the work of a handoff: a new one, or the one
+// that does it already. Two commits that claim the same work can't both succeed:
+// the one that comes second finds the other's claim when it decides again.
+func (d *driver) claimChild(ctx context.Context, h *run.Handoff, spec *run.Spec) (child run.ID, known bool, err error) {
+	child = d.e.NewID()
+	if !h.Detached || h.Claim == "" || d.e.cfg.Rows == nil {
+		return child, false, nil
+	}
+	id := run.ClaimID(h.Claim, spec.Input.Text)
+	found := run.Row{}
+	for i := range d.rows { // of another call of the same reply
+		if w := &d.rows[i].Row; w.Kind == run.ClaimKind && w.ID == id {
+			found = *w
+		}
+	}
+	if found.Data == nil {
+		found, err = d.e.cfg.Rows.Row(ctx, run.ClaimKind, spec.Project, id)
+	}
+	if problem.Is(err, problem.NotFound) {
+		row := run.Row{Kind: run.ClaimKind, Project: spec.Project, ID: id, Created: d.e.now()}
+		row.Data, err = json.Marshal(run.Claimed{Run: child})
+		d.rows = append(d.rows, run.RowWrite{Row: row, Expect: run.MustNotExist})
+		return child, false, err
+	}
+	if err != nil {
+		return child, false, err
+	}
+	var claimed run.Claimed
+	err = json.Unmarshal(found.Data, &claimed)
+	return claimed.Run, true, err
 }
 
 // recall tells the run that does the work of a call which is not wanted any more
@@ -115,7 +161,8 @@ func (d *driver) rouse() {
 	}
 	last := d.state.Last()
 	for i := 0; last != nil && i < len(last.Actions); i++ {
-		if a := &last.Actions[i]; a.Away() && a.Child != nil {
+		a := &last.Actions[i]
+		if h := d.state.Spec.Handoff(&a.Tool); a.Child != nil && (a.Away() || h != nil && h.Detached) {
 			d.e.wake(*a.Child)
 		}
 	}

@@ -27,6 +27,7 @@ type journal struct {
 	deed    uint64         // its ID
 	doubt   bool           // the run's first event may be on disk, although the store has said otherwise
 	rows    []run.RowWrite // go with the next commit
+	jobs    []run.Job      // likewise
 	births  []run.Append   // likewise: the first events of runs that are handed work
 	born    []run.Append   // those in flight
 	heir    *heir          // the parent in flight, if this run ends and has one
@@ -55,6 +56,10 @@ func (d *driver) claim() {
 	if d.asked || !d.state.Live() {
 		return
 	}
+	if !d.enter() {
+		d.final = errLaneFull
+		return
+	}
 	d.asked, d.epoch, d.deed = true, d.state.Epoch+1, d.e.eventID()
 	d.add(run.Event{ID: d.deed, Type: run.RunDriven, Driven: &run.Driven{Epoch: d.epoch}})
 	if d.state.Queued && !d.state.Paused && d.state.Cancel == nil {
@@ -70,15 +75,15 @@ func (d *driver) submit(decision run.Decision) {
 	d.due = false
 	d.feed.lingers.Store(false)
 	d.inflight, d.queue = d.queue, nil
-	commit := run.Commit{Rows: d.rows, Runs: []run.Append{{
+	commit := run.Commit{Rows: d.rows, Jobs: d.jobs, Runs: []run.Append{{
 		ID: d.id, Epoch: d.epoch, Expected: d.inflight[0].Seq - 1,
 		Events: d.inflight, Summary: d.state.Summarize(),
 	}}}
 	commit.Runs = append(commit.Runs, d.births...)
-	d.rows, d.births, d.born, d.heir = nil, nil, d.births, nil
+	d.rows, d.jobs, d.births, d.born, d.heir = nil, nil, nil, d.births, nil
 	if decision.Wake == run.GateTime && !decision.WakeAt.Equal(d.jobbed) {
 		d.jobbed = decision.WakeAt
-		commit.Jobs = []run.Job{{Kind: DeadlineJob, Run: d.id, Due: decision.WakeAt}}
+		commit.Jobs = append(commit.Jobs, run.Job{Kind: DeadlineJob, Run: d.id, Due: decision.WakeAt})
 	}
 	commit.Jobs = append(commit.Jobs, d.e.cfg.Outbox(&d.state, d.inflight)...)
 	if d.state.Spec.Parent != nil {
@@ -144,7 +149,7 @@ func (d *driver) lose(events []run.Event) {
 	if d.lost == nil {
 		d.lost = []run.Event{} // nothing to append again, but a log to read again
 	}
-	d.queue, d.rows, d.births, d.born = nil, nil, nil, nil
+	d.queue, d.rows, d.jobs, d.births, d.born = nil, nil, nil, nil, nil
 }
 
 // refresh reads what others have appended. While a commit is in flight it only
@@ -283,7 +288,7 @@ func keepFacts(events []run.Event) []run.Event {
 		case run.ModelResponded, run.ModelFailed:
 			facts = append(facts, event)
 		case run.ToolFinished:
-			if !event.Finished.Crash { // that one was concluded from the log
+			if !event.Finished.Crash && event.Finished.Child == nil { // those were concluded here
 				facts = append(facts, event)
 			}
 		}

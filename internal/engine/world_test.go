@@ -54,7 +54,7 @@ func (w *world) open() {
 // another makes an engine over the log, with the world's models and tools.
 func (w *world) another(log engine.Log) *engine.Engine {
 	return engine.New(engine.Config{
-		Log: log, Models: w.models, Tools: w.tools, Now: time.Now, MaxActive: 20,
+		Log: log, Rows: w.store, Models: w.models, Tools: w.tools, Now: time.Now, MaxActive: 20,
 		Retry: func(err error, failures int) (bool, time.Duration) {
 			return failures < 3 && !problem.Is(err, problem.ModelAuth), time.Second
 		},

@@ -53,6 +53,7 @@ type Request struct {
 	Tools    []Tool
 	Output   json.RawMessage // JSON schema the answer should satisfy, or nil
 	Params   Params
+	Require  string          // a tool of Tools that the reply must call; empty = the model is free
 	Replay   json.RawMessage // the Spec's: a model that plays records reads it, others pass it over
 }
 

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"slices"
 	"strconv"
 	"time"
 )
@@ -86,7 +87,7 @@ func Decide(s *State) Decision {
 		return s.awake(Decision{})
 	case calls.refusal != nil:
 		return s.finish(s.rejected(last))
-	case s.handed(last):
+	case s.handed(last), s.Spec.final(last) != nil:
 		return s.finish(s.answered(last))
 	case s.Spec.RawResults && s.endsPass(last):
 		return s.passEnd(last)
@@ -145,14 +146,14 @@ type turnCalls struct {
 }
 
 // calls looks at each action of the turn, in call order. Once calls go one after
-// the other unless the spec lets them overlap; none waits for a pending one.
+// the other unless the spec lets them overlap, and calls that share something
+// always do; none waits for a pending one.
 func (s *State) calls(turn *Turn) turnCalls {
 	var found turnCalls
-	onceBusy := false
+	busy := inTurn{once: !s.Spec.Parallel}
 	for i := range turn.Actions {
-		a := &turn.Actions[i]
-		if a.Stage == StartedStage && a.Epoch == s.Epoch && a.Tool.Class == Once {
-			onceBusy = !s.Spec.Parallel
+		if a := &turn.Actions[i]; a.Stage == StartedStage && a.Epoch == s.Epoch {
+			busy.take(&a.Tool)
 		}
 	}
 	started := s.Calls
@@ -171,16 +172,34 @@ func (s *State) calls(turn *Turn) turnCalls {
 			found.effects = append(found.effects, a.call())
 		case a.Stage == StartedStage && a.Tool.Class == Once:
 			found.effects = append(found.effects, Effect{Kind: Resolve, Action: a.ID, Outcome: Unknown})
-		case a.Tool.Class == Once && onceBusy:
+		case busy.with(&a.Tool):
 		case a.Stage == ApprovedStage && s.Spec.Limits.MaxToolCalls > 0 && started >= s.Spec.Limits.MaxToolCalls:
 			found.over = true
 		default:
 			found.effects = append(found.effects, a.call())
-			onceBusy = onceBusy || a.Tool.Class == Once && !s.Spec.Parallel
+			busy.take(&a.Tool)
 			started++
 		}
 	}
 	return found
+}
+
+// inTurn is what calls of a turn have taken that others of it must wait for.
+type inTurn struct {
+	once   bool // once calls wait for each other
+	acting bool // one is under way
+	shared []string
+}
+
+func (t *inTurn) take(tool *Tool) {
+	t.acting = t.acting || tool.Class == Once
+	if tool.Serial != "" {
+		t.shared = append(t.shared, tool.Serial)
+	}
+}
+
+func (t *inTurn) with(tool *Tool) bool {
+	return t.once && t.acting && tool.Class == Once || slices.Contains(t.shared, tool.Serial)
 }
 
 func (a *Action) call() Effect {

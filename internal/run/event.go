@@ -94,9 +94,10 @@ type Verdict struct {
 	Problem string          `json:"problem,omitempty"` // what is wrong with it, in words for the model
 }
 
-// Trimmed counts what a request left out to fit the model's window.
+// Trimmed counts what a request left out.
 type Trimmed struct {
-	Outputs int `json:"outputs,omitempty"` // tool outputs cut to a stub
+	Views   int `json:"views,omitempty"`   // snapshots cut to their beginning: a newer one follows
+	Outputs int `json:"outputs,omitempty"` // to fit the model's window: tool outputs cut to a stub
 	Turns   int `json:"turns,omitempty"`   // oldest turns dropped
 }
 
@@ -139,6 +140,7 @@ type Finished struct {
 	Output  string  `json:"output,omitempty"` // for the model; of an error, its message
 	Images  []Image `json:"images,omitempty"` // beside the output, for a model that can see
 	Crash   bool    `json:"crash,omitempty"`  // of unknown: this server died in the middle
+	Child   *ID     `json:"child,omitempty"`  // of a detached handoff: the run that it has started, true only together with it
 	Ms      int64   `json:"ms,omitempty"`
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -13,10 +14,34 @@ import (
 // and its run needs no driver for it; the child's last commit brings the
 // child.finished that ends the call.
 
+// A detached handoff only starts the other run. Its call begins and ends in the
+// commit that the run begins in: neither waits for the other from then on.
+
 // Handoff is another agent that a run may hand work to.
 type Handoff struct {
-	Name string `json:"name"`
-	Spec Spec   `json:"spec"` // of the child, but for what Child fills in
+	Name     string `json:"name"`
+	Spec     Spec   `json:"spec"` // of the child, but for what Child fills in
+	Detached bool   `json:"detached,omitempty"`
+	// Claim is what a detached handoff's work is booked under: the same task again
+	// under the same claim is the run that does it already. Empty = each call
+	// starts one.
+	Claim string `json:"claim,omitempty"`
+}
+
+// ClaimKind is the kind of row that books a task under a claim. Its data is the
+// Claimed.
+const ClaimKind = "claim"
+
+// Claimed is what the row of a claimed task says.
+type Claimed struct {
+	Run ID `json:"run"` // that does the task
+}
+
+// ClaimID is the row's id. Tasks are the same if they are but for white space
+// around them.
+func ClaimID(claim, task string) string {
+	sum := sha256.Sum256([]byte(strings.TrimSpace(task)))
+	return claim + "/" + hex.EncodeToString(sum[:16])
 }
 
 // Parent names the call that a run does the work of.
@@ -28,6 +53,16 @@ type Parent struct {
 // handoffSchema is what a model says to hand work over.
 const handoffSchema = `{"type":"object","properties":{"task":{"type":"string","minLength":1,"description":"What to do, with everything that is needed to do it: nothing else of this conversation is passed on."}},"required":["task"],"additionalProperties":false}`
 
+// orderSchema is what a model says to start detached work.
+const orderSchema = `{"type":"object","properties":{"goals":{"type":"string","minLength":1,"description":"What is to be reached, whole and in plain words: a faithful copy of what was agreed."},"context":{"type":"object","description":"What else was agreed, as data: formats, limits, addresses."}},"required":["goals"],"additionalProperties":false}`
+
+// order is what either schema says.
+type order struct {
+	Task    string          `json:"task"`
+	Goals   string          `json:"goals"`
+	Context json.RawMessage `json:"context"`
+}
+
 // Tool is the tool that hands work to h. The child's id comes from the log, so a
 // crash starts no second one.
 func (h *Handoff) Tool(name, description string) Tool {
@@ -35,38 +70,53 @@ func (h *Handoff) Tool(name, description string) Tool {
 		description = "Hand a task to the agent " + h.Name + " and get its answer."
 	}
 	sum := sha256.Sum256([]byte(h.Name + "\x00" + description))
-	return Tool{
-		Name: name, Description: description, Parameters: json.RawMessage(handoffSchema), Class: Keyed,
-		Preview: h.Name + ": {{task}}", Version: hex.EncodeToString(sum[:8]), Handoff: h.Name,
+	parameters, preview := handoffSchema, h.Name+": {{task}}"
+	if h.Detached {
+		parameters, preview = orderSchema, h.Name+": {{goals}}"
 	}
+	return Tool{
+		Name: name, Description: description, Parameters: json.RawMessage(parameters), Class: Keyed,
+		Preview: preview, Version: hex.EncodeToString(sum[:8]), Handoff: h.Name,
+	}
+}
+
+// Handoff returns what the call of a tool starts, or nil.
+func (s *Spec) Handoff(tool *Tool) *Handoff {
+	for i := range s.Handoffs {
+		if tool.Handoff != "" && s.Handoffs[i].Name == tool.Handoff {
+			return &s.Handoffs[i]
+		}
+	}
+	return nil
 }
 
 // Child is the spec of the run that does the work of a handoff's call.
 func (s *State) Child(a *Action) (Spec, error) {
-	var arguments struct {
-		Task string `json:"task"`
-	}
-	if err := json.Unmarshal([]byte(a.Arguments), &arguments); err != nil {
+	var said order
+	if err := json.Unmarshal([]byte(a.Arguments), &said); err != nil {
 		return Spec{}, fmt.Errorf("reading the task of %s: %w", a.ID, err)
 	}
-	for i := range s.Spec.Handoffs {
-		h := &s.Spec.Handoffs[i]
-		if h.Name != a.Tool.Handoff {
-			continue
-		}
-		child := h.Spec
-		if err := s.endow(&child.Limits); err != nil {
-			return Spec{}, err
-		}
-		child.Project, child.Dialect, child.Key, child.Scopes = s.Spec.Project, s.Spec.Dialect, s.Spec.Key, s.Spec.Scopes
-		child.Input = Message{Role: User, Text: arguments.Task}
-		child.Parent = &Parent{Run: s.ID, Action: a.ID}
-		if child.OnUnknown == "" {
-			child.OnUnknown = s.Spec.OnUnknown
-		}
-		return child, nil
+	h := s.Spec.Handoff(&a.Tool)
+	if h == nil {
+		return Spec{}, fmt.Errorf("%s hands over to %q, which this run does not know", a.ID, a.Tool.Handoff)
 	}
-	return Spec{}, fmt.Errorf("%s hands over to %q, which this run does not know", a.ID, a.Tool.Handoff)
+	child := h.Spec
+	child.Project, child.Key, child.Scopes = s.Spec.Project, s.Spec.Key, s.Spec.Scopes
+	child.Input = Message{Role: User, Text: said.Task}
+	if h.Detached {
+		child.Input.Text, child.Context = said.Goals, said.Context
+	} else if err := s.endow(&child.Limits); err != nil {
+		return Spec{}, err
+	} else {
+		child.Parent = &Parent{Run: s.ID, Action: a.ID}
+	}
+	if child.Dialect == "" || !h.Detached {
+		child.Dialect = s.Spec.Dialect
+	}
+	if child.OnUnknown == "" {
+		child.OnUnknown = s.Spec.OnUnknown
+	}
+	return child, nil
 }
 
 // endow holds a child to what its parent has left to spend. Children that work at
@@ -114,6 +164,15 @@ func (s *State) Report() *Child {
 		c.Output += " What it had by then: " + s.Ended.Result.Summary
 	}
 	return c
+}
+
+// Dispatched is what a detached handoff's call answers: known says that the work
+// was under way already.
+func Dispatched(child ID, known bool) string {
+	if known {
+		return "Run " + child.String() + " does this already."
+	}
+	return "Run " + child.String() + " has started."
 }
 
 // Away reports whether another run does the work of this call now.

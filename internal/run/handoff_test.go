@@ -108,3 +108,33 @@ func TestChildDrawsFromItsParent(t *testing.T) {
 		})
 	}
 }
+
+// A tool that ends the run does so by its first success, not by a failure.
+func TestFinalTool(t *testing.T) {
+	spec := Spec{Project: "p", Model: "m", Scopes: []string{"admin"}, Final: "deliver", Require: "deliver",
+		Tools: []Tool{{Name: "deliver", Class: Safe}, {Name: "read", Class: Safe}}, Limits: Limits{MaxSteps: 8}}
+	for _, outcome := range []Outcome{OK, Errored} {
+		s := State{ID: NewID(epoch, 0, 1)}
+		take := func(events ...Event) {
+			for _, e := range events {
+				e.Seq, e.At = s.Seq+1, epoch
+				s.Take(&e)
+			}
+		}
+		take(Event{Type: RunCreated, Created: &Created{Spec: spec}})
+		if s.Required() != "deliver" {
+			t.Error("the first reply is free")
+		}
+		reply := Reply{Calls: []Call{{ID: "1", Name: "deliver", Arguments: "{}"}}}
+		take(Event{Type: ModelResponded, Responded: &Responded{Step: 1, Attempt: 1, Reply: reply, Actions: []Planned{{ID: "act_01"}}}},
+			Event{Type: ToolStarted, Started: &Started{Action: "act_01", Epoch: 1, Attempt: 1}},
+			Event{Type: ToolFinished, Finished: &Finished{Action: "act_01", Outcome: outcome, Output: "the parcel"}})
+		d := Decide(&s)
+		if ends := d.Finish != nil && d.Finish.Status == Completed && d.Finish.Result.Summary == "the parcel"; ends != (outcome == OK) {
+			t.Errorf("after %s the run decides %+v", outcome, d)
+		}
+		if s.Required() != "" {
+			t.Error("a later reply is not free")
+		}
+	}
+}

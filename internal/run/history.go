@@ -1,14 +1,18 @@
 package run
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // History builds what a model sees from the log. It is not the log's order: the
 // results of a turn's calls come directly after the turn, all of them, in call
 // order, and messages that arrived meanwhile come after them, because providers
 // refuse anything else for ever. A reply that was cut is not in it.
 //
-// If the model's window is known, the oldest tool outputs are shortened and then
-// the oldest turns dropped until the rest fits; Trimmed says so, nil if nothing was.
+// Of snapshots only the newest is whole. If the model's window is known, the oldest
+// tool outputs are shortened and then the oldest turns dropped until the rest fits.
+// Trimmed says so, nil if nothing was.
 func History(s *State) ([]Message, *Trimmed) {
 	var h history
 	if s.Spec.Instructions != "" {
@@ -20,6 +24,9 @@ func History(s *State) ([]Message, *Trimmed) {
 	input := s.Spec.Input
 	if input.Role == "" {
 		input.Role = User
+	}
+	if len(s.Spec.Context) > 0 {
+		input.Text += fmt.Sprintf(contextText, s.Spec.Context)
 	}
 	h.fixed(input)
 	said, passes := 0, 0
@@ -39,7 +46,15 @@ func History(s *State) ([]Message, *Trimmed) {
 	for ; said < len(s.Messages); said++ {
 		h.fixed(Message{Role: User, Text: s.Messages[said].Text})
 	}
-	return h.fit(s.room())
+	views := h.outdate()
+	messages, trimmed := h.fit(s.room())
+	if views > 0 && trimmed == nil {
+		trimmed = &Trimmed{}
+	}
+	if views > 0 {
+		trimmed.Views = views
+	}
+	return messages, trimmed
 }
 
 // Thread is the conversation of an ended run, for a run that continues it: what
@@ -54,7 +69,8 @@ func Thread(s *State) []Message {
 // entry is a message with what may be done to it to save room.
 type entry struct {
 	Message
-	group int // dropped together; 0 = never dropped
+	group int  // dropped together; 0 = never dropped
+	view  bool // a snapshot
 }
 
 // history is a conversation under construction.
@@ -85,6 +101,7 @@ func (h *history) turn(t *Turn) {
 			m.Images = t.Actions[i].Images
 		}
 		h.add(m, false)
+		h.entries[len(h.entries)-1].view = i < len(t.Actions) && t.Actions[i].Tool.Snapshot
 	}
 	if t.Output != nil && t.Output.Problem != "" {
 		h.add(Message{Role: User, Text: fmt.Sprintf(repairRequest, t.Output.Problem)}, false)
@@ -93,6 +110,7 @@ func (h *history) turn(t *Turn) {
 
 // What a model is told in place of a tool's output.
 const (
+	contextText   = "\n\nContext, as data:\n```json\n%s\n```"
 	noResult      = "There is no result of this call."
 	repairRequest = "Your answer does not satisfy the required JSON schema: %s. Answer again with nothing but the corrected JSON."
 	rejectedText  = "A person rejected this call. It was not made."
@@ -152,6 +170,37 @@ func (s *State) room() int {
 		room -= len(s.Spec.Tools[i].Description) + len(s.Spec.Tools[i].Parameters)
 	}
 	return max(room, 1)
+}
+
+// What is left of a snapshot once there is a newer one: some bytes, in which it says
+// what has been done and where.
+const (
+	viewHead = 400
+	oldView  = "…\n[Left out: %d bytes of how this was then. A newer view follows.]"
+)
+
+// outdate cuts every snapshot but the newest to its beginning, whether there would
+// be room or not: what a page was like five steps ago misleads a model, and paying
+// for it again with every step makes up most of what a browser run costs. Calls
+// that failed behind the newest one are what the model has to react to and stay
+// whole, too.
+func (h *history) outdate() (cut int) {
+	newest := len(h.entries)
+	for newest--; newest >= 0; newest-- {
+		if e := &h.entries[newest]; e.view && !e.Failed {
+			break
+		}
+	}
+	for i := range max(newest, 0) {
+		e := &h.entries[i]
+		if !e.view || len(e.Text) <= viewHead+len(oldView) {
+			continue
+		}
+		head := strings.ToValidUTF8(e.Text[:viewHead], "")
+		e.Text, e.Images = head+fmt.Sprintf(oldView, len(e.Text)-len(head)), nil
+		cut++
+	}
+	return cut
 }
 
 // fit shortens the oldest tool outputs, then drops the oldest groups, until the

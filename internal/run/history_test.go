@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -106,6 +107,55 @@ func TestHistoryWindow(t *testing.T) {
 		}
 		if messages[0].Text != "Do it." || !strings.HasSuffix(messages[len(messages)-1].Text, long) {
 			t.Errorf("window %d: the input or the latest output is gone", test.window)
+		}
+	}
+}
+
+// Of snapshots the newest is whole, whatever the window; what has failed behind it
+// is, too, and so is every output that is none.
+func TestHistoryViews(t *testing.T) {
+	page := "Chose é. " + strings.Repeat("é", 1000)
+	s := tell(t, `
+		tools look:safe read:safe
+		limit steps=20
+		snapshot look
+		reply look{} read{}
+		ok act_01 1 `+page+`
+		ok act_02 rows `+page+`
+		reply look{}
+		error act_03 2 `+page+`
+		reply look{} look{}
+		ok act_04 3 `+page+`
+		ok act_05 4 `+page+`
+		reply look{}
+		error act_06 5 `+page+`
+		reply look{}
+		ok act_07 6
+		reply look{}
+		error act_08 7 `+page)
+	for _, finished := range []struct{ last, views int }{{5, 3}, {6, 3}, {8, 5}} {
+		whole := s.state
+		whole.Turns = whole.Turns[:0:0]
+		for _, turn := range s.state.Turns {
+			if n := len(turn.Actions); turn.Actions[n-1].ID <= fmt.Sprintf("act_%02d", finished.last) {
+				whole.Turns = append(whole.Turns, turn)
+			}
+		}
+		messages, trimmed := History(&whole)
+		if trimmed == nil || *trimmed != (Trimmed{Views: finished.views}) {
+			t.Errorf("up to act_%02d: left out %+v, want %d views", finished.last, trimmed, finished.views)
+		}
+		cut := 0
+		for _, m := range messages {
+			if strings.Contains(m.Text, "Left out") {
+				cut++
+				if m.Tool != "look" || !strings.Contains(m.Text, "Chose é") || len(m.Text) > 600 || !utf8.ValidString(m.Text) {
+					t.Errorf("cut to %d bytes: %s", len(m.Text), m.Text)
+				}
+			}
+		}
+		if cut != finished.views || strings.Contains(messages[len(messages)-1].Text, "Left out") {
+			t.Errorf("up to act_%02d: %d messages are cut", finished.last, cut)
 		}
 	}
 }

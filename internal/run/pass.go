@@ -27,6 +27,33 @@ func (s *State) handed(t *Turn) bool {
 	return t.called(func(a *Action) bool { return s.Spec.handsBack(&a.Tool) })
 }
 
+// final is the turn's call of the tool that ends the run, if it went well.
+func (s *Spec) final(t *Turn) *Action {
+	for i := range t.Actions {
+		if a := &t.Actions[i]; s.Final != "" && a.Tool.Name == s.Final && a.Outcome == OK {
+			return a
+		}
+	}
+	return nil
+}
+
+// AnyTool, as the tool that a reply must call, is whichever the model chooses.
+const AnyTool = "*"
+
+// Required is the tool that the next reply must call, or "". Only the first reply
+// can be told so: a model that must call a tool for ever never answers.
+func (s *State) Required() string {
+	switch tools := s.Spec.Tools; {
+	case len(s.Turns) > 0 || len(tools) == 0:
+		return ""
+	case s.Spec.Require == AnyTool && len(tools) == 1:
+		return tools[0].Name
+	case s.Spec.Require != AnyTool && s.Spec.Tool(s.Spec.Require) == nil:
+		return ""
+	}
+	return s.Spec.Require
+}
+
 // endsPass reports whether the turn, all of whose calls are done, is the end of a
 // pass.
 func (s *State) endsPass(t *Turn) bool {

@@ -13,6 +13,9 @@ func (s *State) answered(last *Turn) Ended {
 	if s.Spec.RawResults && !s.handed(last) && len(last.Reply.Calls) > 0 {
 		result.Summary = last.raw()
 	}
+	if final := s.Spec.final(last); final != nil {
+		result = Result{Summary: final.Output}
+	}
 	if last.Output != nil {
 		result.Output = last.Output.Value
 	}

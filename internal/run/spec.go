@@ -19,6 +19,7 @@ type Spec struct {
 	Instructions string            `json:"instructions,omitempty"`
 	History      []Message         `json:"history,omitempty"` // earlier turns of the thread
 	Input        Message           `json:"input"`             // what this run is asked
+	Context      json.RawMessage   `json:"context,omitempty"` // data that came with the input: the model sees it behind the input
 	Tools        []Tool            `json:"tools,omitempty"`
 	ToolLimits   map[string]int    `json:"tool_limits,omitempty"`  // calls of one tool that the run may make; those beyond are refused
 	Servers      []Server          `json:"servers,omitempty"`      // where the tools with a Server live
@@ -35,13 +36,27 @@ type Spec struct {
 	Passes       int               `json:"passes,omitempty"`      // answers to ask for, each with those before it in view; 0 = one
 	HandBack     bool              `json:"hand_back,omitempty"`   // a call of a function ends the run: the call is the answer
 	RawResults   bool              `json:"raw_results,omitempty"` // what tools returned is the answer: no turn sums it up
+	Require      string            `json:"require,omitempty"`     // the tool that the first reply must call, where the model can be told so
+	Final        string            `json:"final,omitempty"`       // the tool whose first success ends the run: its output is the answer
+	Lane         *Lane             `json:"lane,omitempty"`        // runs that share a bound on how many of them are at work
 	Tethered     bool              `json:"tethered,omitempty"`    // cancelled when the last reader of its answer has gone
 	Metadata     map[string]string `json:"metadata,omitempty"`
 	Replay       json.RawMessage   `json:"replay,omitempty"`      // recorded calls that stand for the model's turns while they succeed
 	Echo         json.RawMessage   `json:"echo,omitempty"`        // what its dialect repeats in answers, in the dialect's own form
 	Webhook      string            `json:"webhook,omitempty"`     // URL that hears of this run's ends and halts
 	Previous     *ID               `json:"previous,omitempty"`    // the run that this one continues or retries
+	Schedule     string            `json:"schedule,omitempty"`    // what started it by the clock: a schedule, or "clock/" and a robot
 	Fingerprint  string            `json:"fingerprint,omitempty"` // of the HTTP request that made it: finds unkeyed retries
+}
+
+// Lane is a bound that runs of one project share. A run that finds its lane full
+// waits in it; one that rests (for a person, an input, a child) leaves its place
+// to others and needs one again to go on.
+type Lane struct {
+	Name     string `json:"name"`
+	Max      int    `json:"max"`                // runs at work at once
+	Queue    int    `json:"queue,omitempty"`    // new runs that may wait; beyond it they are refused; 0 = no bound
+	Priority int    `json:"priority,omitempty"` // higher ones go first among those that wait
 }
 
 // AgentRef names the version of a saved agent that a run was made from.
@@ -126,6 +141,8 @@ type Tool struct {
 	Handoff     string          `json:"handoff,omitempty"`  // name of the Spec's Handoff that a call of it starts
 	Server      string          `json:"server,omitempty"`   // name of the Spec's Server that has the tool
 	Remote      string          `json:"remote,omitempty"`   // what the tool is called there
+	Serial      string          `json:"serial,omitempty"`   // what its calls use up alone: those of one turn with the same word here go one after the other, in call order
+	Snapshot    bool            `json:"snapshot,omitempty"` // its output shows how something is now: the model is sent the newest whole, of older ones the beginning
 }
 
 // Server is a tool server that a run was made with. Whoever calls it wrote it

@@ -71,6 +71,55 @@ var stories = map[string]string{
 		reply send{} send{}
 		-> tool/act_01 tool/act_02`,
 
+	"calls that share something go one after the other, in call order": `
+		tools open:safe look:safe press:once read:safe
+		share open look press
+		reply look{} open{} read{} press{} look{}
+		-> tool/act_01 tool/act_03
+		start act_01
+		start act_03
+		-> tool/act_01 tool/act_03
+		ok act_03 rows
+		-> tool/act_01
+		error act_01 gone
+		-> tool/act_02
+		start act_02
+		ok act_02 page
+		-> tool/act_04
+		start act_04
+		ok act_04 pressed
+		-> tool/act_05`,
+
+	"calls that share something stay in order where once calls overlap": `
+		tools press:once look:safe send:once
+		share press look
+		parallel
+		reply press{} look{} send{}
+		-> tool/act_01 tool/act_03`,
+
+	"what another driver has begun of calls that share something comes first again": `
+		tools open:safe look:safe
+		share open look
+		reply open{} look{}
+		start act_01
+		takeover
+		-> tool/act_01
+		start act_01
+		ok act_01 page
+		-> tool/act_02`,
+
+	"a call that shares something does not wait for one that is pending, but for one that runs": `
+		tools press:once look:safe
+		share press look
+		gate press
+		reply press{} look{}
+		-> tool/act_02
+		start act_02
+		approve act_01
+		-> tool/act_02
+		ok act_02 page
+		-> tool/act_01`,
+
 	"no once call waits for one that is still pending": `
 		tools send:once pay:once
 		gate pay

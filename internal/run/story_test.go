@@ -17,6 +17,8 @@ import (
 //	gate send          limit steps=3 tokens=100 calls=2 time=60 gate=30
 //	fail               on_unknown is fail, not ask
 //	parallel           once calls may overlap
+//	share NAME…        calls of these tools go one after the other
+//	snapshot NAME…     what these tools return is outdated by the next such return
 //	passes 2           hand-back          raw       at-most read=1
 //	schema {"type":…}  repairs 1          scopes a,b
 //	reply TEXT         the model answers  (10 tokens)
@@ -143,6 +145,14 @@ func (s *story) set(word, rest string) bool {
 		s.spec.OnUnknown = FailUnknown
 	case "parallel":
 		s.spec.Parallel = true
+	case "snapshot":
+		for _, name := range strings.Fields(rest) {
+			s.spec.Tool(name).Snapshot = true
+		}
+	case "share":
+		for _, name := range strings.Fields(rest) {
+			s.spec.Tool(name).Serial = "it"
+		}
 	case "passes":
 		s.spec.Passes, _ = strconv.Atoi(rest)
 	case "hand-back":

@@ -1,0 +1,159 @@
+package engine
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"errand/internal/problem"
+	"errand/internal/run"
+)
+
+// A lane bounds how many of its runs have a driver (run.Lane). Whoever finds it
+// full waits in it, in order, and holds no driver; each driver that parts wakes
+// the first of those that wait. Lanes are in memory alone: after a restart the
+// runs that need a driver come again, oldest first, and fill them anew.
+
+// laneRetry is what a caller is told to wait who found a lane's queue full: runs
+// take seconds at least.
+const laneRetry = 5 * time.Second
+
+// errLaneFull makes a driver go: its run waits in its lane.
+var errLaneFull = errors.New("the run's lane is full")
+
+// laneKey names a lane: they are a project's own.
+type laneKey struct{ project, name string }
+
+// lane is who is at work in it and who waits.
+type lane struct {
+	active  int
+	waiting []laned // those who go first are first
+}
+
+type laned struct {
+	id       run.ID
+	priority int
+}
+
+// place is where a run stands among those that wait, or would stand: behind its
+// equals.
+func (l *lane) place(id run.ID, priority int) (at int, waits bool) {
+	if at = slices.IndexFunc(l.waiting, func(w laned) bool { return w.id == id }); at >= 0 {
+		return at, true
+	}
+	at = len(l.waiting)
+	for at > 0 && l.waiting[at-1].priority < priority {
+		at--
+	}
+	return at, false
+}
+
+// line lets a run wait, unless it does.
+func (l *lane) line(id run.ID, priority int) {
+	if at, waits := l.place(id, priority); !waits {
+		l.waiting = slices.Insert(l.waiting, at, laned{id, priority})
+	}
+}
+
+func (l *lane) drop(id run.ID) {
+	l.waiting = slices.DeleteFunc(l.waiting, func(w laned) bool { return w.id == id })
+}
+
+// lane returns the run's, made if need be. The lock is held.
+func (e *Engine) lane(spec *run.Spec) (laneKey, *lane) {
+	key := laneKey{spec.Project, spec.Lane.Name}
+	l := e.lanes[key]
+	if l == nil {
+		l = &lane{}
+		e.lanes[key] = l
+	}
+	return key, l
+}
+
+// occupy takes a place for a driver if there is one for its run; those who wait
+// before it come first. The lock is held.
+func (e *Engine) occupy(d *driver, spec *run.Spec) bool {
+	key, l := e.lane(spec)
+	ahead, _ := l.place(d.id, spec.Lane.Priority)
+	if l.active+ahead >= spec.Lane.Max {
+		return false
+	}
+	l.active++
+	d.lane = &key
+	l.drop(d.id)
+	if l.active < spec.Lane.Max {
+		e.callNext(key, l)
+	}
+	return true
+}
+
+// admit finds a place in its lane for a new run, or a place in its queue. The lock
+// is held.
+func (e *Engine) admit(d *driver, spec *run.Spec) (entered bool, err error) {
+	if spec.Lane == nil || e.occupy(d, spec) {
+		return true, nil
+	}
+	_, l := e.lane(spec)
+	if spec.Lane.Queue > 0 && len(l.waiting) >= spec.Lane.Queue {
+		p := problem.New(problem.RateLimited,
+			"%d of these runs are at work and %d wait, which is as many as may: try again when one has ended.", l.active, len(l.waiting))
+		p.RetryAfter = laneRetry
+		return false, p
+	}
+	l.line(d.id, spec.Lane.Priority)
+	return false, nil
+}
+
+// enter reports whether the driver may work: it has a place in its run's lane, or
+// has just found one. A run that is only to be ended needs none.
+func (d *driver) enter() bool {
+	spec := &d.state.Spec
+	if spec.Lane == nil || d.lane != nil || d.state.Cancel != nil || d.state.Deadline != "" {
+		return true
+	}
+	d.e.mu.Lock()
+	defer d.e.mu.Unlock()
+	if d.e.occupy(d, spec) {
+		return true
+	}
+	_, l := d.e.lane(spec)
+	l.line(d.id, spec.Lane.Priority)
+	return false
+}
+
+// vacate gives up what a driver that parts has in its lane: its place, or, unless
+// its run goes on waiting, its turn. The lock is held.
+func (e *Engine) vacate(d *driver) {
+	switch {
+	case d.lane != nil:
+		key := *d.lane
+		d.lane = nil
+		l := e.lanes[key]
+		l.active--
+		e.callNext(key, l)
+	case !errors.Is(d.final, errLaneFull):
+		e.unlane(d.id, &d.state.Spec)
+	}
+}
+
+// unlane takes a run out of those that wait: it has ended, or needs no driver now.
+// The lock is held.
+func (e *Engine) unlane(id run.ID, spec *run.Spec) {
+	if spec.Lane == nil {
+		return
+	}
+	key, l := e.lane(spec)
+	l.drop(id)
+	e.callNext(key, l)
+}
+
+// callNext wakes the first of those that wait; it finds out for itself whether
+// there is room. The lock is held.
+func (e *Engine) callNext(key laneKey, l *lane) {
+	switch {
+	case len(l.waiting) > 0:
+		e.wakeLocked(l.waiting[0].id)
+	case l.active == 0:
+		delete(e.lanes, key)
+	}
+}
