@@ -62,7 +62,7 @@ var layers = []layer{
 // fakes are real in-memory implementations, and the suites, that any test may
 // import beside what its package may.
 var fakes = may("internal/store/memory", "internal/queue/local", "internal/model/script", "internal/model/offline",
-	"internal/store/storetest", "internal/queue/queuetest", "internal/model/modeltest", "internal/tool/tooltest",
+	"internal/auth", "internal/store/storetest", "internal/queue/queuetest", "internal/model/modeltest", "internal/tool/tooltest",
 	"internal/store/sqlite", "internal/seal", "internal/tool/email/sink", "internal/run", "internal/problem", "internal/schema", "internal/egress", "api", "examples/...")
 
 // wholeProgram are tests that stand above everything, and may import it.

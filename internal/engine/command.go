@@ -167,7 +167,7 @@ func (e *Engine) hold(ctx context.Context, project string, id run.ID, event run.
 			return nil, ended(s, map[bool]string{true: "paused", false: "resumed"}[pause])
 		case s.Cancel != nil:
 			return nil, problem.New(problem.Conflict, "The run is being cancelled.")
-		case s.Paused == pause:
+		case s.Paused == pause && (pause || !s.Starved()):
 			return nil, nil
 		}
 		return []run.Event{event}, nil

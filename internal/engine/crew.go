@@ -30,8 +30,14 @@ func (e *Engine) Create(ctx context.Context, n NewRun) (run.State, error) {
 	d.epoch, d.asked, d.rows, d.jobs, d.created = 1, true, n.Rows, n.Jobs, created
 	d.state.ID, d.project = n.ID, n.Spec.Project
 	f.leash(n.Spec.Tethered)
+	uncount, err := e.countIn(&n.Spec)
+	if err != nil {
+		e.release(n.ID, f)
+		return run.State{}, err
+	}
 	queued, err := e.enlist(d, &n.Spec)
 	if err != nil {
+		uncount()
 		e.release(n.ID, f)
 		return run.State{}, err
 	}

@@ -15,6 +15,7 @@ type driver struct {
 	feed  *feed
 	state run.State // with everything, stored or on its way
 	journal
+	purse
 	project string // of a run that this driver creates
 
 	tasks   map[string]*task

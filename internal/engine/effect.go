@@ -98,10 +98,11 @@ func (d *driver) cutUnnamed(decision run.Decision) {
 	}
 	for key, t := range d.tasks {
 		switch {
-		case t.cut || names(decision, key):
+		case t.cut || names(decision, key) && !outdated(decision, t.effect):
 		case t.effect.Kind != run.CallTool:
 			t.cancel()
 			delete(d.tasks, key)
+			d.forfeit()
 		default:
 			t.cut = true
 			t.cancel()
@@ -121,6 +122,20 @@ func (d *driver) cutUnnamed(decision run.Decision) {
 func names(decision run.Decision, key string) bool {
 	for i := range decision.Effects {
 		if decision.Effects[i].Key() == key {
+			return true
+		}
+	}
+	return false
+}
+
+// outdated reports whether the reply that a model call would bring is not wanted any
+// more: another attempt at it has been asked for.
+func outdated(decision run.Decision, call run.Effect) bool {
+	if call.Kind != run.CallModel {
+		return false
+	}
+	for i := range decision.Effects {
+		if e := &decision.Effects[i]; e.Kind == run.CallModel && e.Attempt > call.Attempt {
 			return true
 		}
 	}
@@ -175,6 +190,7 @@ func (d *driver) abandon() {
 	for _, t := range d.tasks {
 		t.cancel()
 	}
+	d.closeAccounts()
 }
 
 // launch runs an effect in a goroutine of its own, which ends when the effect
@@ -205,6 +221,9 @@ func (d *driver) callModel(ctx context.Context, effect run.Effect) {
 		Run: d.id, Project: d.state.Spec.Project, Step: effect.Step, Attempt: effect.Attempt,
 		Model: d.state.Spec.Model, Messages: messages, Tools: d.state.Offered(),
 		Output: d.state.Spec.Output, Params: d.state.Sampling(), Require: d.state.Required(), Replay: d.state.Spec.Replay,
+	}
+	if !d.funded(effect, request) {
+		return
 	}
 	seen, cited := len(d.state.Messages), d.state.Cited()
 	feed, began, models, now := d.feed, d.e.now(), d.e.cfg.Models, d.e.now

@@ -85,6 +85,8 @@ type Config struct {
 	Retry     func(err error, failures int) (again bool, after time.Duration) // of failed model calls; nil = never
 	Logger    *slog.Logger                                                    // nil = none
 	Meter     Meter                                                           // nil = none
+	Budgets   Budgets                                                         // nil = none
+	Bound     func(*run.Request) (tokens int, cost run.Micros)                // what a call can cost at most; set if Budgets is
 	MaxActive int                                                             // runs driven at once; 0 = 1,000
 	// Outbox returns the jobs that events cause outside of their run, such as
 	// telling others of it, for the commit of the events; s is the run after them.

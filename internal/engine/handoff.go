@@ -63,6 +63,9 @@ func (d *driver) claimChild(ctx context.Context, h *run.Handoff, spec *run.Spec)
 		found, err = d.e.cfg.Rows.Row(ctx, run.ClaimKind, spec.Project, id)
 	}
 	if problem.Is(err, problem.NotFound) {
+		if child, err = d.reserved(ctx, h, child); err != nil {
+			return child, false, err
+		}
 		row := run.Row{Kind: run.ClaimKind, Project: spec.Project, ID: id, Created: d.e.now()}
 		row.Data, err = json.Marshal(run.Claimed{Run: child})
 		d.rows = append(d.rows, run.RowWrite{Row: row, Expect: run.MustNotExist})
@@ -74,6 +77,21 @@ func (d *driver) claimChild(ctx context.Context, h *run.Handoff, spec *run.Spec)
 	var claimed run.Claimed
 	err = json.Unmarshal(found.Data, &claimed)
 	return claimed.Run, true, err
+}
+
+// reserved is the id that the handoff has kept for its first work, or the fresh one
+// if a run has it.
+func (d *driver) reserved(ctx context.Context, h *run.Handoff, fresh run.ID) (run.ID, error) {
+	if h.Reserved.IsZero() || d.unborn(h.Reserved) {
+		return fresh, nil
+	}
+	switch _, err := d.e.cfg.Log.Summary(ctx, h.Reserved); {
+	case problem.Is(err, problem.NotFound):
+		return h.Reserved, nil
+	case err != nil:
+		return fresh, err
+	}
+	return fresh, nil
 }
 
 // recall tells the run that does the work of a call which is not wanted any more

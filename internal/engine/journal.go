@@ -86,6 +86,7 @@ func (d *driver) submit(decision run.Decision) {
 		commit.Jobs = append(commit.Jobs, run.Job{Kind: DeadlineJob, Run: d.id, Due: decision.WakeAt})
 	}
 	commit.Jobs = append(commit.Jobs, d.e.cfg.Outbox(&d.state, d.inflight)...)
+	d.account(&commit)
 	if d.state.Spec.Parent != nil {
 		var err error
 		if d.heir, err = d.e.bequeath(d.e.ctx, &commit, &d.state); err != nil {
@@ -122,7 +123,7 @@ func (d *driver) settle(ctx context.Context, err error) {
 	case d.final != nil:
 	case err == nil:
 		d.claimed = true
-		d.failed = 0
+		d.failed, d.flying = 0, slip{}
 		d.stored = events[len(events)-1].Seq
 		d.feed.publish(events, false)
 		d.e.observe(events, &d.state)
@@ -145,6 +146,8 @@ func (d *driver) settle(ctx context.Context, err error) {
 
 // lose moves the facts among the events that did not reach the disk to lost.
 func (d *driver) lose(events []run.Event) {
+	d.slip.add(d.flying)
+	d.flying = slip{}
 	d.lost = append(d.lost, keepFacts(append(events, d.queue...))...)
 	if d.lost == nil {
 		d.lost = []run.Event{} // nothing to append again, but a log to read again
@@ -250,6 +253,7 @@ func (d *driver) forsake() {
 		t.cancel()
 		delete(d.tasks, key)
 	}
+	d.forfeit()
 	d.asking = 0
 	d.feed.update(func() { d.feed.draft = nil })
 }

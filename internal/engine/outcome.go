@@ -66,6 +66,7 @@ func bound(output string) string {
 
 func (d *driver) bookReply(r *result) {
 	reply := r.reply
+	d.paid(reply.Usage)
 	responded := &run.Responded{
 		Step: r.task.effect.Step, Attempt: r.task.effect.Attempt, Seen: r.seen, Reply: reply,
 		Actions: run.Plan(&d.state, &reply, d.e.check), Trimmed: r.trimmed,
@@ -80,6 +81,7 @@ func (d *driver) bookReply(r *result) {
 // bookFailure decides whether another attempt is made. A reply that a reader has
 // seen some of, or that asked for a tool, can't be taken back.
 func (d *driver) bookFailure(r *result) {
+	d.paid(r.reply.Usage)
 	failure := problem.From(r.err)
 	failed := &run.Failed{
 		Step: r.task.effect.Step, Attempt: r.task.effect.Attempt, Usage: r.reply.Usage,

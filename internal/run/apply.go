@@ -53,7 +53,7 @@ func (s *State) spend(e *Event) {
 // driver that comes for it takes over from nobody.
 func (s *State) wakes(e *Event) {
 	switch e.Type {
-	case ApprovalDecided, ApprovalExpired, MessageAdded, InputReceived, ChildFinished, RunResumed:
+	case ApprovalDecided, ApprovalExpired, MessageAdded, InputReceived, ChildFinished, RunResumed, BudgetRaised:
 		going := *s
 		going.Paused = false // what was under way when the run was paused goes on
 		if Decide(&going).Waits() {
@@ -95,6 +95,9 @@ func (s *State) fold(e *Event) {
 		s.expired(e.Expired, e.At)
 	case MessageAdded:
 		s.Messages = append(s.Messages, *e.Message)
+		if e.Message.Cut {
+			s.Cuts++
+		}
 	case InputReceived:
 		s.received(e.Input, e.At)
 	case CancelRequested:
@@ -104,7 +107,11 @@ func (s *State) fold(e *Event) {
 	case RunPaused:
 		s.Paused = true
 	case RunResumed:
-		s.Paused = false
+		s.Paused, s.Refusal = false, nil
+	case BudgetRefused:
+		s.Refusal = e.Refusal
+	case BudgetRaised:
+		s.Refusal = nil
 	case DeadlinePassed:
 		s.Deadline = e.Deadline.Which
 	case ChildFinished:
@@ -151,7 +158,7 @@ func (s *State) responded(r *Responded, at time.Time) {
 	}
 	s.Actions += calls
 	s.Turns = append(s.Turns, turn)
-	s.Failures, s.Takeovers, s.LastFail = 0, 0, nil
+	s.Failures, s.Takeovers, s.Cuts, s.LastFail = 0, 0, 0, nil
 }
 
 func (s *State) newAction(r *Responded, i int, at time.Time) Action {
@@ -287,7 +294,7 @@ func (s *State) status() Status {
 		return s.Ended.Status
 	case s.stopping():
 		return Running // its end is being written
-	case s.Paused:
+	case s.Paused, s.Starved():
 		return PausedStatus
 	case s.Queued:
 		return Queued

@@ -68,8 +68,10 @@ func (e *Event) body() any {
 		return e.Input
 	case CancelRequested:
 		return e.Cancel
-	case RunPaused, RunResumed:
+	case RunPaused, RunResumed, BudgetRaised:
 		return e.Actor
+	case BudgetRefused:
+		return e.Refusal
 	case DeadlinePassed:
 		return e.Deadline
 	case ChildFinished:
@@ -105,8 +107,10 @@ func (e *Event) makeBody() any {
 		e.Input = new(Input)
 	case CancelRequested:
 		e.Cancel = new(Cancel)
-	case RunPaused, RunResumed:
+	case RunPaused, RunResumed, BudgetRaised:
 		e.Actor = new(Actor)
+	case BudgetRefused:
+		e.Refusal = new(Refusal)
 	case DeadlinePassed:
 		e.Deadline = new(Deadline)
 	case ChildFinished:
@@ -146,6 +150,8 @@ func (e *Event) whole() bool {
 	case *Cancel:
 		return body != nil
 	case *Deadline:
+		return body != nil
+	case *Refusal:
 		return body != nil
 	case *Child:
 		return body != nil

@@ -9,9 +9,10 @@ import (
 // Commit is what a store writes at once: all of it or nothing. Several runs,
 // jobs and rows fit in one, because hand-offs, webhooks and idempotency need it.
 type Commit struct {
-	Runs []Append
-	Jobs []Job
-	Rows []RowWrite
+	Runs  []Append
+	Jobs  []Job
+	Rows  []RowWrite
+	Spend []Spend // added to what is booked
 }
 
 // Append adds events to one run's log.

@@ -105,6 +105,10 @@ func (s *State) nextStep() Decision {
 	spent := s.Usage.Add(s.Handed) // children draw from their parent
 	used := spent.Input + spent.Output
 	switch fail := s.LastFail; {
+	case s.Starved():
+		return Decision{}
+	case s.Refusal != nil:
+		return s.finish(s.budgetRefused())
 	case len(s.Turns) >= limits.MaxSteps:
 		return s.finish(s.stepLimit())
 	case limits.MaxTokens > 0 && used >= limits.MaxTokens:

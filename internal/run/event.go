@@ -24,6 +24,8 @@ const (
 	RunPaused       Type = "run.paused"
 	RunResumed      Type = "run.resumed"
 	DeadlinePassed  Type = "deadline.passed"
+	BudgetRefused   Type = "budget.refused" // a model call does not fit into a budget
+	BudgetRaised    Type = "budget.raised"  // it may be tried again
 	ChildFinished   Type = "child.finished" // a run that this one had handed work to has ended
 	RunFinished     Type = "run.finished"
 )
@@ -47,7 +49,8 @@ type Event struct {
 	Message   *Added     // message.added
 	Input     *Input     // input.received
 	Cancel    *Cancel    // cancel.requested
-	Actor     *Actor     // run.paused, run.resumed
+	Actor     *Actor     // run.paused, run.resumed, budget.raised
+	Refusal   *Refusal   // budget.refused
 	Deadline  *Deadline  // deadline.passed
 	Child     *Child     // child.finished
 	Ended     *Ended     // run.finished
@@ -182,6 +185,7 @@ type Expired struct {
 type Added struct {
 	Text string `json:"text"`
 	By   string `json:"by,omitempty"`
+	Cut  bool   `json:"cut,omitempty"` // the reply under way is dropped, and asked for anew with this in view
 }
 
 // Input brings outputs of function tools from the caller.
@@ -206,6 +210,14 @@ type Cancel struct {
 // Actor says who paused or resumed a run.
 type Actor struct {
 	By string `json:"by,omitempty"`
+}
+
+// Refusal says which budget had no room for the next model call.
+type Refusal struct {
+	Budget  string    `json:"budget"`            // its id
+	Limit   string    `json:"limit"`             // what of it is used up: cost or tokens
+	Until   time.Time `json:"until,omitzero"`    // when its period ends, and there is room again
+	Message string    `json:"message,omitempty"` // for people
 }
 
 // Deadline says that a time which Decide asked to be woken at has come.

@@ -26,6 +26,9 @@ type Handoff struct {
 	// under the same claim is the run that does it already. Empty = each call
 	// starts one.
 	Claim string `json:"claim,omitempty"`
+	// Reserved is the id that the first work under the claim gets, so that whoever
+	// waits for it knows it before. Zero, or one that a run has: a new id.
+	Reserved ID `json:"reserved,omitzero"`
 }
 
 // ClaimKind is the kind of row that books a task under a claim. Its data is the
@@ -108,7 +111,7 @@ func (s *State) Child(a *Action) (Spec, error) {
 	} else if err := s.endow(&child.Limits); err != nil {
 		return Spec{}, err
 	} else {
-		child.Parent = &Parent{Run: s.ID, Action: a.ID}
+		child.Parent, child.Under = &Parent{Run: s.ID, Action: a.ID}, s.Spec.lineage()
 	}
 	if child.Dialect == "" || !h.Detached {
 		child.Dialect = s.Spec.Dialect
@@ -117,6 +120,14 @@ func (s *State) Child(a *Action) (Spec, error) {
 		child.OnUnknown = s.Spec.OnUnknown
 	}
 	return child, nil
+}
+
+// lineage names the agents that a child of this run works for.
+func (s *Spec) lineage() string {
+	if s.Agent == nil {
+		return s.Under
+	}
+	return strings.TrimSpace(s.Under + " " + s.Agent.ID)
 }
 
 // endow holds a child to what its parent has left to spend. Children that work at

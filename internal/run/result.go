@@ -73,6 +73,10 @@ func (s *State) overCost() Ended {
 		"The run used up its limit of %.4f US dollars. Raise limits.max_cost_usd to give it more.", s.Spec.Limits.MaxCost.Dollars()))
 }
 
+func (s *State) budgetRefused() Ended {
+	return s.failure(BudgetExhausted, "budget", s.Refusal.Message)
+}
+
 func (s *State) modelFailed(fail *Failed) Ended {
 	end := s.failure(ModelError, "", fail.Message)
 	end.Code = fail.Code

@@ -24,6 +24,7 @@ type Spec struct {
 	ToolLimits   map[string]int    `json:"tool_limits,omitempty"`  // calls of one tool that the run may make; those beyond are refused
 	Servers      []Server          `json:"servers,omitempty"`      // where the tools with a Server live
 	Handoffs     []Handoff         `json:"handoffs,omitempty"`     // what the tools with a Handoff start
+	Under        string            `json:"under,omitempty"`        // ids of the agents whose budgets it draws from beside its own
 	Parent       *Parent           `json:"parent,omitempty"`       // of a run that was handed its work by another
 	Gates        []string          `json:"gates,omitempty"`        // tool names or patterns (email.*) that need a person
 	GateTimeout  Seconds           `json:"gate_timeout,omitempty"` // 0 = an approval never expires
@@ -32,6 +33,7 @@ type Spec struct {
 	Output       json.RawMessage   `json:"output,omitempty"`  // JSON schema that the answer must satisfy
 	Repairs      int               `json:"repairs,omitempty"` // turns that may mend an answer that does not
 	OnUnknown    OnUnknown         `json:"on_unknown"`
+	OnBudget     OnBudget          `json:"on_budget,omitempty"`
 	Parallel     bool              `json:"parallel,omitempty"`    // once calls of one turn may overlap
 	Passes       int               `json:"passes,omitempty"`      // answers to ask for, each with those before it in view; 0 = one
 	HandBack     bool              `json:"hand_back,omitempty"`   // a call of a function ends the run: the call is the answer
@@ -75,6 +77,15 @@ const (
 	// FailUnknown tells the model, and ends the run with tool_error when a
 	// crash of this server was the reason: the caller has no way to answer.
 	FailUnknown OnUnknown = "fail"
+)
+
+// OnBudget says what becomes of a run for whose next model call a budget has no
+// room.
+type OnBudget string
+
+const (
+	FailOnBudget  OnBudget = "fail" // it ends with budget_exhausted; so does one that says nothing
+	WaitForBudget OnBudget = "wait" // it pauses until the budget is raised or its period is over
 )
 
 // Seconds is a duration that is stored and sent as a number of seconds.

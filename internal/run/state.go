@@ -59,12 +59,14 @@ type State struct {
 
 	Failures  int     // failed model calls of the step under way
 	Takeovers int     // drivers that came during the step under way
+	Cuts      int     // replies of the step under way that a message has cut off
 	Woken     bool    // it was at rest, and no driver has come for it yet
 	LastFail  *Failed // the latest of them
 	FailedAt  time.Time
 
 	Queued   bool // no room yet: run.started has not come
 	Paused   bool
+	Refusal  *Refusal // the budget that had no room for the next model call
 	Cancel   *Cancel
 	Deadline string // the deadline that ends the run, if it has passed
 
@@ -189,12 +191,17 @@ func (s *State) waiting(which func(*Action) bool) []Action {
 	return found
 }
 
+// Starved reports whether the run waits for a budget to be raised.
+func (s *State) Starved() bool {
+	return s.Refusal != nil && s.Spec.OnBudget == WaitForBudget && s.Ended == nil
+}
+
 // Step is the number of the model call that is under way or comes next.
 func (s *State) Step() int { return len(s.Turns) + 1 }
 
 // Attempt numbers the calls made for the step under way, from 1. A driver that
-// takes over makes a new one.
-func (s *State) Attempt() int { return 1 + s.Failures + s.Takeovers }
+// takes over makes a new one, and so does a message that cuts the reply off.
+func (s *State) Attempt() int { return 1 + s.Failures + s.Takeovers + s.Cuts }
 
 // Summarize returns the run's line in lists.
 func (s *State) Summarize() Summary {

@@ -170,6 +170,13 @@ func (s *Store) apply(it *item, stage staged) {
 			s.rows[key] = *row
 		}
 	}
+	for i := range it.commit.Spend {
+		one := &it.commit.Spend[i]
+		sum := s.spend[one.Account]
+		sum.Account = one.Account
+		sum.Add(one)
+		s.spend[one.Account] = sum
+	}
 	s.applyJobs(it)
 }
 

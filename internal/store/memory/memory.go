@@ -33,6 +33,7 @@ type Store struct {
 	mu      sync.RWMutex // guards what follows
 	runs    map[run.ID]*record
 	rows    map[rowKey]run.Row
+	spend   map[run.Account]run.Spend
 	jobs    map[int64]run.Job
 	lastJob int64
 	stats   store.Stats
@@ -61,7 +62,7 @@ func New(cfg Config) *Store {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	s := &Store{cfg: cfg, runs: map[run.ID]*record{}, rows: map[rowKey]run.Row{}, jobs: map[int64]run.Job{}}
+	s := &Store{cfg: cfg, runs: map[run.ID]*record{}, rows: map[rowKey]run.Row{}, spend: map[run.Account]run.Spend{}, jobs: map[int64]run.Job{}}
 	s.idle = sync.NewCond(&s.queueMu)
 	return s
 }

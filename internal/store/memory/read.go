@@ -67,6 +67,20 @@ func (s *Store) Runs(_ context.Context, q run.RunQuery) ([]run.Summary, error) {
 	return cut(lines, q.Limit), nil
 }
 
+// Count returns how many runs of a saved agent have each status, without deleted
+// ones; a status that none has is left out.
+func (s *Store) Count(_ context.Context, project, agent string) (map[run.Status]int, error) {
+	counts := map[run.Status]int{}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, rec := range s.runs {
+		if line := &rec.line; !line.Deleted && line.Project == project && line.Agent == agent {
+			counts[line.Status]++
+		}
+	}
+	return counts, nil
+}
+
 // Recent passes the runs of all projects created at or after since to each, newest
 // first, without deleted ones.
 func (s *Store) Recent(_ context.Context, since time.Time, each func(*run.Summary)) error {
@@ -77,6 +91,24 @@ func (s *Store) Recent(_ context.Context, since time.Time, each func(*run.Summar
 		each(&lines[i])
 	}
 	return nil
+}
+
+// Spent returns what a project has spent on the days from the first to the last,
+// both included, by day, agent, key and model.
+func (s *Store) Spent(_ context.Context, project string, from, to run.Day) ([]run.Spend, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []run.Spend
+	for account, sum := range s.spend {
+		if account.Project == project && account.Day >= from && account.Day <= to {
+			all = append(all, sum)
+		}
+	}
+	slices.SortFunc(all, func(a, b run.Spend) int {
+		return cmp.Or(strings.Compare(string(a.Day), string(b.Day)), strings.Compare(a.Agent, b.Agent), strings.Compare(a.Under, b.Under),
+			strings.Compare(a.Key, b.Key), strings.Compare(a.Model, b.Model))
+	})
+	return all, nil
 }
 
 // lines returns the lines that match, newest first.

@@ -19,7 +19,7 @@ type statements struct {
 	selectRow, selectName               *sqlite.Stmt
 	putRow, deleteRow, freeName, sweep  *sqlite.Stmt
 	insertJob, finishJob, retryJob      *sqlite.Stmt
-	selectJob                           *sqlite.Stmt
+	selectJob, addSpend                 *sqlite.Stmt
 }
 
 // sweepRows bounds the expired rows that one group deletes, and sweepEvery how
@@ -60,6 +60,7 @@ func prepare(conn *sqlite.Conn) (statements, error) {
 		{&s.finishJob, "DELETE FROM jobs WHERE id = ?"},
 		{&s.retryJob, "UPDATE jobs SET tries = tries + 1, due = ? WHERE id = ?"},
 		{&s.selectJob, "SELECT due FROM jobs WHERE id = ?"},
+		{&s.addSpend, addSpendSQL},
 	} {
 		stmt, err := conn.Prepare(one.sql)
 		if err != nil {
@@ -93,7 +94,7 @@ func (w *writer) write(group []*item) error {
 			return err
 		}
 	}
-	return nil
+	return w.writeSpend(group)
 }
 
 func (w *writer) writeItem(it *item) error {

@@ -81,6 +81,7 @@ type writer struct {
 	dirty     []*head
 	rows      map[rowKey]rowState
 	names     map[nameKey]string
+	spend     map[run.Account]run.Spend // of the group
 	undone    []undo
 	moment    int64 // the group's time in Unix milliseconds
 	nextJob   int64
@@ -94,6 +95,7 @@ func newWriter(path string, cfg Config, pages *checkpointer, rows *kept) (*write
 	w := &writer{
 		path: path, now: cfg.Now, logger: cfg.Logger, pages: pages, kept: rows,
 		heads: map[run.ID]*head{}, rows: map[rowKey]rowState{}, names: map[nameKey]string{},
+		spend: map[run.Account]run.Spend{},
 	}
 	w.some = sync.NewCond(&w.mu)
 	w.pause = time.NewTimer(0)

@@ -31,7 +31,9 @@ type (
 	Lists interface {
 		Live(ctx context.Context) ([]run.ID, error)
 		Runs(ctx context.Context, q run.RunQuery) ([]run.Summary, error)
+		Count(ctx context.Context, project, agent string) (map[run.Status]int, error)
 		Recent(ctx context.Context, since time.Time, each func(*run.Summary)) error
+		Spent(ctx context.Context, project string, from, to run.Day) ([]run.Spend, error)
 	}
 	Rows interface {
 		Row(ctx context.Context, kind, project, id string) (run.Row, error)
@@ -84,7 +86,9 @@ func Run(t *testing.T, h Harness) {
 		{"RowLists", rowLists},
 		{"RunLists", runLists},
 		{"RunPages", runPages},
+		{"RunCounts", runCounts},
 		{"Recent", recent},
+		{"Spending", spending},
 		{"Jobs", jobLife},
 		{"ConcurrentWriters", concurrentWriters},
 		{"AnswersInOrder", answersInOrder},

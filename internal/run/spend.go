@@ -1,0 +1,103 @@
+package run
+
+import (
+	"fmt"
+	"time"
+)
+
+// Spend is what runs have used up on one day, under one set of names. A commit
+// adds its own to what is stored there.
+type Spend struct {
+	Account
+	Runs  int // that began
+	Calls int // of models, answered or not
+	Usage Usage
+}
+
+// Account is what spending is booked under. Days are UTC.
+type Account struct {
+	Project string
+	Day     Day
+	Agent   string // id of the saved agent; empty = an ad-hoc run
+	Under   string // ids of the agents that have handed the work down, outermost first, with a space between
+	Key     string // id of the API key
+	Model   string // that answered, as provider/name; empty for the beginning of a run
+}
+
+// Day is a day in UTC, as 2006-01-02.
+type Day string
+
+// DayOf returns the day of a time.
+func DayOf(t time.Time) Day { return Day(t.UTC().Format(time.DateOnly)) }
+
+// Bill returns what the events, which the state has taken, have used up: nil for
+// most of them.
+func Bill(s *State, events []Event) []Spend {
+	var bill []Spend
+	for i := range events {
+		e := &events[i]
+		one := Spend{Account: s.Spec.Account()}
+		switch e.Type {
+		case RunCreated:
+			one.Runs = 1
+		case ModelResponded:
+			one.Calls, one.Usage, one.Model = 1, e.Responded.Reply.Usage, e.Responded.Reply.Model
+		case ModelFailed:
+			one.Calls, one.Usage = 1, e.Failed.Usage
+		default:
+			continue
+		}
+		one.Day = DayOf(e.At)
+		if one.Model == "" && one.Calls > 0 {
+			one.Model = s.Spec.Model
+		}
+		bill = append(bill, one)
+	}
+	return bill
+}
+
+// Account is what the run's spending is booked under, but for day and model.
+func (s *Spec) Account() Account {
+	a := Account{Project: s.Project, Key: s.Key, Under: s.Under}
+	if s.Agent != nil {
+		a.Agent = s.Agent.ID
+	}
+	return a
+}
+
+// Hold is room in the budgets that is kept for one model call while it is under
+// way: as much as the call can cost at most.
+type Hold struct {
+	ID string `json:"id"` // run, step, attempt
+	Account
+	Tokens int    `json:"tokens"` // input and output
+	Cost   Micros `json:"cost"`   // 0 where the model has no known price
+}
+
+// HoldKind is the kind of row that holds are kept in, so that one which a crash
+// has left is charged in full.
+const HoldKind = "hold"
+
+// Hold is the room that the call of a step needs, if it costs this much at most.
+func (s *State) Hold(call Effect, at time.Time, tokens int, cost Micros) Hold {
+	h := Hold{ID: fmt.Sprintf("%s/%d/%d", s.ID, call.Step, call.Attempt), Account: s.Spec.Account(), Tokens: tokens, Cost: cost}
+	h.Day, h.Model = DayOf(at), s.Spec.Model
+	return h
+}
+
+// Forfeit is the spending of a call of which nobody knows what it has cost: all
+// that it could.
+func (h *Hold) Forfeit() Spend {
+	return Spend{Account: h.Account, Calls: 1, Usage: Usage{Input: h.Tokens, Cost: h.Cost}}
+}
+
+// Room is what a budget says to a hold.
+type Room struct {
+	Granted bool     // the call may be made
+	Refusal *Refusal // it may not, even if nobody else were calling; nil, and not granted = wait
+}
+
+// Add books another spending under the same account.
+func (s *Spend) Add(other *Spend) {
+	s.Runs, s.Calls, s.Usage = s.Runs+other.Runs, s.Calls+other.Calls, s.Usage.Add(other.Usage)
+}
