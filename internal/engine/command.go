@@ -20,7 +20,11 @@ type Decision struct {
 	Reason   string
 	By       string // id of the key
 	ByName   string
-	Retry    bool // the caller says that it sends an earlier decision again
+	Retry    bool      // the caller says that it sends an earlier decision again
+	Reach    run.Reach // of an approval
+	// Arguments take the place of those of the one action; empty = as they are.
+	Arguments string
+	Digest    string // that the caller has seen of the one action; empty = whatever it is
 }
 
 // Decide records a decision: all of it or nothing. The same decision again
@@ -39,10 +43,14 @@ func (e *Engine) Decide(ctx context.Context, project string, id run.ID, d Decisi
 		if err != nil || len(open) == 0 {
 			return nil, err
 		}
-		return []run.Event{{Type: run.ApprovalDecided, Decided: &run.Decided{
+		decided := &run.Decided{
 			Actions: open, Approve: d.Approve, Continue: d.Continue && !d.Approve,
 			Reason: d.Reason, By: d.By, ByName: d.ByName,
-		}}}, nil
+		}
+		if err := e.word(s, decided, &d); err != nil {
+			return nil, err
+		}
+		return []run.Event{{Type: run.ApprovalDecided, Decided: decided}}, nil
 	})
 	switch {
 	case err == nil && late:
@@ -97,6 +105,7 @@ func undecided(s *run.State, actions []string, d *Decision) ([]string, error) {
 		case a.Waits() && s.Ended != nil:
 			return nil, problem.New(problem.Conflict, "The run has ended (%s); %s can't be decided any more.", s.Status, id)
 		case a.Waits() && d.repeats(a.Before):
+		case a.Waits() && d.Approve && d.Arguments == "" && slices.Contains(a.Approvers, d.By): // it has said so
 		case a.Waits():
 			open = append(open, id)
 		case !decided:

@@ -87,6 +87,7 @@ type Config struct {
 	Meter     Meter                                                           // nil = none
 	Budgets   Budgets                                                         // nil = none
 	Bound     func(*run.Request) (tokens int, cost run.Micros)                // what a call can cost at most; set if Budgets is
+	Holds     func(when, arguments string) bool                               // whether arguments satisfy a gate's condition; nil = always
 	MaxActive int                                                             // runs driven at once; 0 = 1,000
 	// Outbox returns the jobs that events cause outside of their run, such as
 	// telling others of it, for the commit of the events; s is the run after them.

@@ -69,7 +69,7 @@ func (d *driver) bookReply(r *result) {
 	d.paid(reply.Usage)
 	responded := &run.Responded{
 		Step: r.task.effect.Step, Attempt: r.task.effect.Attempt, Seen: r.seen, Reply: reply,
-		Actions: run.Plan(&d.state, &reply, d.e.check), Trimmed: r.trimmed,
+		Actions: run.Plan(&d.state, &reply, run.Judge{Check: d.e.check, Holds: d.e.cfg.Holds}), Trimmed: r.trimmed,
 		Ms: r.took.Milliseconds(), First: r.first.Milliseconds(),
 	}
 	if d.state.Spec.Output != nil && len(reply.Calls) == 0 {

@@ -223,6 +223,7 @@ func (s *State) finished(f *Finished, at time.Time) {
 
 // ask makes the action pending again.
 func (a *Action) ask(reason string, at time.Time) {
+	a.Approvers = nil // it is another question now
 	a.Stage, a.Reason, a.Since = PendingStage, reason, at
 	a.Before, a.Decision = a.Decision, nil
 }
@@ -236,6 +237,9 @@ func (s *State) decided(d *Decided, at time.Time) {
 		a := s.Action(id)
 		if a == nil || !a.Waits() {
 			continue
+		}
+		if d.Approve && !s.approved(a, d) {
+			continue // others have to say so, too
 		}
 		a.Decision, a.DecidedAt, a.Since = d, at, at
 		switch {
@@ -261,7 +265,8 @@ func (s *State) expired(x *Expired, at time.Time) {
 			a.Tool = *x.Tool
 			a.Digest, a.Preview = nth(x.Digests, i), nth(x.Previews, i)
 		case x.Timeout && a.Waits() && a.Reason != UnknownReason:
-			a.Stage, a.Outcome, a.TimedOut, a.Since = RejectedStage, Rejected, true, at
+			a.Since = at
+			s.lapsed(a)
 		}
 	}
 }

@@ -165,6 +165,12 @@ type Decided struct {
 	Reason   string   `json:"reason,omitempty"`
 	By       string   `json:"by,omitempty"` // id of the key
 	ByName   string   `json:"by_name,omitempty"`
+	Reach    Reach    `json:"reach,omitempty"` // of an approval
+	// Arguments take the place of those of the action, of which there is one then,
+	// with the digest and preview that they make.
+	Arguments string `json:"arguments,omitempty"`
+	Digest    string `json:"digest,omitempty"`
+	Preview   string `json:"preview,omitempty"`
 }
 
 // Expired says that the standing of pending or approved actions has lapsed.

@@ -23,7 +23,7 @@ func parent(t *testing.T, spec Spec, events ...Event) State {
 		e.Seq, e.At = int64(i+1), epoch
 		s.Take(&e)
 	}
-	planned := Plan(&s, &reply, func(*Tool, string) error { return nil })
+	planned := Plan(&s, &reply, Judge{Check: func(*Tool, string) error { return nil }})
 	child := NewID(epoch, 0, 2)
 	log = append([]Event{
 		{Type: ModelResponded, Responded: &Responded{Step: 1, Attempt: 1, Reply: reply, Actions: planned}},

@@ -129,7 +129,7 @@ func (a *Action) told() (text string, failed bool) {
 	case a.Stage == RejectedStage:
 		return rejectedText, true
 	case a.Outcome == OK:
-		return untrusted(a.Tool.Name, a.Output), false
+		return a.edited(untrusted(a.Tool.Name, a.Output)), false
 	case a.Outcome == Unknown:
 		return unknownText, true
 	case a.Outcome == Cancelled:

@@ -15,14 +15,10 @@ import (
 	"errand/internal/problem"
 )
 
-// Check reports in what way a tool's arguments (JSON text) do not satisfy its
-// schema, in words for the model; nil when they do.
-type Check func(tool *Tool, arguments string) error
-
 // Plan decides what becomes of each call of a reply to the state's next step. A
 // call of a tool that is not there, or with arguments that fail its schema, is
 // refused: the model is told, and it is never executed.
-func Plan(s *State, reply *Reply, check Check) []Planned {
+func Plan(s *State, reply *Reply, judge Judge) []Planned {
 	var planned []Planned
 	used := s.used()
 	for i := range reply.Calls {
@@ -35,7 +31,7 @@ func Plan(s *State, reply *Reply, check Check) []Planned {
 		case limited && used[call.Name] >= limit:
 			p.Refused = fmt.Sprintf("The call was not made: this run may call %s %s. Go on with what you have.", tool.Name, times(limit))
 		default:
-			if err := check(tool, call.Arguments); err != nil {
+			if err := judge.Check(tool, call.Arguments); err != nil {
 				p.Refused = fmt.Sprintf("The call was not made: the arguments of %s do not satisfy its schema: %v. Call it again with corrected arguments.", tool.Name, err)
 			} else if limited {
 				used[call.Name]++
@@ -43,7 +39,7 @@ func Plan(s *State, reply *Reply, check Check) []Planned {
 		}
 		if p.Refused == "" {
 			p.Denied = s.Spec.lacks(tool)
-			p.Gated = s.Spec.Gated(tool.Name)
+			p.Gated = s.gated(tool, call.Arguments, &judge)
 			if p.Gated || tool.Class != Safe || tool.Function {
 				// Nobody is ever asked about any other call.
 				p.Preview = Preview(tool, call.Arguments)

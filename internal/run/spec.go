@@ -28,6 +28,7 @@ type Spec struct {
 	Parent       *Parent           `json:"parent,omitempty"`       // of a run that was handed its work by another
 	Gates        []string          `json:"gates,omitempty"`        // tool names or patterns (email.*) that need a person
 	GateTimeout  Seconds           `json:"gate_timeout,omitempty"` // 0 = an approval never expires
+	Approval     *Approval         `json:"approval,omitempty"`     // more about approvals; nil = nothing
 	Limits       Limits            `json:"limits"`
 	Params       Params            `json:"params"`
 	Output       json.RawMessage   `json:"output,omitempty"`  // JSON schema that the answer must satisfy
@@ -148,6 +149,7 @@ type Tool struct {
 	Scope       string          `json:"scope,omitempty"`    // needed on the run's key at the step
 	Preview     string          `json:"preview,omitempty"`  // template: "To: {{to}}"
 	Version     string          `json:"version"`            // digest of the definition
+	Outside     bool            `json:"outside,omitempty"`  // its output is written by others than the operator: pages, registered and MCP servers
 	Cites       bool            `json:"cites,omitempty"`    // its output is a Found: sources that an answer may cite
 	Handoff     string          `json:"handoff,omitempty"`  // name of the Spec's Handoff that a call of it starts
 	Server      string          `json:"server,omitempty"`   // name of the Spec's Server that has the tool

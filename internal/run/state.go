@@ -64,6 +64,8 @@ type State struct {
 	LastFail  *Failed // the latest of them
 	FailedAt  time.Time
 
+	Grants []Grant // what a person has allowed for calls to come
+
 	Queued   bool // no room yet: run.started has not come
 	Paused   bool
 	Refusal  *Refusal // the budget that had no room for the next model call
@@ -113,8 +115,10 @@ type Action struct {
 	Planned
 	Step      int
 	CallID    string
-	Tool      Tool   // as the call would be made
-	Arguments string // the model's bytes, which is what runs
+	Tool      Tool     // as the call would be made
+	Arguments string   // what runs: the model's bytes, or those that a person put in their place
+	Original  string   // the model's, if a person has changed them
+	Approvers []string // keys that have approved it while it waits for more
 	Stage     Stage
 	Reason    string    // of a pending action: GateReason, UnknownReason, ChangedReason
 	Since     time.Time // when it came to this stage

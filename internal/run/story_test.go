@@ -17,6 +17,10 @@ import (
 //	gate send          limit steps=3 tokens=100 calls=2 time=60 gate=30
 //	fail               on_unknown is fail, not ask
 //	parallel           once calls may overlap
+//	when send {"n":9}                     calls of the tool with these arguments are gated
+//	untrusted send     outside read       gates behind what these tools bring in
+//	quorum 2           on-timeout approve
+//	yes KEY REACH A [ARGUMENTS]           a key approves, - reaches nowhere
 //	share NAME…        calls of these tools go one after the other
 //	snapshot NAME…     what these tools return is outdated by the next such return
 //	passes 2           hand-back          raw       at-most read=1
@@ -149,6 +153,17 @@ func (s *story) set(word, rest string) bool {
 		for _, name := range strings.Fields(rest) {
 			s.spec.Tool(name).Snapshot = true
 		}
+	case "when":
+		tool, arguments, _ := strings.Cut(rest, " ")
+		s.approval().Rules = append(s.approval().Rules, Rule{Tool: tool, When: arguments})
+	case "untrusted":
+		s.approval().Untrusted = strings.Fields(rest)
+	case "outside":
+		s.spec.Tool(rest).Outside = true
+	case "quorum":
+		s.approval().Quorum, _ = strconv.Atoi(rest)
+	case "on-timeout":
+		s.approval().OnTimeout = OnTimeout(rest)
 	case "share":
 		for _, name := range strings.Fields(rest) {
 			s.spec.Tool(name).Serial = "it"
@@ -175,6 +190,23 @@ func (s *story) set(word, rest string) bool {
 		return false
 	}
 	return true
+}
+
+func (s *story) approval() *Approval {
+	if s.spec.Approval == nil {
+		s.spec.Approval = &Approval{}
+	}
+	return s.spec.Approval
+}
+
+// yes is one key's approval, with what belongs to it.
+func (s *story) yes(rest string) Event {
+	words := strings.SplitN(rest, " ", 4)
+	d := &Decided{Approve: true, By: words[0], Reach: Reach(strings.Trim(words[1], "-")), Actions: words[2:3]}
+	if len(words) > 3 {
+		d.Arguments, d.Digest, d.Preview = words[3], "new", "new"
+	}
+	return Event{Type: ApprovalDecided, Decided: d}
 }
 
 func (s *story) limit(rest string) {
@@ -236,6 +268,8 @@ func (s *story) happen(word, rest string) bool {
 	switch e, ok := plain[word]; {
 	case ok:
 		s.add(e)
+	case word == "yes":
+		s.add(s.yes(rest))
 	case word == "reply":
 		s.add(Event{Type: ModelResponded, Responded: s.reply(rest)})
 	case word == "finish":
@@ -267,11 +301,11 @@ func (s *story) reply(rest string) *Responded {
 		name, arguments, _ := strings.Cut(item, "{")
 		r.Reply.Calls = append(r.Reply.Calls, Call{ID: fmt.Sprintf("call_%d_%d", r.Step, i), Name: name, Arguments: "{" + arguments})
 	}
-	r.Actions = Plan(&s.state, &r.Reply, func(_ *Tool, arguments string) error {
+	r.Actions = Plan(&s.state, &r.Reply, Judge{Check: func(_ *Tool, arguments string) error {
 		if !json.Valid([]byte(arguments)) {
 			return errors.New("not JSON")
 		}
 		return nil
-	})
+	}, Holds: func(when, arguments string) bool { return when == arguments }})
 	return r
 }

@@ -1,0 +1,54 @@
+package engine
+
+import (
+	"encoding/json"
+	"strings"
+
+	"errand/internal/problem"
+	"errand/internal/run"
+)
+
+// word completes a decision with what belongs to an approval, and refuses one that
+// this caller may not make, or that is for something else than what is there.
+func (e *Engine) word(s *run.State, decided *run.Decided, d *Decision) error {
+	if d.Digest != "" || d.Arguments != "" {
+		if len(d.Actions) != 1 {
+			return problem.Invalid("action_ids", "name one action when digest or arguments are given")
+		}
+		if a := s.Action(d.Actions[0]); d.Digest != "" && d.Digest != a.Digest {
+			return problem.New(problem.Conflict, "%s is not what you saw: its digest is %s now. GET the run, and decide on what it says.", a.ID, a.Digest)
+		}
+	}
+	if !d.Approve {
+		if d.Arguments != "" || d.Reach != run.OnceReach {
+			return problem.New(problem.InvalidRequest, "A rejection takes neither arguments nor a reach.")
+		}
+		return nil
+	}
+	if a := s.Spec.Approval; a != nil && a.Separate && d.By == s.Spec.Key {
+		return problem.New(problem.ScopeDenied, "The key that started this run may not approve its actions (approval.separate): ask somebody else.")
+	}
+	decided.Reach = d.Reach
+	if d.Arguments == "" {
+		return nil
+	}
+	return e.edit(s, decided, d.Arguments)
+}
+
+// edit puts other arguments in the place of an action's. They are held against the
+// tool's schema as the model's were.
+func (e *Engine) edit(s *run.State, decided *run.Decided, arguments string) error {
+	a := s.Action(decided.Actions[0])
+	if a.Reason == run.UnknownReason {
+		return problem.New(problem.Conflict, "%s has been called already, and what came of it is unknown: it can be repeated as it was, or not at all.", a.ID)
+	}
+	if !json.Valid([]byte(arguments)) || !strings.HasPrefix(strings.TrimSpace(arguments), "{") {
+		return problem.Invalid("arguments", "must be a JSON object")
+	}
+	if err := e.check(&a.Tool, arguments); err != nil {
+		return problem.Invalid("arguments", "do not satisfy the schema of %s: %v", a.Tool.Name, err)
+	}
+	decided.Arguments = arguments
+	decided.Digest, decided.Preview = run.Digest(&s.Spec, &a.Tool, arguments), run.Preview(&a.Tool, arguments)
+	return nil
+}
