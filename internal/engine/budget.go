@@ -75,6 +75,7 @@ func (d *driver) funded(call run.Effect, request *run.Request) bool {
 	room := budgets.Reserve(hold, func() { d.e.wake(id) })
 	switch {
 	case room.Granted:
+		request.Cap() // or the call could cost more than is kept for it
 		d.kept = &hold
 		d.slip.notes = append(d.slip.notes, holdNote(&hold, false))
 	case room.Refusal != nil:

@@ -20,6 +20,8 @@ type Decision struct {
 	Reason   string
 	By       string // id of the key
 	ByName   string
+	From     string // the address that the request came from, and the request's id
+	Request  string
 	Retry    bool      // the caller says that it sends an earlier decision again
 	Reach    run.Reach // of an approval
 	// Arguments take the place of those of the one action; empty = as they are.
@@ -45,7 +47,7 @@ func (e *Engine) Decide(ctx context.Context, project string, id run.ID, d Decisi
 		}
 		decided := &run.Decided{
 			Actions: open, Approve: d.Approve, Continue: d.Continue && !d.Approve,
-			Reason: d.Reason, By: d.By, ByName: d.ByName,
+			Reason: d.Reason, By: d.By, ByName: d.ByName, From: d.From, Request: d.Request,
 		}
 		if err := e.word(s, decided, &d); err != nil {
 			return nil, err
@@ -278,7 +280,7 @@ func (e *Engine) extend(s *run.State, events []run.Event) []run.Event {
 func (e *Engine) append(s *run.State, events []run.Event, remove bool) error {
 	line := s.Summarize()
 	line.Deleted = remove
-	commit := run.Commit{Runs: []run.Append{{
+	commit := run.Commit{Audit: run.Audits(s, events), Runs: []run.Append{{
 		ID: s.ID, Expected: events[0].Seq - 1, Events: events, Summary: line,
 	}}}
 	if next := run.Decide(s); next.Wake == run.GateTime && events[0].Type == run.RunResumed {

@@ -30,6 +30,13 @@ func TestApprovals(t *testing.T) {
 			-> model/2
 			reply send{}
 			-> wait awaiting_approval`,
+	} {
+		t.Run(name, func(t *testing.T) { tell(t, text) })
+	}
+}
+
+func TestApprovalsThatReach(t *testing.T) {
+	for name, text := range map[string]string{
 		"an approval for the run reaches later calls of the tool": `
 			tools send:once other:once
 			gate send other
@@ -56,6 +63,13 @@ func TestApprovals(t *testing.T) {
 			start act_02
 			ok act_02 done
 			-> wait awaiting_approval`,
+	} {
+		t.Run(name, func(t *testing.T) { tell(t, text) })
+	}
+}
+
+func TestApprovalsOfSeveral(t *testing.T) {
+	for name, text := range map[string]string{
 		"a quorum needs different keys": `
 			tools send:once
 			gate send

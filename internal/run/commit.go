@@ -13,6 +13,7 @@ type Commit struct {
 	Jobs  []Job
 	Rows  []RowWrite
 	Spend []Spend // added to what is booked
+	Audit []Audit // appended to the log of who did what
 }
 
 // Append adds events to one run's log.

@@ -89,7 +89,7 @@ func Decide(s *State) Decision {
 		return s.finish(s.rejected(last))
 	case s.handed(last), s.Spec.final(last) != nil:
 		return s.finish(s.answered(last))
-	case s.Spec.RawResults && s.endsPass(last):
+	case s.Spec.RawResults && len(last.Reply.Calls) > 0 && s.endsPass(last):
 		return s.passEnd(last)
 	case len(last.Reply.Calls) > 0, s.seen() < len(s.Messages):
 		return s.nextStep()

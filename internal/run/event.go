@@ -165,7 +165,9 @@ type Decided struct {
 	Reason   string   `json:"reason,omitempty"`
 	By       string   `json:"by,omitempty"` // id of the key
 	ByName   string   `json:"by_name,omitempty"`
-	Reach    Reach    `json:"reach,omitempty"` // of an approval
+	From     string   `json:"from,omitempty"`    // the address that the request came from
+	Request  string   `json:"request,omitempty"` // its id
+	Reach    Reach    `json:"reach,omitempty"`   // of an approval
 	// Arguments take the place of those of the action, of which there is one then,
 	// with the digest and preview that they make.
 	Arguments string `json:"arguments,omitempty"`

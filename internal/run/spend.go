@@ -2,6 +2,7 @@ package run
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -100,4 +101,17 @@ type Room struct {
 // Add books another spending under the same account.
 func (s *Spend) Add(other *Spend) {
 	s.Runs, s.Calls, s.Usage = s.Runs+other.Runs, s.Calls+other.Calls, s.Usage.Add(other.Usage)
+}
+
+// ReplyTokens is how long a reply may be under a budget where nobody has said it:
+// without a bound nobody could say what a call can cost at most.
+const ReplyTokens = 8192
+
+// Cap bounds the reply where nobody else has. A model that does not take the bound
+// is called without it.
+func (r *Request) Cap() {
+	if r.Params.MaxTokens == 0 {
+		r.Params.MaxTokens = ReplyTokens
+		r.Params.Defaults = append(slices.Clone(r.Params.Defaults), "max_tokens")
+	}
 }

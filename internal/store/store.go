@@ -18,10 +18,12 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
 	"errand/internal/problem"
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -110,6 +112,20 @@ func Validate(c *run.Commit) error {
 		}
 	}
 	return nil
+}
+
+// Chain is the hash of a line of the audit log whose predecessor's hash is given:
+// zeros for the first.
+func Chain(before [32]byte, a *run.Audit) [32]byte {
+	hash := sha256.New()
+	hash.Write(before[:])
+	for _, part := range []string{
+		strconv.FormatInt(a.Seq, 10), strconv.FormatInt(Millis(a.At), 10), a.Project, a.Actor, a.ActorName, a.From,
+		a.Request, a.Action, a.Target, string(a.Data),
+	} {
+		fmt.Fprintf(hash, "%d:%s", len(part), part) // no two lists of parts hash alike
+	}
+	return [32]byte(hash.Sum(nil))
 }
 
 // Millis is the stored form of a time: Unix milliseconds, 0 for the zero time.

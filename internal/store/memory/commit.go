@@ -177,6 +177,15 @@ func (s *Store) apply(it *item, stage staged) {
 		sum.Add(one)
 		s.spend[one.Account] = sum
 	}
+	for _, line := range it.commit.Audit {
+		var before [32]byte
+		if len(s.audit) > 0 {
+			before = s.audit[len(s.audit)-1].Hash
+		}
+		line.Seq, line.At, line.Data = int64(len(s.audit)+1), store.Time(store.Millis(line.At)), bytes.Clone(line.Data)
+		line.Hash = store.Chain(before, &line)
+		s.audit = append(s.audit, line)
+	}
 	s.applyJobs(it)
 }
 

@@ -34,6 +34,7 @@ type Store struct {
 	runs    map[run.ID]*record
 	rows    map[rowKey]run.Row
 	spend   map[run.Account]run.Spend
+	audit   []run.Audit
 	jobs    map[int64]run.Job
 	lastJob int64
 	stats   store.Stats

@@ -111,6 +111,20 @@ func (s *Store) Spent(_ context.Context, project string, from, to run.Day) ([]ru
 	return all, nil
 }
 
+// Audits returns lines of the audit log, oldest first, behind the given seq; of all
+// projects where none is named; limit 0 = all.
+func (s *Store) Audits(_ context.Context, project string, after int64, limit int) ([]run.Audit, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []run.Audit
+	for _, line := range s.audit {
+		if line.Seq > after && (project == "" || line.Project == project) {
+			all = append(all, line)
+		}
+	}
+	return cut(all, limit), nil
+}
+
 // lines returns the lines that match, newest first.
 func (s *Store) lines(match func(*run.Summary) bool) []run.Summary {
 	s.mu.RLock()

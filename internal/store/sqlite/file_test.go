@@ -362,7 +362,7 @@ func TestSweep(t *testing.T) {
 	if err := s.Append(t.Context(), run.Commit{Rows: []run.RowWrite{put("kept", "", 0)}}); err != nil {
 		t.Fatal(err)
 	}
-	if got := census(t, s); got != "0 0 0 0 1 0 " {
+	if got := census(t, s); got != "0 0 0 0 1 0 0 0 " {
 		t.Errorf("left are %s, want one row", got)
 	}
 }

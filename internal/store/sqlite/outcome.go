@@ -48,6 +48,7 @@ func (w *writer) settle(group []*item, cause error) error {
 	if !written {
 		return w.explain(cause)
 	}
+	w.audited = w.auditing
 	w.logger.Warn("a commit reported an error but was written", "error", cause)
 	return nil
 }
@@ -118,6 +119,13 @@ func (w *writer) trace(it *item) (trace, error) {
 	if len(it.commit.Jobs) > 0 {
 		_, there, err := w.job(it.firstJob)
 		return found(there), err
+	}
+	if len(it.commit.Audit) > 0 {
+		end, err := lastAudit(w.conn)
+		return found(end == w.auditing), err
+	}
+	if len(it.commit.Spend) > 0 {
+		return absent, nil // a sum shows nobody's trace: better booked twice than not at all
 	}
 	return noTrace, nil
 }

@@ -91,7 +91,7 @@ func inOneGroup(t *testing.T, s *Store, fault func(string, func() error) error, 
 func everything() []run.Commit {
 	return []run.Commit{
 		{Runs: []run.Append{begun(1), begun(2)}, Rows: []run.RowWrite{put("a", "name", 0)}, Jobs: []run.Job{job("one"), job("two")}},
-		{Runs: []run.Append{after(begun(1), 1, nil)}},
+		{Runs: []run.Append{after(begun(1), 1, nil)}, Spend: []run.Spend{{Account: run.Account{Project: "p", Day: "2026-01-01"}, Runs: 2}}, Audit: []run.Audit{{Action: "a"}, {Action: "b"}}},
 		{Runs: []run.Append{after(begun(8), 1, nil)}}, // progress of an older run
 		{Runs: []run.Append{after(begun(9), 1, func(line *run.Summary) { line.Status = run.Completed })}},
 		{Runs: []run.Append{after(begun(7), 1, func(line *run.Summary) { line.Deleted = true })}},
@@ -120,6 +120,7 @@ func census(t *testing.T, s *Store) string {
 			"SELECT count(*) FROM events", "SELECT count(*) FROM runs", "SELECT sum(seq) FROM runs",
 			"SELECT count(*) FROM runs WHERE status = 'completed' OR deleted", "SELECT count(*) FROM rows",
 			"SELECT count(*) FROM jobs WHERE kind <> 'holds the writer'",
+			"SELECT coalesce(sum(runs), 0) FROM spend", "SELECT count(*) + coalesce(max(seq), 0) FROM audit",
 		} {
 			stmt, err := conn.Prepare(sql)
 			if err != nil {
@@ -140,8 +141,8 @@ func census(t *testing.T, s *Store) string {
 }
 
 const (
-	nothingDone = "3 3 3 0 1 0 "
-	allDone     = "7 5 9 2 1 2 "
+	nothingDone = "3 3 3 0 1 0 0 0 "
+	allDone     = "7 5 9 2 1 2 2 4 "
 )
 
 // TestEachStatementFails lets the n-th statement of a group fail, for every n:
@@ -220,6 +221,7 @@ func TestCommitFails(t *testing.T) {
 		"a deletion":    {{Runs: []run.Append{silent}}},
 		"rows":          {{Rows: []run.RowWrite{put("old", "new name", 1), put("b", "", 0)}}},
 		"a row's end":   {{Rows: []run.RowWrite{{Row: run.Row{Kind: "tool", ID: "old"}, Expect: 1, Delete: true}}}},
+		"audit":         {{Audit: []run.Audit{{Action: "a"}, {Action: "b"}}}},
 		"jobs":          {{Jobs: []run.Job{job("one")}}},
 		"put and gone":  {{Rows: []run.RowWrite{put("c", "", 0)}}, {Rows: []run.RowWrite{{Row: run.Row{Kind: "tool", ID: "c"}, Expect: 1, Delete: true}}}, {Jobs: []run.Job{job("one")}}},
 		"append, erase": {{Runs: []run.Append{after(begun(8), 1, nil)}}, {Runs: []run.Append{after(begun(8), 2, line)}}},

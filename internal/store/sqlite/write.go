@@ -19,7 +19,7 @@ type statements struct {
 	selectRow, selectName               *sqlite.Stmt
 	putRow, deleteRow, freeName, sweep  *sqlite.Stmt
 	insertJob, finishJob, retryJob      *sqlite.Stmt
-	selectJob, addSpend                 *sqlite.Stmt
+	selectJob, addSpend, addAudit       *sqlite.Stmt
 }
 
 // sweepRows bounds the expired rows that one group deletes, and sweepEvery how
@@ -61,6 +61,7 @@ func prepare(conn *sqlite.Conn) (statements, error) {
 		{&s.retryJob, "UPDATE jobs SET tries = tries + 1, due = ? WHERE id = ?"},
 		{&s.selectJob, "SELECT due FROM jobs WHERE id = ?"},
 		{&s.addSpend, addSpendSQL},
+		{&s.addAudit, addAuditSQL},
 	} {
 		stmt, err := conn.Prepare(one.sql)
 		if err != nil {
@@ -94,7 +95,10 @@ func (w *writer) write(group []*item) error {
 			return err
 		}
 	}
-	return w.writeSpend(group)
+	if err := w.writeSpend(group); err != nil {
+		return err
+	}
+	return w.writeAudit(group)
 }
 
 func (w *writer) writeItem(it *item) error {

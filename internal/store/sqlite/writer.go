@@ -83,7 +83,9 @@ type writer struct {
 	names     map[nameKey]string
 	spend     map[run.Account]run.Spend // of the group
 	undone    []undo
-	moment    int64 // the group's time in Unix milliseconds
+	audited   auditEnd // of what is written
+	auditing  auditEnd // of the group
+	moment    int64    // the group's time in Unix milliseconds
 	nextJob   int64
 	nextSweep int64
 	written   int // rows written since the checkpointer was last asked to look
@@ -211,6 +213,7 @@ func (w *writer) transact(group []*item) error {
 		return w.settle(group, err)
 	}
 	w.keepHeads()
+	w.audited = w.auditing
 	w.kept.drop(group)
 	return nil
 }
@@ -280,6 +283,9 @@ func (w *writer) connect() error {
 		// recovery of the log finds it. Readers can prevent this; then the next
 		// transaction overwrites it.
 		_, _, err = checkpoint(conn, "TRUNCATE")
+	}
+	if err == nil {
+		w.audited, err = lastAudit(conn)
 	}
 	if err == nil && w.nextJob == 0 {
 		w.nextJob, err = lastJob(conn)

@@ -33,6 +33,7 @@ type (
 		Runs(ctx context.Context, q run.RunQuery) ([]run.Summary, error)
 		Count(ctx context.Context, project, agent string) (map[run.Status]int, error)
 		Recent(ctx context.Context, since time.Time, each func(*run.Summary)) error
+		Audits(ctx context.Context, project string, after int64, limit int) ([]run.Audit, error)
 		Spent(ctx context.Context, project string, from, to run.Day) ([]run.Spend, error)
 	}
 	Rows interface {
@@ -89,6 +90,7 @@ func Run(t *testing.T, h Harness) {
 		{"RunCounts", runCounts},
 		{"Recent", recent},
 		{"Spending", spending},
+		{"Audit", audit},
 		{"Jobs", jobLife},
 		{"ConcurrentWriters", concurrentWriters},
 		{"AnswersInOrder", answersInOrder},

@@ -1,0 +1,81 @@
+package run
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Audit is one line of the log of who did what. Lines are only ever added; each
+// holds a hash over itself and the line before, so that none can be changed or
+// taken out without all later ones showing it. They outlive the runs they tell of.
+type Audit struct {
+	Seq       int64     // 1, 2, 3 …, over all projects; the store's
+	At        time.Time // UTC, to the millisecond
+	Project   string
+	Actor     string          // id of the key, or of the link, that did it; empty = the server itself
+	ActorName string          // what people call it
+	From      string          // the address that the request came from
+	Request   string          // the request's id
+	Action    string          // what was done: approval.decided, key.created, agent.changed …
+	Target    string          // to what: run_…/act_01, key_…
+	Data      json.RawMessage // more, never secrets
+	Hash      [32]byte        // the store's
+}
+
+// Audits returns the lines for what people have asked of a run by these events,
+// which the state has taken; nil for most events.
+func Audits(s *State, events []Event) []Audit {
+	var lines []Audit
+	for i := range events {
+		e := &events[i]
+		line := Audit{At: e.At, Project: s.Spec.Project, Action: string(e.Type), Target: "run_" + s.ID.String()}
+		var data any
+		switch e.Type {
+		case ApprovalDecided:
+			line.Actor, line.ActorName, line.From, line.Request = e.Decided.By, e.Decided.ByName, e.Decided.From, e.Decided.Request
+			data = auditedDecision(s, e.Decided)
+		case ApprovalExpired:
+			if !e.Expired.Timeout {
+				continue
+			}
+			data = struct {
+				Actions []string `json:"actions"`
+			}{e.Expired.Actions}
+		case CancelRequested:
+			line.Actor = e.Cancel.By
+		case RunPaused, RunResumed, BudgetRaised:
+			line.Actor = e.Actor.By
+		default:
+			continue
+		}
+		if data != nil {
+			line.Data, _ = json.Marshal(data) // structs of strings are always encoded
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// auditedAction is what was decided on: the digest pins tool, version, arguments
+// and agent without repeating what may be secret.
+type auditedAction struct {
+	ID     string `json:"id"`
+	Tool   string `json:"tool"`
+	Digest string `json:"digest,omitempty"`
+}
+
+func auditedDecision(s *State, d *Decided) any {
+	said := struct {
+		Approve bool            `json:"approve"`
+		Reason  string          `json:"reason,omitempty"`
+		Reach   Reach           `json:"reach,omitempty"`
+		Edited  bool            `json:"edited,omitempty"`
+		Actions []auditedAction `json:"actions"`
+	}{Approve: d.Approve, Reason: d.Reason, Reach: d.Reach, Edited: d.Arguments != ""}
+	for _, id := range d.Actions {
+		if a := s.Action(id); a != nil {
+			said.Actions = append(said.Actions, auditedAction{id, a.Tool.Name, a.Digest})
+		}
+	}
+	return said
+}
