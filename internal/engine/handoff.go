@@ -28,6 +28,13 @@ func (d *driver) handOff(ctx context.Context, a *run.Action) {
 		d.after(betweenTries, func() {}) // nobody can tell now; ask again
 		return
 	}
+	if full := d.e.roomIn(&spec); full != nil && h.Detached && !known {
+		d.rows = slices.DeleteFunc(d.rows, func(w run.RowWrite) bool { return w.Kind == run.ClaimKind })
+		d.add(run.Event{Type: run.ToolFinished, Finished: &run.Finished{
+			Action: a.ID, Outcome: run.Errored, Output: "The call was not made: " + problem.From(full).Detail,
+		}})
+		return
+	}
 	d.add(run.Event{Type: run.ToolStarted, Started: &run.Started{Action: a.ID, Epoch: d.epoch, Attempt: a.Attempt + 1, Child: &child}})
 	if !known {
 		born := run.Event{

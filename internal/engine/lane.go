@@ -94,11 +94,8 @@ func (e *Engine) admit(d *driver, spec *run.Spec) (entered bool, err error) {
 		return true, nil
 	}
 	_, l := e.lane(spec)
-	if spec.Lane.Queue > 0 && len(l.waiting) >= spec.Lane.Queue {
-		p := problem.New(problem.RateLimited,
-			"%d of these runs are at work and %d wait, which is as many as may: try again when one has ended.", l.active, len(l.waiting))
-		p.RetryAfter = laneRetry
-		return false, p
+	if err := l.crowded(spec.Lane); err != nil {
+		return false, err
 	}
 	l.line(d.id, spec.Lane.Priority)
 	return false, nil
@@ -131,9 +128,40 @@ func (e *Engine) vacate(d *driver) {
 		l := e.lanes[key]
 		l.active--
 		e.callNext(key, l)
+	case d.state.CreatedAt.IsZero(): // there is no such run, and its lane is not known
+		for key, l := range e.lanes {
+			if _, waits := l.place(d.id, 0); waits {
+				l.drop(d.id)
+				e.callNext(key, l)
+			}
+		}
 	case !errors.Is(d.final, errLaneFull):
 		e.unlane(d.id, &d.state.Spec)
 	}
+}
+
+// roomIn reports why a run that another one starts may not even wait in its lane.
+func (e *Engine) roomIn(spec *run.Spec) error {
+	if spec.Lane == nil {
+		return nil
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if _, l := e.lane(spec); l.active >= spec.Lane.Max {
+		return l.crowded(spec.Lane)
+	}
+	return nil
+}
+
+// crowded is the problem of a lane whose queue is full, or nil.
+func (l *lane) crowded(of *run.Lane) error {
+	if of.Queue <= 0 || len(l.waiting) < of.Queue {
+		return nil
+	}
+	p := problem.New(problem.RateLimited,
+		"%d of these runs are at work and %d wait, which is as many as may: try again when one has ended.", l.active, len(l.waiting))
+	p.RetryAfter = laneRetry
+	return p
 }
 
 // unlane takes a run out of those that wait: it has ended, or needs no driver now.

@@ -157,3 +157,46 @@ func TestLaneSurvivesRestarts(t *testing.T) {
 		}
 	})
 }
+
+// Work that a conversation starts may wait no more than any other.
+func TestLaneOfDetachedWork(t *testing.T) {
+	model := script.Func(func(ctx context.Context, req run.Request) (script.Line, error) {
+		if req.Model == "worker" {
+			sleep(ctx, 10*time.Second)
+			return script.Say("Done."), ctx.Err()
+		}
+		return script.Call("confirm", `{"goals":"three reports"}`), ctx.Err()
+	})
+	inWorld(t, model, func(t *testing.T, w *world) {
+		s := talk("chat/1")
+		s.Tethered = false
+		s.Handoffs[0].Spec.Lane = &run.Lane{Name: "robot", Max: 1, Queue: 1}
+		for range 2 {
+			busy := laneSpec("busy", *s.Handoffs[0].Spec.Lane)
+			busy.Model = "worker"
+			w.create(busy)
+		}
+		ended := w.rest(w.create(s), run.Completed)
+		if a := ended.Turns[0].Actions[0]; a.Outcome != run.Errored || a.Child != nil || !strings.Contains(a.Output, "as many as may") {
+			t.Errorf("the handoff ended with %s %q", a.Outcome, a.Output)
+		}
+		sleep(t.Context(), time.Minute)
+		w.work(w.create(s))
+	})
+}
+
+// A run that never reached the disk holds up nobody.
+func TestLaneOfALostRun(t *testing.T) {
+	var k track
+	inWorld(t, k.model(), func(t *testing.T, w *world) {
+		k = track{}
+		w.close(time.Second)
+		lane := run.Lane{Name: "robot", Max: 1}
+		w.engine = w.another(&nthFails{Log: w.store, nth: 2})
+		w.create(laneSpec("first", lane))
+		if _, err := w.engine.Create(t.Context(), engine.NewRun{Spec: laneSpec("lost", lane)}); err == nil {
+			t.Fatal("the disk was to fail")
+		}
+		w.rest(w.create(laneSpec("third", lane)), run.Completed)
+	})
+}

@@ -172,6 +172,9 @@ func (s *State) calls(turn *Turn) turnCalls {
 		case a.Outcome == Unknown && a.Crash && s.Spec.OnUnknown == FailUnknown:
 			found.lost = a
 		case a.Done():
+			busy.end(a)
+		case busy.spoilt(a):
+			found.effects = append(found.effects, Effect{Kind: Resolve, Action: a.ID, Outcome: Cancelled})
 		case a.Stage == StartedStage && a.Epoch == s.Epoch:
 			found.effects = append(found.effects, a.call())
 		case a.Stage == StartedStage && a.Tool.Class == Once:
@@ -193,6 +196,20 @@ type inTurn struct {
 	once   bool // once calls wait for each other
 	acting bool // one is under way
 	shared []string
+	failed []string // what calls shared that have failed
+}
+
+func (t *inTurn) end(a *Action) {
+	if a.Tool.Serial != "" && (a.Outcome == Errored || a.Outcome == Unknown) {
+		t.failed = append(t.failed, a.Tool.Serial)
+	}
+}
+
+// spoilt reports whether the model asked for the call in the belief that an earlier
+// one, of something that both share, would go well: to fill in a form and send it
+// off. Unless a person has approved it, it is not made. Looking does no harm.
+func (t *inTurn) spoilt(a *Action) bool {
+	return a.Stage == ApprovedStage && a.Decision == nil && a.Tool.Class == Once && slices.Contains(t.failed, a.Tool.Serial)
 }
 
 func (t *inTurn) take(tool *Tool) {

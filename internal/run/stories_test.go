@@ -81,7 +81,7 @@ var stories = map[string]string{
 		-> tool/act_01 tool/act_03
 		ok act_03 rows
 		-> tool/act_01
-		error act_01 gone
+		ok act_01 seen
 		-> tool/act_02
 		start act_02
 		ok act_02 page
@@ -89,6 +89,21 @@ var stories = map[string]string{
 		start act_04
 		ok act_04 pressed
 		-> tool/act_05`,
+
+	"an acting call is not made when an earlier one of what it shares has failed": `
+		tools press:once look:safe other:once
+		share press look
+		reply press{} press{} look{} other{}
+		-> tool/act_01
+		start act_01
+		error act_01 no such button
+		-> resolve/act_02=cancelled tool/act_03 tool/act_04
+		cut act_02
+		start act_03
+		ok act_03 the page
+		start act_04
+		ok act_04 done
+		-> model/2`,
 
 	"calls that share something stay in order where once calls overlap": `
 		tools press:once look:safe send:once
