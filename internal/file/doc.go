@@ -10,9 +10,13 @@
 //   - The type of what users upload is read from the bytes. Neither a name nor a
 //     header is believed, and what is none of the accepted types is refused.
 //   - A file with a retention is gone when that ends.
+//   - A project never has more bytes than it may. What has a retention makes room
+//     for what is new, the oldest first; a file without one stays until it is
+//     deleted, and what finds no room is refused.
 //
 // A tour: file.go (what a file is, reading), stage.go (an upload on its way),
-// keep.go (a file comes and goes), sniff.go (types).
+// keep.go (a file comes and goes), room.go (how much a project has), sniff.go
+// (types).
 //
 // To accept another type, edit sniff.go; to change where bytes are, keep.go.
 package file

@@ -34,6 +34,7 @@ func Purposes() []string { return []string{Context, Attachment} }
 const (
 	fileKind    = "file"
 	contentKind = "file_content" // how many files have these bytes: the server's
+	usageKind   = "file_usage"   // how many bytes a project has
 	// ExpireJob removes a file at the end of its retention.
 	ExpireJob = "file.expire"
 )
@@ -71,11 +72,12 @@ type Info struct {
 	Keep     time.Duration // how long; 0 = until it is deleted
 }
 
-// Config is what a Store needs; all must be set.
+// Config is what a Store needs. Dir, Rows and Now must be set.
 type Config struct {
 	Dir  string // the data directory
 	Rows Rows
 	Now  func() time.Time
+	Most int64 // bytes that the files of one project may have; 0 = any number
 }
 
 // Store keeps files. Make one with Open.
@@ -84,12 +86,15 @@ type Store struct {
 	// locks are one for each first digit pair of a digest: whoever counts who has
 	// some bytes holds one until the disk is as the count says.
 	locks [256]sync.Mutex
+
+	mu       sync.Mutex // guards what follows
+	projects map[string]*holder
 }
 
 // Open returns the store of a data directory, and mends what a crash has left half
 // done.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
-	s := &Store{cfg: cfg}
+	s := &Store{cfg: cfg, projects: map[string]*holder{}}
 	if err := os.MkdirAll(s.temporary(), 0o700); err != nil {
 		return nil, fmt.Errorf("making the directory of files: %w", err)
 	}
@@ -104,7 +109,7 @@ func (s *Store) temporary() string { return filepath.Join(s.root(), "new") }
 func (s *Store) path(digest string) string { return filepath.Join(s.root(), digest[:2], digest[2:]) }
 
 // Put stores a file. Errors: invalid_request about the field file, too_large,
-// storage_full.
+// quota_exceeded, storage_full.
 func (s *Store) Put(ctx context.Context, info Info, from io.Reader) (File, error) {
 	staged, err := s.Stage(from)
 	if err != nil {

@@ -26,6 +26,7 @@ type desk struct {
 	dir  string
 	rows *memory.Store
 	now  time.Time
+	most int64
 }
 
 func newDesk(t *testing.T) *desk {
@@ -38,7 +39,7 @@ func newDesk(t *testing.T) *desk {
 func (d *desk) open() {
 	d.t.Helper()
 	var err error
-	if d.Store, err = file.Open(d.t.Context(), file.Config{Dir: d.dir, Rows: d.rows, Now: func() time.Time { return d.now }}); err != nil {
+	if d.Store, err = file.Open(d.t.Context(), file.Config{Dir: d.dir, Rows: d.rows, Now: func() time.Time { return d.now }, Most: d.most}); err != nil {
 		d.t.Fatal(err)
 	}
 }

@@ -53,6 +53,11 @@ func (s *Store) Keep(ctx context.Context, info Info, staged *Staged, more func(*
 		return f, err
 	}
 	c.Rows = []run.RowWrite{{Row: run.Row{Kind: fileKind, Project: info.Project, ID: f.ID, Created: f.Created, Data: data}}}
+	unlock := s.hold(info.Project)
+	defer unlock()
+	if err := s.makeRoom(ctx, info.Project, f.Size); err != nil {
+		return f, err
+	}
 	if more != nil {
 		extra, err := more(&f)
 		if err != nil {
@@ -60,7 +65,7 @@ func (s *Store) Keep(ctx context.Context, info Info, staged *Staged, more func(*
 		}
 		c.Rows = append(c.Rows, extra...)
 	}
-	return f, s.count(ctx, f.Digest, 1, c, func() error { return s.place(staged) })
+	return f, s.count(ctx, change{project: info.Project, digest: f.Digest, files: 1, bytes: f.Size}, c, func() error { return s.place(staged) })
 }
 
 // place puts staged bytes where they belong. Bytes that are there already are the
@@ -85,12 +90,16 @@ func (s *Store) Delete(ctx context.Context, project, id string) error {
 	if err != nil {
 		return err
 	}
+	unlock := s.hold(project)
+	defer unlock()
 	return s.remove(ctx, project, &f)
 }
 
+// remove does what Delete says, for one who holds the project.
+
 func (s *Store) remove(ctx context.Context, project string, f *File) error {
 	c := run.Commit{Rows: []run.RowWrite{{Row: run.Row{Kind: fileKind, Project: project, ID: f.ID}, Expect: 1, Delete: true}}}
-	err := s.count(ctx, f.Digest, -1, c, func() error { return nil })
+	err := s.count(ctx, change{project: project, digest: f.Digest, files: -1, bytes: -f.Size}, c, func() error { return nil })
 	var conflict *run.RowConflict
 	if errors.As(err, &conflict) && conflict.Kind == fileKind {
 		return problem.New(problem.NotFound, "There is no file %q.", f.ID).Because(err) // another one was quicker
@@ -98,14 +107,22 @@ func (s *Store) remove(ctx context.Context, project string, f *File) error {
 	return err
 }
 
+// change is what a commit does to the numbers that are kept: of files that have
+// some bytes, and of bytes that a project has.
+type change struct {
+	project, digest string
+	files           int
+	bytes           int64
+}
+
 // count writes the commit with the number of files that have the bytes. A mark
 // beside them says, to whoever starts after a crash, that the bytes have to be
 // held against that number.
-func (s *Store) count(ctx context.Context, digest string, change int, c run.Commit, before func() error) error {
-	lock := s.lock(digest)
+func (s *Store) count(ctx context.Context, by change, c run.Commit, before func() error) error {
+	lock := s.lock(by.digest)
 	lock.Lock()
 	defer lock.Unlock()
-	mark, err := os.CreateTemp(s.temporary(), digest+"-*")
+	mark, err := os.CreateTemp(s.temporary(), by.digest+"-*")
 	if err != nil {
 		return diskFault("marking a file", err)
 	}
@@ -113,34 +130,40 @@ func (s *Store) count(ctx context.Context, digest string, change int, c run.Comm
 		return fmt.Errorf("marking a file: %w", err)
 	}
 	if err := before(); err != nil {
-		return errors.Join(err, s.settle(ctx, digest, mark.Name()))
+		return errors.Join(err, s.settle(ctx, by.digest, mark.Name()))
 	}
 	// Half of this must not be left to chance because a client has gone.
 	ctx = context.WithoutCancel(ctx)
 	for range tries {
-		if err = s.tally(ctx, digest, change, c); err == nil || !isContent(err) {
+		if err = s.tally(ctx, by, c); err == nil || !isNumber(err) {
 			break
 		}
 	}
-	return errors.Join(err, s.settle(ctx, digest, mark.Name()))
+	return errors.Join(err, s.settle(ctx, by.digest, mark.Name()))
 }
 
-func isContent(err error) bool {
+// isNumber reports a conflict about one of the numbers, which another process has
+// changed.
+func isNumber(err error) bool {
 	var conflict *run.RowConflict
-	return errors.As(err, &conflict) && conflict.Kind == contentKind
+	return errors.As(err, &conflict) && (conflict.Kind == contentKind || conflict.Kind == usageKind)
 }
 
-func (s *Store) tally(ctx context.Context, digest string, change int, c run.Commit) error {
-	had, version, err := s.files(ctx, digest)
+func (s *Store) tally(ctx context.Context, by change, c run.Commit) error {
+	had, version, err := s.files(ctx, by.digest)
 	if err != nil {
 		return err
 	}
-	data, err := json.Marshal(content{Files: had + change})
+	data, err := json.Marshal(content{Files: had + by.files})
 	if err != nil {
 		return err
 	}
-	write := run.RowWrite{Row: run.Row{Kind: contentKind, ID: digest, Created: s.cfg.Now(), Data: data}, Expect: version, Delete: had+change <= 0}
-	c.Rows = append(c.Rows[:len(c.Rows):len(c.Rows)], write)
+	known := run.RowWrite{Row: run.Row{Kind: contentKind, ID: by.digest, Created: s.cfg.Now(), Data: data}, Expect: version, Delete: had+by.files <= 0}
+	used, err := s.used(ctx, by)
+	if err != nil {
+		return err
+	}
+	c.Rows = append(c.Rows[:len(c.Rows):len(c.Rows)], known, used)
 	return s.cfg.Rows.Append(ctx, c)
 }
 
@@ -227,6 +250,8 @@ func (s *Store) Expire(ctx context.Context, job run.Job) error {
 	if err == nil {
 		var f File
 		if f, err = s.read(&row); err == nil {
+			unlock := s.hold(e.Project)
+			defer unlock()
 			err = s.remove(ctx, e.Project, &f)
 		}
 	}

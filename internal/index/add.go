@@ -166,6 +166,10 @@ func (x *Index) store(ctx context.Context, in *intake) error {
 	now := x.cfg.Now().UnixMilli()
 	s := &in.source
 	return x.write(ctx, func(conn *sqlite.Conn) error {
+		before, err := x.text(conn, in.project)
+		if err != nil {
+			return err
+		}
 		const keep = `INSERT INTO sources (project, id, kind, name, url, origin, created, updated) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (project, id) DO UPDATE SET url = excluded.url, origin = excluded.origin, updated = excluded.updated`
 		if err := exec(conn, keep, in.project, s.ID, s.Kind, s.Name, s.URL, s.Origin, now, now); err != nil {
@@ -182,8 +186,33 @@ func (x *Index) store(ctx context.Context, in *intake) error {
 				return err
 			}
 		}
+		if err := x.fits(conn, in.project, before); err != nil {
+			return err
+		}
 		return one(conn, in.project, s.ID, s)
 	})
+}
+
+// text is how many bytes of text a project has, where that matters.
+func (x *Index) text(conn *sqlite.Conn, project string) (bytes int64, err error) {
+	if x.cfg.Most == 0 {
+		return 0, nil
+	}
+	err = query(conn, "SELECT coalesce(sum(bytes), 0) FROM documents WHERE project = ?", func(stmt *sqlite.Stmt) error {
+		bytes = stmt.ColumnInt64(0)
+		return nil
+	}, project)
+	return bytes, err
+}
+
+// fits refuses what has made a project larger than it may be.
+func (x *Index) fits(conn *sqlite.Conn, project string, before int64) error {
+	after, err := x.text(conn, project)
+	if err != nil || after <= x.cfg.Most || after <= before {
+		return err
+	}
+	return problem.New(problem.QuotaExceeded, "The index was not changed: this project has %.1f MB of text in it, would have %.1f MB, and may have %.1f MB. "+
+		"Remove a source (DELETE /v1/index/{id}), or let the operator raise ERRAND_INDEX_MB.", float64(before)/1e6, float64(after)/1e6, float64(x.cfg.Most)/1e6)
 }
 
 // keep writes a document unless it is there as it is.

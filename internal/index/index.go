@@ -9,6 +9,8 @@
 //   - Any text is a query: quotes, operators and other syntax are just words.
 //   - What is added again and has not changed costs nothing; what could not be
 //     taken is named with the reason.
+//   - A project never has more text than it may: what would exceed that is refused,
+//     and what is there stays. To remove and to replace by less is always possible.
 //   - A file's address is index://NAME/PATH, the same for as long as it is there,
 //     so that answers can cite it and web.fetch can read it.
 //
@@ -61,6 +63,7 @@ type Config struct {
 	Dir   string
 	Pages Pages            // nil = pages are refused
 	Now   func() time.Time // nil = time.Now
+	Most  int64            // bytes of text that one project may have; 0 = any number
 }
 
 // Index is safe for concurrent use. Make one with Open.

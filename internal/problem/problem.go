@@ -34,6 +34,7 @@ const (
 	RateLimited         Code = "rate_limited"         // too many requests; RetryAfter says when
 	Overloaded          Code = "overloaded"           // no room now; RetryAfter says when
 	StorageFull         Code = "storage_full"         // the disk is full: reads go on, writes wait for space
+	QuotaExceeded       Code = "quota_exceeded"       // the project has as much as the operator lets it have
 	NotAvailable        Code = "not_available"        // this server has no such feature yet
 	Internal            Code = "internal"             // our fault; the cause is in the log
 )
