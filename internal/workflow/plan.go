@@ -95,7 +95,7 @@ func (p *Plan) Turns() int {
 	for i := range p.Steps {
 		turns += len(p.Steps[i].Calls)
 	}
-	return turns*(1+attempts) + answerTurns
+	return turns*(1+mendTurns) + answerTurns
 }
 
 // answerTurns are for the answer, and for mending it.
@@ -119,11 +119,12 @@ func Replayed(s *run.State) (Template, bool) {
 // Mark says where in a plan a turn of a replay stands, and whose it is. It is in
 // the turn's Carry.
 type Mark struct {
-	Step    int    `json:"step"` // from 1; 0 of the answer
-	Call    int    `json:"call"` // from 1, within the step
-	By      string `json:"by"`   // ByRecord, ByModel or ByAnswer
-	Attempt int    `json:"attempt,omitempty"`
-	Reason  string `json:"reason,omitempty"` // of ByModel: what had failed
+	Step    int    `json:"step"`              // from 1; 0 of the answer
+	Call    int    `json:"call"`              // from 1, within the step
+	By      string `json:"by"`                // ByRecord, ByModel or ByAnswer
+	Attempt int    `json:"attempt,omitempty"` // of ByModel: from 1, one more after each that failed
+	Turn    int    `json:"turn,omitempty"`    // of ByModel: from 1, its turns for this call
+	Reason  string `json:"reason,omitempty"`  // of ByModel: what had failed
 }
 
 // Whose turn it is.

@@ -12,8 +12,12 @@ import (
 	"errand/internal/run"
 )
 
-// attempts is how often the model may try to mend one recorded call.
+// attempts is how often the model may fail to mend one recorded call.
 const attempts = 3
+
+// mendTurns is how many turns it may take to do so: to look, to open the page again
+// after a restart, to fill in what was filled in before.
+const mendTurns = 8
 
 // Models answers model calls. The router is the implementation.
 type Models interface {
@@ -80,11 +84,13 @@ func (s *session) standing() (at Mark, failed string) {
 	turn, results := &s.req.Messages[last], s.req.Messages[last+1:]
 	for i := range results {
 		if results[i].Role == run.ToolRole && results[i].Failed {
-			return at, fmt.Sprintf("%s failed: %s", s.callName(at, results[i].Tool), clip(bare(results[i].Text)))
+			text, _, _ := cutLast(bare(results[i].Text), recordMark)
+			return at, fmt.Sprintf("%s failed: %s", s.callName(at, results[i].Tool), clip(text))
 		}
 	}
 	if at.By == ByModel && !s.acts(turn.Calls, at) {
-		return at, at.Reason // it has looked, and done nothing yet
+		at.Attempt-- // it has not failed, and may not be done either
+		return at, at.Reason
 	}
 	return s.after(at), ""
 }
@@ -97,15 +103,11 @@ func (s *session) callName(at Mark, tool string) string {
 	return fmt.Sprintf("Action '%s'", ActionName(tool))
 }
 
-// acts reports whether a turn of the model has done something in place of the
-// recorded call, and not only looked where it is.
+// acts reports whether a turn of the model has certainly done what the recorded
+// call was for: it has called the same tool. Anything else may have been on the way
+// there (after a restart the page has to be opened again), which the model is asked.
 func (s *session) acts(calls []run.Call, at Mark) bool {
-	recorded := s.call(at).Tool
-	return slices.ContainsFunc(calls, func(c run.Call) bool {
-		i := slices.IndexFunc(s.req.Tools, func(t run.Tool) bool { return t.Name == c.Name })
-		moves := slices.Contains([]string{"navigate", "go_back", "search", "switch"}, ActionName(c.Name))
-		return c.Name == recorded || moves || i >= 0 && s.req.Tools[i].Class != run.Safe
-	})
+	return slices.ContainsFunc(calls, func(c run.Call) bool { return c.Name == s.call(at).Tool })
 }
 
 func (s *session) call(at Mark) *Planned { return &s.plan.Steps[at.Step-1].Calls[at.Call-1] }
@@ -141,18 +143,20 @@ func (s *session) recorded(at Mark) run.Reply {
 // mend lets the model do what a recorded call could not. It is told to do that and
 // no more: what follows is recorded.
 func (s *session) mend(ctx context.Context, at Mark, failed string) (run.Reply, error) {
-	if at.Attempt >= attempts {
+	if at.Attempt >= attempts || at.Turn >= mendTurns {
 		return run.Reply{}, problem.New(problem.ToolFailed,
-			"The replay stopped at step %d of the cached workflow: %s, and %d attempts of the model did not mend it.", at.Step, strings.TrimRight(failed, "."), attempts)
+			"The replay stopped at step %d of the cached workflow: %s, and %d attempts of the model in %d turns did not mend it.",
+			at.Step, strings.TrimRight(failed, "."), min(at.Attempt+1, attempts), at.Turn)
 	}
 	reason := failed
 	if at.By == ByModel {
 		reason = at.Reason // what it all began with
 	}
-	next := Mark{Step: at.Step, Call: at.Call, By: ByModel, Attempt: at.Attempt + 1, Reason: reason}
+	next := Mark{Step: at.Step, Call: at.Call, By: ByModel, Attempt: at.Attempt + 1, Turn: at.Turn + 1, Reason: reason}
 	asked := s.ask(fmt.Sprintf("A recorded workflow is being repeated. Step %d of %d: %s\nIts recorded call %s %s did not succeed. %s.\n"+
 		"Do now what this one call was for, with your tools, on what there is now, and nothing beyond it: the steps that follow are done without you. "+
-		"If it is done already, answer with the one word DONE. If it can't be done, answer with CANNOT and the reason. This is attempt %d of %d.",
+		"If it needs something that is not there any more (an open page, a filled form), bring that back first. "+
+		"When it is done, answer with the one word DONE. If it can't be done, answer with CANNOT and the reason. This is attempt %d of %d.",
 		at.Step, len(s.plan.Steps), s.plan.Steps[at.Step-1].Goal, s.call(at).Tool, s.call(at).Arguments, strings.TrimRight(failed, "."), next.Attempt, attempts))
 	asked.Output = nil
 	reply, err := s.next.Reply(ctx, asked, nil)
@@ -202,13 +206,24 @@ func (s *session) answer(ctx context.Context) (run.Reply, error) {
 // maxResult bounds what an answer repeats of what the last call brought, in bytes.
 const maxResult = 16 << 10
 
-// result is what the last call that was to bring something has brought.
+// result is what the last call that was to bring something has brought. One that
+// waited or scrolled was not, unless it shows the page that another one had shown.
 func (s *session) result() string {
+	var newest *run.Message
 	for i := len(s.req.Messages) - 1; i >= 0; i-- {
 		m := &s.req.Messages[i]
 		passing := slices.Contains([]string{"wait", "screenshot", "scroll"}, ActionName(m.Tool))
-		if m.Role != run.ToolRole || m.Failed || passing {
+		if m.Role != run.ToolRole || m.Failed {
 			continue
+		}
+		if newest == nil && s.shows(m.Tool) {
+			newest = m
+		}
+		if passing {
+			continue
+		}
+		if s.shows(m.Tool) {
+			m = newest
 		}
 		text, _, _ := cutLast(bare(m.Text), recordMark)
 		text = strings.TrimSpace(text)
@@ -218,6 +233,11 @@ func (s *session) result() string {
 		return text
 	}
 	return ""
+}
+
+// shows reports whether a tool shows how something is now.
+func (s *session) shows(tool string) bool {
+	return slices.ContainsFunc(s.req.Tools, func(t run.Tool) bool { return t.Name == tool && t.Snapshot })
 }
 
 // bare is a tool's output without the line by which a model is told whose it is.

@@ -120,12 +120,12 @@ func Params(a *run.Action) json.RawMessage {
 	if strings.HasPrefix(a.Tool.Name, browserTools) && a.Done() {
 		if _, r := Split(a); r.Element != nil && string(r.Element) != "null" {
 			given["element"] = r.Element
-			var known struct {
-				XPath json.RawMessage `json:"xpath"`
-			}
-			if json.Unmarshal(r.Element, &known) == nil && known.XPath != nil {
-				given["xpath"] = known.XPath
-			}
+		}
+		var known struct {
+			XPath json.RawMessage `json:"xpath"`
+		}
+		if json.Unmarshal(given["element"], &known) == nil && known.XPath != nil {
+			given["xpath"] = known.XPath
 		}
 		delete(given, numbered)
 	}

@@ -42,7 +42,7 @@ type Config struct {
 	EachStep bool
 
 	ActionTime time.Duration // for one action; 0 = 30 s
-	IdleTime   time.Duration // after which a run's tabs are closed, and Chromium after the last run's; 0 = 10 min
+	IdleTime   time.Duration // after which the tabs of a run that goes on are closed, and Chromium when there are no tabs; 0 = 30 min
 	MaxTabs    int           // of one run; 0 = 8
 	MaxRuns    int           // that have tabs at a time; 0 = 16
 	MaxActions int           // of one run; 0 = 500
@@ -58,7 +58,7 @@ func (c Config) withDefaults() Config {
 		c.ActionTime = 30 * time.Second // as long as people wait for a page
 	}
 	if c.IdleTime == 0 {
-		c.IdleTime = 10 * time.Minute // longer than a model thinks
+		c.IdleTime = 30 * time.Minute // longer than a model thinks, and than most people take to approve
 	}
 	set(&c.MaxTabs, 8)
 	set(&c.MaxRuns, 16) // each has a renderer of some 100 MB
@@ -79,6 +79,7 @@ type Browser struct {
 	mu       sync.Mutex
 	sessions map[owner]*session
 	closed   bool
+	closing  sync.WaitGroup // sessions of runs that have ended
 	stop     chan struct{}
 	swept    chan struct{} // closed when the sweeper has ended; nil = none runs
 
@@ -119,6 +120,7 @@ func (b *Browser) Close() error {
 		b.process.end()
 		b.process = nil
 	}
+	b.closing.Wait()
 	return nil // launching stays taken: nothing starts any more
 }
 
@@ -188,9 +190,37 @@ func (b *Browser) leave(id owner, s *session, entered bool) {
 	defer b.mu.Unlock()
 	s.busy--
 	s.used = b.cfg.Now()
-	if s.process == nil && s.busy == 0 && b.sessions[id] == s {
+	switch {
+	case s.busy > 0 || b.sessions[id] != s:
+	case s.over:
+		b.discard(id, s)
+	case s.process == nil:
 		delete(b.sessions, id) // it was closed, or never opened
 	}
+}
+
+// Release closes what a run that has ended had open, at once or as soon as its last
+// call has come back. It does not wait.
+func (b *Browser) Release(ended run.ID) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for id, s := range b.sessions {
+		if id.run != ended {
+			continue
+		}
+		if s.over = true; s.busy == 0 {
+			b.discard(id, s)
+		}
+	}
+}
+
+// discard closes a session that nobody uses. The lock is held.
+func (b *Browser) discard(id owner, s *session) {
+	delete(b.sessions, id)
+	if b.closed {
+		return // it goes with the process
+	}
+	b.closing.Go(s.close)
 }
 
 // ready gives the session a living process and a current tab.

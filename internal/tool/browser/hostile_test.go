@@ -34,6 +34,7 @@ func hostile(t *testing.T) (s *site, u *user, open func(path string) string) {
 		"/cover":   `<button>Below</button><div style="position:fixed;inset:0;background:white">Cookies?</div>`,
 		"/outer":   `<h1>Outer</h1><iframe src="/inner" width=300 height=100></iframe>`,
 		"/inner":   `<button onclick="this.textContent='pressed'">Inner</button>`,
+		"/held":    `<button onclick="let r=new XMLHttpRequest();r.open('GET','/slow?pressed',false);r.send()">Press</button>`,
 		"/leave":   `<script>onbeforeunload=e=>{e.preventDefault()}</script><input aria-label="Note">`,
 	})
 	u = newUser(t, s, func(c *Config) { c.ActionTime, c.MaxTabs = 4*time.Second, 2 })
@@ -114,7 +115,7 @@ func TestBrokenPages(t *testing.T) {
 
 // TestDeaths: the same of a tab and of a Chromium that die.
 func TestDeaths(t *testing.T) {
-	_, u, open := hostile(t)
+	s, u, open := hostile(t)
 	t.Run("crash", func(t *testing.T) {
 		open("/")
 		_, err := u.try(t.Context(), "navigate", args{"url": "chrome://crash"})
@@ -124,6 +125,20 @@ func TestDeaths(t *testing.T) {
 		session := u.session()
 		kill(t, "--type=renderer", session.process.dir)
 		soon(t, "the tab is gone", session.current.gone)
+		has(t, open("/"), "# Home")
+	})
+	t.Run("crash under a click", func(t *testing.T) {
+		n := number(t, open("/held"), "Press")
+		done := make(chan error, 1)
+		go func() {
+			_, err := u.try(t.Context(), "click", args{"index": n})
+			done <- err
+		}()
+		soon(t, "the click has had its effect", func() bool { return s.saw("GET /slow?pressed") == 1 })
+		kill(t, "--type=renderer", u.session().process.dir)
+		if err := <-done; !problem.Is(err, problem.ToolUnknown) {
+			t.Errorf("the click said %v", err)
+		}
 		has(t, open("/"), "# Home")
 	})
 	t.Run("killed", func(t *testing.T) {
@@ -311,7 +326,7 @@ func TestOwnerKilled(t *testing.T) {
 	if len(left) != 1 {
 		t.Fatalf("left: %v", left)
 	}
-	made, err := profile(dir)
+	made, _, err := profile(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -344,7 +359,9 @@ func TestIdle(t *testing.T) {
 	u := newUser(t, s, func(c *Config) { c.IdleTime = 300 * time.Millisecond })
 	u.do("navigate", args{"url": s.URL})
 	soon(t, "Chromium has ended", func() bool { return processes(t, u.browser.cfg.Dir) == 0 })
-	u.fails("click", args{"index": 1}, "no element 1")
+	for name, arguments := range map[string]args{"click": {"index": 1}, "send_keys": {"keys": "Enter"}, "extract": {}, "go_back": {}, "scroll": {}, "screenshot": {}} {
+		u.fails(name, arguments, "No page is open")
+	}
 	has(t, first(u.do("navigate", args{"url": s.URL})), "# Home")
 }
 

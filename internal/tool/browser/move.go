@@ -64,6 +64,7 @@ const stopTime = time.Second
 // visit opens an address in the current tab.
 func (st *step) visit(ctx context.Context, address string) error {
 	t := st.s.current
+	t.empty = false
 	t.mu.Lock()
 	t.asked = address
 	t.mu.Unlock()

@@ -55,6 +55,7 @@ type process struct {
 	free   context.CancelFunc
 	proxy  *proxy
 	dir    string
+	tmp    string // for its files and sockets
 	cmd    *exec.Cmd
 }
 
@@ -71,7 +72,7 @@ func launch(ctx context.Context, cfg *Config) (_ *process, err error) {
 			p.end()
 		}
 	}()
-	if p.dir, err = profile(cfg.Dir); err != nil {
+	if p.dir, p.tmp, err = profile(cfg.Dir); err != nil {
 		return nil, err
 	}
 	if p.proxy, err = newProxy(cfg.Guard); err != nil {
@@ -109,27 +110,65 @@ func firstWords(err error) string {
 	return strings.Join(strings.Fields(text[:min(len(text), enough)]), " ")
 }
 
-// profile makes an empty folder for a profile, and removes those of processes that
-// were killed: the caller's folder belongs to one server at a time.
-func profile(under string) (string, error) {
+// profile makes an empty folder for a profile, and one for temporary files, and
+// removes those of processes that were killed: the caller's folder belongs to one
+// server at a time.
+func profile(under string) (dir, tmp string, err error) {
 	if err := os.MkdirAll(under, 0o700); err != nil {
-		return "", fmt.Errorf("making the browser's folder: %w", err)
+		return "", "", fmt.Errorf("making the browser's folder: %w", err)
 	}
 	stale, err := filepath.Glob(filepath.Join(under, profiles+"*"))
 	if err != nil {
-		return "", fmt.Errorf("looking for old profiles: %w", err)
+		return "", "", fmt.Errorf("looking for old profiles: %w", err)
 	}
 	for _, dir := range stale {
-		_ = os.RemoveAll(dir) // what can't be removed now is tried again the next time
+		forget(dir)
 	}
-	dir, err := os.MkdirTemp(under, profiles)
+	if dir, err = os.MkdirTemp(under, profiles); err == nil {
+		dir, err = filepath.Abs(dir)
+	}
+	if err == nil {
+		tmp, err = temporary(dir)
+	}
 	if err != nil {
-		return "", fmt.Errorf("making a profile: %w", err)
+		return "", "", fmt.Errorf("making a profile: %w", err)
 	}
-	if dir, err = filepath.Abs(dir); err != nil {
-		return "", fmt.Errorf("making a profile: %w", err)
+	return dir, tmp, nil
+}
+
+// Chromium makes a socket in its folder for temporary files, and the name of a
+// socket has no room for more than 104 bytes (macOS; 108 on Linux).
+const (
+	maxSocket   = 103
+	socketBelow = len("/org.chromium.Chromium.XXXXXX/SingletonSocket")
+	elsewhere   = "errand-browser-"
+)
+
+// temporary makes the folder for temporary files in the profile or, where that has
+// too long a name, elsewhere, with a link in the profile that leads there.
+func temporary(dir string) (string, error) {
+	here := filepath.Join(dir, "tmp")
+	if len(here)+socketBelow <= maxSocket {
+		return here, os.Mkdir(here, 0o700)
 	}
-	return dir, os.Mkdir(filepath.Join(dir, "tmp"), 0o700)
+	under := os.TempDir()
+	if len(under)+len("/"+elsewhere)+10+socketBelow > maxSocket {
+		under = "/tmp"
+	}
+	there, err := os.MkdirTemp(under, elsewhere)
+	if err != nil {
+		return "", err
+	}
+	return there, os.Symlink(there, here)
+}
+
+// forget removes a profile. What can't be removed now is tried again with the next
+// start.
+func forget(dir string) {
+	if there, err := os.Readlink(filepath.Join(dir, "tmp")); err == nil && strings.HasPrefix(filepath.Base(there), elsewhere) {
+		_ = os.RemoveAll(there)
+	}
+	_ = os.RemoveAll(dir)
 }
 
 // options are how Chromium runs. Debugging goes over a pipe: no port is opened
@@ -137,7 +176,7 @@ func profile(under string) (string, error) {
 func (p *process) options(path string) []chromedp.ExecAllocatorOption {
 	options := []chromedp.ExecAllocatorOption{
 		chromedp.ExecPath(path), chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck, chromedp.Headless, chromedp.NoInheritEnv,
-		chromedp.Env("PATH=/usr/local/bin:/usr/bin:/bin", "HOME="+p.dir, "TMPDIR="+filepath.Join(p.dir, "tmp"), "LANG=C.UTF-8"),
+		chromedp.Env("PATH=/usr/local/bin:/usr/bin:/bin", "HOME="+p.dir, "TMPDIR="+p.tmp, "LANG=C.UTF-8"),
 		chromedp.ModifyCmdFunc(func(cmd *exec.Cmd) {
 			cmd.SysProcAttr, cmd.Dir = apart(), p.dir
 			p.cmd = cmd
@@ -184,6 +223,6 @@ func (p *process) end() {
 		p.proxy.close()
 	}
 	if p.dir != "" {
-		_ = os.RemoveAll(p.dir) // the next start looks for it again
+		forget(p.dir)
 	}
 }

@@ -1,9 +1,16 @@
 package browser
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"strings"
+	"time"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/page"
+
+	"errand/internal/problem"
 	"errand/internal/tool"
 )
 
@@ -42,6 +49,34 @@ func (r *Record) write(text string) (string, error) {
 		return "", err
 	}
 	return tool.Bound(text, 0) + mark + string(line), nil
+}
+
+// pictureTime is how long a picture of a page on which an action has failed may
+// take: such a page may not answer at all.
+const pictureTime = 2 * time.Second
+
+// sign puts the record behind a failure, with a picture of the page if there is one
+// to be had: who looks for the reason later sees what the action has met.
+func (st *step) sign(ctx context.Context, failure *problem.Error) error {
+	s := st.s
+	if !errors.Is(ctx.Err(), context.Canceled) && s.process != nil && !s.process.dead() && s.current != nil && !s.current.gone() && !s.current.empty {
+		ctx, cancel := context.WithTimeout(s.current.ctx, pictureTime)
+		defer cancel()
+		if tree, err := cdp.Call(ctx, s.current.target, page.GetFrameTree, cdp.Empty{}); err == nil {
+			st.record.URL, st.record.Tab = tree.FrameTree.Frame.URL, s.current.number
+		}
+		if st.b.cfg.EachStep && st.b.cfg.Keeper != nil && st.record.Screenshot == "" {
+			st.args.Show = false
+			_ = st.picture(ctx, false) // without one the failure says as much
+		}
+	}
+	signed := *failure
+	text, err := st.record.write(failure.Detail)
+	if err != nil {
+		return failure
+	}
+	signed.Detail = text
+	return &signed
 }
 
 // Read splits an output of a browser tool into what a model read and its record.

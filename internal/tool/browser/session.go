@@ -21,6 +21,7 @@ type session struct {
 	turn    chan struct{} // holds one: actions of a run go one after the other
 	used    time.Time     // guarded by Browser.mu
 	busy    int           // calls that have it or wait for it; guarded by Browser.mu
+	over    bool          // the run has ended; guarded by Browser.mu
 	process *process
 	home    cdp.BrowserContextID
 	tabs    []*tab
@@ -78,6 +79,7 @@ func (s *session) openTab(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	t.empty = true
 	s.current = nil
 	s.add(t)
 	return nil
@@ -167,7 +169,7 @@ func (s *session) close() {
 }
 
 // lost is what an action says when Chromium has died under it.
-func lost(acted bool, cause error) error {
+func lost(acted bool, cause error) *problem.Error {
 	const again = "The next action starts it again with an empty tab: open the page with browser.navigate."
 	if acted {
 		return problem.New(problem.ToolUnknown, "Chromium ended after the action was sent to the page and before its result was seen, so whether it had its effect is unknown. %s", again).Because(cause)
@@ -175,14 +177,37 @@ func lost(acted bool, cause error) error {
 	return problem.New(problem.ToolFailed, "Chromium ended during the action. %s", again).Because(cause)
 }
 
+// moment is by how much a broken connection may be seen before the end of Chromium
+// that has broken it.
+const moment = 500 * time.Millisecond
+
+// fell reports whether Chromium has died under an action. An error that nobody has
+// explained waits a moment for that.
+func (s *session) fell(ctx context.Context, explained bool) bool {
+	if s.process == nil || s.process.dead() || explained || ctx.Err() != nil {
+		return s.process != nil && s.process.dead()
+	}
+	timer := time.NewTimer(moment)
+	defer timer.Stop()
+	select {
+	case <-s.process.ctx.Done():
+		return true
+	case <-timer.C:
+		return false
+	}
+}
+
 // broken makes a public error of what went wrong while an action was under way.
-func (b *Browser) broken(ctx context.Context, s *session, acted bool, err error) error {
+func (b *Browser) broken(ctx context.Context, s *session, acted bool, err error) *problem.Error {
 	var told *problem.Error
+	is := errors.As(err, &told)
 	switch {
-	case s.process != nil && s.process.dead():
+	case s.fell(ctx, is):
 		return lost(acted, err)
-	case errors.As(err, &told):
+	case is:
 		return told
+	case s.current != nil && s.current.gone() && acted:
+		return problem.New(problem.ToolUnknown, "The tab crashed or was closed after the action was sent to it and before its result was seen, so whether it had its effect is unknown. Open the page again with browser.navigate.").Because(err)
 	case s.current != nil && s.current.gone():
 		return problem.New(problem.ToolFailed, "The tab crashed or was closed during the action. Open the page again with browser.navigate.").Because(err)
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):

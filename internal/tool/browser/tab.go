@@ -35,7 +35,8 @@ var barred = []string{"file:*", "chrome:*", "chrome-untrusted:*", "chrome-extens
 
 // tab is one page of a run.
 type tab struct {
-	number int // as a model calls it
+	number int  // as a model calls it
+	empty  bool // no page was asked for yet
 	ctx    context.Context
 	cancel context.CancelFunc
 	target *chromedp.Target

@@ -3,6 +3,8 @@ package browser
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -61,6 +63,20 @@ func actions() []action {
 	}
 }
 
+// serial is what all actions share: a run's tabs, of which one is the current.
+const serial = "browser"
+
+// shows reports whether the action shows the page as it is after it, and not what
+// was asked for.
+func (a *action) shows() bool {
+	return !slices.Contains([]string{"search", "dropdown_options", "extract", "screenshot", "done"}, a.name)
+}
+
+// begins reports whether the action makes sense where no page is open.
+func (a *action) begins() bool {
+	return slices.Contains([]string{"search", "navigate", "wait", "switch", "done"}, a.name)
+}
+
 func (a *action) parameters() string {
 	rule := ""
 	if strings.HasPrefix(a.properties, which) && a.name != "scroll" {
@@ -104,7 +120,7 @@ func (a *act) Describe() run.Tool {
 	parameters := a.action.parameters()
 	return run.Tool{
 		Name: "browser." + a.action.name, Description: a.action.description, Parameters: json.RawMessage(parameters),
-		Class: a.action.class, Preview: a.action.preview,
+		Class: a.action.class, Preview: a.action.preview, Serial: serial, Snapshot: a.action.shows(),
 		Version: tool.Digest([]byte("browser 1" + a.action.name + a.action.description + parameters)),
 	}
 }
@@ -151,20 +167,24 @@ func (a *act) Call(ctx context.Context, call run.ToolCall) (run.ToolResult, erro
 	if s.actions++; s.actions > b.cfg.MaxActions {
 		return run.ToolResult{}, problem.New(problem.ToolFailed, "This run has used the browser %d times, which is as often as this server lets it. Finish with what is known.", b.cfg.MaxActions)
 	}
-	output, err := st.perform(ctx, a.action.do)
+	output, err := st.perform(ctx, &a.action)
 	if err != nil {
-		return run.ToolResult{}, b.broken(ctx, s, st.acted && a.action.class == run.Once, err)
+		return run.ToolResult{}, st.sign(ctx, b.broken(ctx, s, st.acted && a.action.class == run.Once, err))
 	}
 	return run.ToolResult{Output: output, Images: st.images}, nil
 }
 
 // perform does the action, and looks at what has become of the page.
-func (st *step) perform(ctx context.Context, do func(context.Context, *step) error) (string, error) {
+func (st *step) perform(ctx context.Context, a *action) (string, error) {
 	if err := st.b.ready(ctx, st.s); err != nil {
 		return "", err
 	}
+	if st.s.current.empty && !a.begins() {
+		// Nothing that was planned on a page may seem to have worked on none.
+		return "", problem.New(problem.ToolFailed, "No page is open: a run's browser is closed when it was not used for a while, and when the server starts again. Open the page with browser.navigate.")
+	}
 	st.s.current.begin(st.args.Accept)
-	if err := do(ctx, st); err != nil {
+	if err := a.do(ctx, st); err != nil {
 		return "", err
 	}
 	if st.quiet {
@@ -180,7 +200,7 @@ func (st *step) perform(ctx context.Context, do func(context.Context, *step) err
 	}
 	remarks, refused, crashed := st.s.current.take()
 	if crashed {
-		return "", problem.New(problem.ToolFailed, "The tab crashed during the action. Open the page again with browser.navigate.")
+		return "", errors.New("the tab crashed") // what that means depends on what was sent to it
 	}
 	if err := st.s.reached(ctx); err != nil {
 		return "", err
