@@ -30,6 +30,10 @@ require (
 	github.com/chromedp/chromedp v0.23.0
 )
 
+require github.com/adhocore/gronx v1.20.4
+
+require github.com/expr-lang/expr v1.17.8 // indirect
+
 require (
 	github.com/anthropics/anthropic-sdk-go v1.84.0
 	github.com/bahlo/generic-list-go v0.2.0 // indirect

@@ -26,7 +26,7 @@ const (
 
 // refusal is the provider's error about one parameter of the request.
 type refusal struct {
-	param   string // its name in run.Params, "output" or "history"
+	param   string // its name in run.Params, "output", "tool_choice" or "history"
 	message string // the provider's, fit for the public
 }
 
@@ -59,6 +59,9 @@ func refusedParam(message string, req *run.Request) string {
 		if strings.HasPrefix(message, part) {
 			return ""
 		}
+	}
+	if req.Require != "" && remote.HasWord(message, "tool_choice") { // also where thinking is named with it
+		return "tool_choice"
 	}
 	for _, own := range append(remote.Set(&req.Params), "max_tokens") {
 		for _, name := range spellings(own) {
@@ -96,6 +99,8 @@ func (r *refusal) lesson(req *run.Request, known remote.Lessons) remote.Lessons 
 	switch r.param {
 	case "output":
 		return known | remote.NoSchema
+	case "tool_choice":
+		return known | remote.NoRequire
 	case "history":
 		return known | forgetful
 	case "max_tokens":
@@ -121,7 +126,10 @@ func (r *refusal) lesson(req *run.Request, known remote.Lessons) remote.Lessons 
 
 // problem names the parameter to the caller who set it.
 func (r *refusal) problem(model string) *problem.Error {
-	if r.param == "history" {
+	switch r.param {
+	case "tool_choice": // it is the server's wish, and was not even sent
+		return problem.New(problem.ModelRefused, "%s refused the request. The provider says: %s", model, r.message)
+	case "history":
 		return problem.New(problem.ModelRefused, "%s refused the conversation. The provider says: %s", model, r.message)
 	}
 	return remote.Refused(model, r.param, "the provider says: "+r.message)

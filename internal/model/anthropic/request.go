@@ -17,6 +17,15 @@ func build(req *run.Request, names remote.Names, known remote.Lessons) sdk.Messa
 	if len(req.Output) > 0 && !format {
 		messages = remote.WithSchema(messages, req.Output)
 	}
+	thought := thoughtOf(req, known)
+	required := names.Required(req)
+	// "Tool use with thinking only supports tool_choice auto or none": with any
+	// other the API refuses the request (its page Extended thinking, under
+	// Extended thinking with tool use). So the tool is asked for in words then.
+	inWords := thought.budget > 0 || thought.adaptive || known.Has(remote.NoRequire)
+	if required != "" && inWords {
+		messages = remote.WithRequired(messages, required)
+	}
 	system, rest := instructions(messages)
 	talk := conversation{model: req.Model, names: names, taken: map[string]bool{}, forgetful: known.Has(forgetful)}
 	talk.add(rest)
@@ -28,7 +37,11 @@ func build(req *run.Request, names remote.Names, known remote.Lessons) sdk.Messa
 			"type": "json_schema", "schema": json.RawMessage(req.Output),
 		})
 	}
-	thought := thoughtOf(req, known)
+	if required != "" && !inWords {
+		if params.ToolChoice = sdk.ToolChoiceParamOfTool(required); required == run.AnyTool {
+			params.ToolChoice = sdk.ToolChoiceUnionParam{OfAny: &sdk.ToolChoiceAnyParam{}}
+		}
+	}
 	thought.put(&params, longest(&req.Params, known))
 	if thought.budget > 0 || thought.adaptive { // which takes no other sampling than its own
 		known |= remote.NoTemperature | remote.NoTopK | remote.NoTopP

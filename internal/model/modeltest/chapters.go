@@ -45,6 +45,28 @@ func parallelCalls(t *testing.T, can Abilities, open Open) {
 	same(t, can, reply, run.Reply{Finish: "tool_calls", Calls: line.Reply.Calls})
 }
 
+// requiredTool asks for a call where nothing in the conversation does. The script
+// has words for it, which only a model that is held to a tool makes a call of.
+func requiredTool(t *testing.T, can Abilities, open Open) {
+	t.Run("by name", func(t *testing.T) {
+		heldTo(t, can, open, "weather.read", run.Tool{Name: "time.now", Description: "Tells the time.", Class: run.Safe, Version: "1"})
+	})
+	t.Run("any", func(t *testing.T) { heldTo(t, can, open, run.AnyTool) })
+}
+
+func heldTo(t *testing.T, can Abilities, open Open, tool string, more ...run.Tool) {
+	m := open(t, []script.Line{script.Say(`{"city":"Bergen"}`)})
+	req := Request(1)
+	req.Messages[1].Text = "Good morning, city Bergen!"
+	req.Tools = append(req.Tools, more...)
+	req.Require = tool
+	reply, _ := asked(t, can, m, req)
+	same(t, can, reply, run.Reply{Finish: "tool_calls", Calls: []run.Call{{Name: "weather.read", Arguments: `{"city":"Bergen"}`}}})
+	if len(reply.Calls) != 1 || reply.Calls[0].Name != "weather.read" {
+		t.Errorf("want one call of weather.read, got %+v", reply.Calls)
+	}
+}
+
 func secondStep(t *testing.T, can Abilities, open Open) {
 	m := open(t, []script.Line{script.Call("weather.read", `{"city":"Bergen"}`), script.Say(answer)})
 	first, _ := asked(t, can, m, Request(1))

@@ -79,7 +79,7 @@ func (p *Messages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		failMessages(w, http.StatusBadRequest, "no line for this step")
 		return
 	}
-	line := p.lines[step]
+	line := p.lines[step].Held(required(body))
 	if line.Err != nil {
 		p.fail(w, problem.From(line.Err))
 		return

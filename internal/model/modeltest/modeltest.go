@@ -58,6 +58,7 @@ func chapters() []chapter {
 		{"a plain answer", always, plainAnswer},
 		{"a tool call", func(a Abilities) bool { return a.Calls }, toolCall},
 		{"several calls in one turn", func(a Abilities) bool { return a.Calls && a.Scripted }, parallelCalls},
+		{"a tool that must be called", func(a Abilities) bool { return a.Calls }, requiredTool},
 		{"a result goes back", func(a Abilities) bool { return a.Calls }, secondStep},
 		{"characters stay whole", func(a Abilities) bool { return a.Scripted }, wholeCharacters},
 		{"reasoning is kept apart", func(a Abilities) bool { return a.Reasoning && a.Scripted }, reasoning},

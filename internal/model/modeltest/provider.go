@@ -1,6 +1,7 @@
 package modeltest
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -74,7 +75,7 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, `{"error":{"message":"no line for this step"}}`, http.StatusBadRequest)
 		return
 	}
-	line := p.lines[step]
+	line := p.lines[step].Held(required(body))
 	switch {
 	case line.Err != nil:
 		fail(w, problem.From(line.Err))
@@ -83,6 +84,42 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		p.whole(w, line)
 	}
+}
+
+// required is the tool that a request's reply must call, in either wire format: by
+// the field that says so, or by the words that stand for it. Of any, it is the first.
+func required(body []byte) string {
+	var asked struct {
+		Choice json.RawMessage `json:"tool_choice"`
+		Tools  []struct {
+			Name     string `json:"name"`
+			Function struct {
+				Name string `json:"name"`
+			} `json:"function"`
+		} `json:"tools"`
+	}
+	if json.Unmarshal(body, &asked) != nil || len(asked.Tools) == 0 {
+		return ""
+	}
+	first := cmp.Or(asked.Tools[0].Name, asked.Tools[0].Function.Name)
+	var one struct {
+		Type, Name string
+		Function   struct{ Name string }
+	}
+	switch choice := string(asked.Choice); {
+	case choice == `"required"`:
+		return first
+	case choice != "" && json.Unmarshal(asked.Choice, &one) == nil:
+		if one.Type == "any" {
+			return first
+		}
+		return cmp.Or(one.Name, one.Function.Name)
+	case strings.Contains(string(body), "Begin with a call of one of the tools"):
+		return first
+	}
+	_, rest, _ := strings.Cut(string(body), "Begin with a call of the tool ")
+	name, _, _ := strings.Cut(rest, ",")
+	return name
 }
 
 // fail answers as OpenAI does when it fails in this way.

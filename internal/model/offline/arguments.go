@@ -144,6 +144,13 @@ func (t *turn) fits(schema []byte, value any) (string, bool) {
 	return text, t.schemas.Validate(schema, []byte(text)) == nil
 }
 
+// object encodes arguments that the rules have put together themselves, if they
+// satisfy the tool's schema.
+func (t *turn) object(tool *tool, value map[string]any) (planned, bool) {
+	arguments, ok := t.fits(tool.Parameters, value)
+	return planned{tool: tool, arguments: arguments, key: key(tool.Name, arguments)}, ok
+}
+
 // encode writes JSON in one spelling for equal values: members sorted, and <, >
 // and & as they are, for people read it.
 func encode(value any) (string, error) {

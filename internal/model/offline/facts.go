@@ -193,6 +193,11 @@ func hours(unit string) float64 {
 // stated returns how many things the text speaks of ("the three unpaid
 // invoices"), or 0. A measure, as in "over 30 days", is no such number.
 func (e *evidence) stated() int {
+	for _, n := range e.numbers { // "only three" bounds whatever else is said
+		if count, err := strconv.Atoi(n.text); err == nil && count > 0 && len(n.before) > 0 && n.before[0] == "only" && hours(n.unit) == 0 {
+			return count
+		}
+	}
 	for _, n := range e.numbers {
 		count, err := strconv.Atoi(n.text)
 		if err != nil || count < 1 || n.unit == "" || hours(n.unit) > 0 || n.unit == "month" || n.unit == "year" {

@@ -76,6 +76,7 @@ func quotedValue(f *filler, p *param) []any {
 	var named, rest []any
 	for _, q := range f.wish.quotes {
 		switch {
+		case wantsAddress(p) && !strings.Contains(q.text, "@"):
 		case slices.Contains(p.stems, q.before):
 			named = append(named, q.text)
 		case !f.used[q.text]:

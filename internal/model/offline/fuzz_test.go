@@ -70,3 +70,54 @@ func FuzzReply(f *testing.F) {
 		}
 	})
 }
+
+// FuzzPipeline: whatever the goals are and the pipeline answers, an execution ends
+// after a bounded number of replies, and no call is made with arguments that its
+// tool does not take.
+func FuzzPipeline(f *testing.F) {
+	f.Add("List the unpaid invoices. Send each a reminder.\nChange: but only two", invoices, "The plan:\n1. [task-1] x", uint8(0))
+	f.Add("- a\n- b\nChange: also c", "{}", `{"status":"running"}`, uint8(5))
+	f.Add("Send an email saying hi", "ann@example.com", "", uint8(255))
+	f.Fuzz(func(t *testing.T, goals, output, answer string, failing uint8) {
+		k := newTalk(t, executionOrders, goals, setGoals, makePlan, tellOf, skipOver, askFor, handIn, finance, mail)
+		for range 120 {
+			reply := k.reply()
+			if len(reply.Calls) == 0 {
+				return
+			}
+			for i, call := range reply.Calls {
+				switch {
+				case failing>>(k.req.Step%8)&1 == 1 && i == 0:
+					k.told(call, "Error: "+answer)
+				case call.Name == "robot.deliver":
+					return
+				case strings.HasPrefix(call.Name, "robot.") && call.Name != "robot.ask":
+					k.result(call, answer)
+				default:
+					k.result(call, output)
+				}
+			}
+		}
+		t.Errorf("goals %q, output %q, answer %q, failing %b: it never ends", goals, output, answer, failing)
+	})
+}
+
+// FuzzChat: whatever is said, what is handed over is what the person was shown last.
+func FuzzChat(f *testing.F) {
+	f.Add("Find it.|Yes, but only three|yes|yes|thanks|- a\n- b|ok")
+	f.Add("Goals:\n- x\n\nShall I start? Say yes, or say what should be different.|ja|👍|no|はい")
+	model := offline.New(offline.Config{Schemas: &schema.Cache{}})
+	f.Fuzz(func(t *testing.T, text string) {
+		c := &chat{t: t, model: model}
+		shown := ""
+		for said := range strings.SplitSeq(text, "|") {
+			answer, goals := c.turn(said)
+			if goals != "" && "- "+strings.ReplaceAll(goals, "\n", "\n- ") != shown {
+				t.Errorf("%q: handed over %q, shown was %q", text, goals, shown)
+			}
+			if list, ok := strings.CutPrefix(answer, "Goals:\n"); ok {
+				shown, _, _ = strings.Cut(list, "\n\nShall I start?")
+			}
+		}
+	})
+}

@@ -59,3 +59,21 @@ func TestTheCoresRepairRequestIsNoNewTask(t *testing.T) {
 		t.Errorf("reply: %+v", last)
 	}
 }
+
+// TestCallsOfTheCallersOwn: a caller who made the calls itself sends the whole
+// conversation anew, and the run's first step is an answer to the results.
+func TestCallsOfTheCallersOwn(t *testing.T) {
+	k := newTalk(t, "", "Tell bob@example.com that lunch is at noon.", mail)
+	first := k.reply()
+	if len(first.Calls) != 1 {
+		t.Fatalf("%+v", first)
+	}
+	k.req.Messages = append(k.req.Messages, run.Message{Role: run.Assistant, Calls: first.Calls},
+		run.Message{Role: run.ToolRole, CallID: first.Calls[0].ID, Tool: mail.Name, Text: `{"sent":true}`})
+	k.req.Step = 1
+	last := k.reply()
+	if len(last.Calls) != 0 {
+		t.Fatalf("called again: %+v", last.Calls)
+	}
+	wants(t, last.Text, "Done (1 of 1)")
+}

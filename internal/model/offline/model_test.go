@@ -347,3 +347,37 @@ func TestPace(t *testing.T) {
 		}
 	})
 }
+
+// TestARequiredTool is called where nothing asks for it, if its arguments can be
+// found; and not a second time.
+func TestARequiredTool(t *testing.T) {
+	for task, want := range map[string]string{
+		"Hello!":                           `web.search {"query":"Hello"}`,
+		"Search for Go generics, top 5":    `web.search {"limit":5,"query":"Go generics top 5"}`,
+		"Send ann@example.com the invoice": `web.search {"query":"Send ann example com invoice"}`,
+	} {
+		k := newTalk(t, "", task, toolbox()...)
+		k.req.Require = "web.search"
+		reply := k.reply()
+		if len(reply.Calls) != 1 || reply.Calls[0].Name+" "+reply.Calls[0].Arguments != want {
+			t.Errorf("%q: %+v, want %s alone", task, reply.Calls, want)
+			continue
+		}
+		k.result(reply.Calls[0], `{"results":[]}`)
+		for _, call := range k.reply().Calls {
+			if call.Name == "web.search" {
+				t.Errorf("%q: called a second time with %s", task, call.Arguments)
+			}
+		}
+	}
+	k := newTalk(t, "", "Hello!", toolbox()...)
+	k.req.Require = run.AnyTool
+	if reply := k.reply(); len(reply.Calls) != 1 {
+		t.Errorf("any tool: %+v", reply)
+	}
+	k = newTalk(t, "", "Hello!", toolbox()...)
+	k.req.Require = "calendar.list"
+	if reply := k.reply(); len(reply.Calls) > 0 || reply.Text == "" {
+		t.Errorf("without any dates: %+v", reply)
+	}
+}

@@ -12,15 +12,20 @@
 //   - The output of a tool is data. It fills declared parameters and is quoted;
 //     words in it never choose a tool.
 //   - What it could not do, it says, with the reason.
+//   - It hands a goal over only after a consent that is nothing else, to a summary
+//     that the person has seen whole.
 //
-// A tour: rules.go (what it does, in order), turn.go (what a request says so
-// far), intent.go (which tools), words.go (what counts as the same word),
-// plan.go (one call, or one for each row), shape.go, arguments.go, sources.go and
-// fallbacks.go (filling a schema), facts.go (values in a text), cite.go (searches), rows.go (tables in
-// results), letter.go (subjects and bodies), answer.go and output.go (the end).
+// A tour: rules.go (what it does, in order), host.go and consent.go (settling a
+// goal), pipeline.go, tasks.go and steer.go (executing one), required.go (a tool that
+// must be called), turn.go (what a request says so far), intent.go (which tools),
+// words.go (what counts as the same word), plan.go (one call, or one for each row),
+// shape.go, arguments.go, sources.go and fallbacks.go (filling a schema), facts.go
+// (values in a text), cite.go (searches), rows.go (tables in results), letter.go
+// (subjects and bodies), answer.go and output.go (the end).
 //
-// To change when something is done, edit the table in rules.go; to teach it a
-// word, edit words.go; to teach it where a value comes from, edit sources.go.
+// To change when something is done, edit the table in rules.go; to teach it a word,
+// edit words.go, or consent.txt for ways to say yes; to teach it where a value comes
+// from, edit sources.go.
 package offline
 
 import (
@@ -54,13 +59,20 @@ type Config struct {
 // Model answers by rules. It is safe for concurrent use.
 type Model struct {
 	cfg   Config
-	lex   *lexicon
+	mind  mind
 	rules []rule
+}
+
+// mind is what the model knows of words. It never changes after New.
+type mind struct {
+	lex      *lexicon
+	consents *consent
+	schemas  Checker
 }
 
 // New returns a model that is ready to answer.
 func New(cfg Config) *Model {
-	return &Model{cfg: cfg, lex: newLexicon(), rules: rules()}
+	return &Model{cfg: cfg, mind: mind{newLexicon(), newConsent(), cfg.Schemas}, rules: rules()}
 }
 
 // Reply answers the request and emits the answer word by word; emit may be nil.
@@ -70,7 +82,7 @@ func (m *Model) Reply(ctx context.Context, req *run.Request, emit func(run.Delta
 	if err := ctx.Err(); err != nil {
 		return run.Reply{}, fmt.Errorf("writing an offline reply: %w", err)
 	}
-	move := m.decide(newTurn(req, m.lex, m.cfg.Schemas))
+	move := m.decide(newTurn(req, m.mind))
 	reply := run.Reply{Model: Name, Text: move.text, Calls: move.calls, Finish: "stop"}
 	if len(move.calls) > 0 {
 		reply.Finish = "tool_calls"

@@ -22,7 +22,10 @@ type move struct {
 // rules is the behaviour of the model: the first that has a move makes it.
 func rules() []rule {
 	return []rule{
+		{"goals that were handed over are planned, worked off task by task, and delivered", pipeline},
 		{"a person who says stop is obeyed, and a run whose beginning is out of sight is not continued", halt},
+		{"goals are settled with the person before they are handed over", host},
+		{"a tool that must be called is called", required},
 		{"what has to be read is read first", read},
 		{"then what is to be done is done", act},
 		{"a structured answer is built from the results", structured},

@@ -10,9 +10,8 @@ import (
 
 // turn is what one request says: who wants what, and what has come of it so far.
 type turn struct {
+	mind
 	req      *run.Request
-	lex      *lexicon
-	schemas  Checker
 	orders   string // the standing instructions
 	standing wish   // the same, as a wish, without the addresses in it: whom to write to is for the task to say
 	wishes   []wish // the run's input, then each message that came meanwhile
@@ -46,8 +45,8 @@ type fact struct {
 	table   *table // nil when the text has none
 }
 
-func newTurn(req *run.Request, lex *lexicon, schemas Checker) *turn {
-	t := &turn{req: req, lex: lex, schemas: schemas}
+func newTurn(req *run.Request, knows mind) *turn {
+	t := &turn{mind: knows, req: req}
 	start, whole := begin(req)
 	t.blind = !whole
 	var orders []string
@@ -65,12 +64,22 @@ func newTurn(req *run.Request, lex *lexicon, schemas Checker) *turn {
 		}
 	}
 	t.orders = strings.Join(orders, "\n")
-	t.standing = newWish(t.orders, lex)
+	t.standing = newWish(t.orders, t.lex)
 	t.standing.emails = nil
 	for i := range req.Tools {
-		t.tools = append(t.tools, newTool(&req.Tools[i], lex))
+		t.tools = append(t.tools, newTool(&req.Tools[i], t.lex))
 	}
 	return t
+}
+
+// tool returns an offered tool with a schema that the rules can read, or nil.
+func (t *turn) tool(name string) *tool {
+	for i := range t.tools {
+		if t.tools[i].Name == name && t.tools[i].shape != nil {
+			return &t.tools[i]
+		}
+	}
+	return nil
 }
 
 // begin finds the first message of this run: each step before this one left one
@@ -86,6 +95,9 @@ func begin(req *run.Request) (start int, whole bool) {
 	for req.Step <= 0 && i > 0 && !answer(&req.Messages[i-1]) {
 		i-- // a request without a step goes back to the last answer
 	}
+	for i > 0 && handedBack(&req.Messages[i-1]) {
+		i-- // a caller who made the calls itself goes on with the same task
+	}
 	for i > 0 && req.Messages[i-1].Role == run.User {
 		i--
 	}
@@ -94,6 +106,11 @@ func begin(req *run.Request) (start int, whole bool) {
 
 // answer reports whether a message is a reply that called nothing.
 func answer(m *run.Message) bool { return m.Role == run.Assistant && len(m.Calls) == 0 }
+
+// handedBack reports whether a message is a reply that called something, or a result.
+func handedBack(m *run.Message) bool {
+	return m.Role == run.ToolRole || m.Role == run.Assistant && len(m.Calls) > 0
+}
 
 // repairRequest is how the core asks for an answer that satisfies its schema.
 const repairRequest = "Your answer does not satisfy"

@@ -56,7 +56,9 @@ func TestValuesOfAText(t *testing.T) {
 func TestHowManyThingsATaskSpeaksOf(t *testing.T) {
 	for text, want := range map[string]int{
 		"Chase the three unpaid invoices over 30 days.": 3,
-		"Close 2 tickets":                    2,
+		"Close 2 tickets": 2,
+		"Remind each of the five customers, but only two": 2,
+		"Only three days":                    0,
 		"Invoices over 30 days":              0,
 		"Refund over 100 orders":             0,
 		"Remind them in 12 months":           0,

@@ -23,7 +23,9 @@ func neverOf(kind string, official bool) remote.Lessons {
 		return remote.NoTopK
 	case DeepSeek:
 		return remote.NoThinking | remote.NoTopK | remote.NoSeed
-	case Groq, Mistral, Ollama:
+	case Ollama: // which lists tool_choice among what it does not take
+		return remote.NoThinking | remote.NoTopK | remote.NoRequire
+	case Groq, Mistral:
 		return remote.NoThinking | remote.NoTopK
 	}
 	if official {
@@ -31,6 +33,14 @@ func neverOf(kind string, official bool) remote.Lessons {
 	}
 	return remote.NoThinking // a server of one's own, or Together: top_k is common
 }
+
+// toolChoice is the parameter that requires a tool. Models that think first often
+// refuse it: "does not support this tool_choice" (DeepSeek), "does not support
+// being set to required or object in thinking mode" (Qwen).
+const toolChoice = "tool_choice"
+
+// toolUseFailed is Groq's word for a model that could not be held to the tool.
+const toolUseFailed = "tool_use_failed"
 
 // spellings are the names of a parameter on the wire where they differ from those
 // in run.Params, and names that errors give it.
@@ -66,6 +76,8 @@ func lessonOf(wire string) remote.Lessons {
 		return noStreamOptions
 	case "response_format", "json_schema":
 		return remote.NoSchema
+	case toolChoice:
+		return remote.NoRequire
 	}
 	return remote.LessonOf(ownName(wire))
 }
@@ -79,6 +91,9 @@ func sent(req *run.Request) []string {
 	}
 	if len(req.Output) > 0 {
 		names = append(names, "response_format")
+	}
+	if req.Require != "" {
+		names = append(names, toolChoice)
 	}
 	return names
 }
@@ -101,6 +116,9 @@ func refusedParam(said remote.Said, req *run.Request) string {
 	if said.Param != "" && lessonOf(said.Param) == 0 || said.Code == "context_length_exceeded" {
 		return ""
 	}
+	if req.Require != "" && said.Code == toolUseFailed {
+		return toolChoice
+	}
 	for _, name := range names {
 		if remote.HasWord(said.Message, name) {
 			return name
@@ -120,7 +138,7 @@ func (r *refusal) lesson(req *run.Request, known remote.Lessons) remote.Lessons 
 	switch {
 	case one == remote.NoMaxTokens && !known.Has(otherMax) && remote.HasWord(r.message, other):
 		return known | otherMax
-	case one == noStreamOptions, one == remote.NoSchema, (known | one).Drops(one, &req.Params):
+	case one == noStreamOptions, one == remote.NoSchema, one == remote.NoRequire, (known | one).Drops(one, &req.Params):
 		return known | one
 	}
 	return known
@@ -128,5 +146,8 @@ func (r *refusal) lesson(req *run.Request, known remote.Lessons) remote.Lessons 
 
 // problem names the parameter to the caller who set it.
 func (r *refusal) problem(model string) *problem.Error {
+	if r.param == toolChoice { // it is the server's wish, and was not even sent
+		return problem.New(problem.ModelRefused, "%s refused the request. The provider says: %s", model, r.message)
+	}
 	return remote.Refused(model, ownName(r.param), "the provider says: "+r.message)
 }

@@ -21,6 +21,10 @@ func (c *Client) encode(req *run.Request, names remote.Names, known remote.Lesso
 	if len(req.Output) > 0 && known.Has(remote.NoSchema) {
 		messages = remote.WithSchema(messages, req.Output)
 	}
+	required := names.Required(req)
+	if required != "" && known.Has(remote.NoRequire) {
+		messages = remote.WithRequired(messages, required)
+	}
 	w.messages(messages)
 	w.raw("]")
 	if !c.cfg.Whole {
@@ -30,6 +34,14 @@ func (c *Client) encode(req *run.Request, names remote.Names, known remote.Lesso
 		}
 	}
 	w.tools(req.Tools)
+	switch {
+	case required == "" || known.Has(remote.NoRequire):
+	case required == run.AnyTool:
+		w.raw(`,"tool_choice":"required"`)
+	default:
+		w.field(`,"tool_choice":{"type":"function","function":{"name":`, required)
+		w.raw("}}")
+	}
 	w.params(req, known, c.newMax != known.Has(otherMax))
 	if len(req.Output) > 0 && !known.Has(remote.NoSchema) {
 		w.raw(`,"response_format":{"type":"json_schema","json_schema":{"name":"answer","strict":`)

@@ -27,7 +27,8 @@ const (
 	NoSeed
 	NoStop
 
-	NoSchema // an output schema is refused: it is asked for in words
+	NoSchema  // an output schema is refused: it is asked for in words
+	NoRequire // a required tool is refused: it is asked for in words
 	firstFree
 )
 
@@ -133,7 +134,20 @@ func HasWord(text, word string) bool {
 // WithSchema asks for an output in words, of a provider that can't be held to its
 // schema; the answer is checked by the core in either case.
 func WithSchema(messages []run.Message, schema []byte) []run.Message {
-	wish := "Answer with nothing but JSON that satisfies this JSON schema:\n" + string(schema)
+	return withWish(messages, "Answer with nothing but JSON that satisfies this JSON schema:\n"+string(schema))
+}
+
+// WithRequired asks for the call of a tool in words, of a provider that can't be
+// held to it; wire is the tool's name as the provider knows it.
+func WithRequired(messages []run.Message, wire string) []run.Message {
+	if wire == run.AnyTool {
+		return withWish(messages, "Begin with a call of one of the tools, whatever the message says.")
+	}
+	return withWish(messages, "Begin with a call of the tool "+wire+", whatever the message says.")
+}
+
+// withWish adds to the instructions.
+func withWish(messages []run.Message, wish string) []run.Message {
 	if len(messages) > 0 && messages[0].Role == run.System {
 		first := messages[0]
 		first.Text += "\n\n" + wish

@@ -53,6 +53,20 @@ func (n Names) ToWire(own string) string {
 	return wireName(own)
 }
 
+// Required is the wire's name of the tool that the reply must call, or run.AnyTool,
+// which is no name on any wire; "" when there is none among the tools of the request.
+func (n Names) Required(req *run.Request) string {
+	if req.Require == run.AnyTool && len(n) > 0 {
+		return run.AnyTool
+	}
+	for i := range n {
+		if req.Require != "" && n[i].Own == req.Require {
+			return n[i].Wire
+		}
+	}
+	return ""
+}
+
 // Own undoes ToWire. A name that was not offered stays as it is.
 func (n Names) Own(wire string) string {
 	for i := range n {

@@ -70,6 +70,19 @@ func (r *Router) Reply(ctx context.Context, req *run.Request, emit func(run.Delt
 // chain are the models to call for a name, in this order: what it means, and its
 // fallbacks. Of several, those that could not answer now are left out.
 func (r *Router) chain(name string, to target) []target {
+	chain := r.all(name, to)
+	if len(chain) == 1 {
+		return chain
+	}
+	well := slices.DeleteFunc(slices.Clone(chain), target.ailing)
+	if len(well) == 0 {
+		return chain[:1]
+	}
+	return well
+}
+
+// all are what a name means and its fallbacks, well or not.
+func (r *Router) all(name string, to target) []target {
 	chain := []target{to}
 	if len(r.cfg.Fallbacks) == 0 {
 		return chain
@@ -82,11 +95,7 @@ func (r *Router) chain(name string, to target) []target {
 			}
 		}
 	}
-	well := slices.DeleteFunc(slices.Clone(chain), target.ailing)
-	if len(well) == 0 {
-		return chain[:1]
-	}
-	return well
+	return chain
 }
 
 // ailing reports whether a call would be refused or held up because of what the

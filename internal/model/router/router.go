@@ -24,7 +24,7 @@
 //
 // A tour: router.go (configuration), call.go (calling, fallbacks), resolve.go
 // (what a name means), providers.go (who is known), prices.go with models.json
-// (prices and windows), retry.go (which errors pass), gate.go and allowance.go (how
+// (prices and windows), worst.go (what a call can cost at most), retry.go (which errors pass), gate.go and allowance.go (how
 // fast calls follow each other), circuit.go (endpoints that fail), trial.go (one
 // small call to see how an endpoint is).
 //

@@ -1,7 +1,7 @@
 // Package script is a model that reads its lines: for tests of everything that
 // calls a model.
 //
-// It promises to answer as told, to fail as told, to stream a reply in several
+// It promises to answer as told, to call a tool that it must (Held), to fail as told, to stream a reply in several
 // deltas that together are the reply, to return promptly when its context ends,
 // and to remember every request. It is safe for concurrent use.
 //
@@ -41,6 +41,17 @@ func (l Line) And(tool, arguments string) Line {
 	calls := l.Reply.Calls
 	l.Reply.Calls = append(calls[:len(calls):len(calls)], run.Call{Name: tool, Arguments: arguments})
 	return l
+}
+
+// Held is the line of a model that must call a tool: a JSON object that it would
+// say becomes the arguments of that call. Any other line stays as it is.
+func (l Line) Held(tool string) Line {
+	if tool == "" || len(l.Reply.Calls) > 0 || l.Deltas != nil || !strings.HasPrefix(l.Reply.Text, "{") {
+		return l
+	}
+	arguments := l.Reply.Text
+	l.Reply.Text = ""
+	return l.And(tool, arguments)
 }
 
 // Fail is a line that fails every attempt with a problem of this code.
@@ -116,6 +127,11 @@ func (m *Model) Reply(ctx context.Context, req *run.Request, emit func(run.Delta
 	if err != nil {
 		return run.Reply{}, err
 	}
+	must := req.Require
+	if must == run.AnyTool && len(req.Tools) > 0 {
+		must = req.Tools[0].Name
+	}
+	line = line.Held(must)
 	reply := completed(line.Reply, *req)
 	if err := m.speak(ctx, *req, line, reply, emit); err != nil {
 		return run.Reply{Usage: reply.Usage}, err
