@@ -24,7 +24,11 @@ var layers = []layer{
 	{"internal/seal", nil, "sealing credentials is a leaf that knows nothing of what they are for"},
 	{"internal/obs", may("internal/problem"), "logs and metrics are a leaf that anyone could read"},
 
-	{"internal/agent", may("internal/run", "internal/problem", "internal/schema"), "a saved definition becomes a run.Spec, purely"},
+	{"internal/span", may("internal/run"), "spans are made of stored events: they know no engine that tells of them"},
+
+	{"internal/rule", nil, "conditions of gates are a leaf: text and arguments in, a word out"},
+
+	{"internal/agent", may("internal/rule", "internal/run", "internal/problem", "internal/schema"), "a saved definition becomes a run.Spec, purely"},
 	{"internal/auth", may("internal/run", "internal/problem", "internal/schema"), "projects, keys and scopes know no server"},
 
 	{"internal/model/router", may("internal/run", "internal/problem"), "the router is given models, it makes none"},
@@ -38,17 +42,29 @@ var layers = []layer{
 	{"internal/store/...", may("internal/store", "internal/run", "internal/problem"), "a store satisfies the engine's interface without importing it, and knows no API"},
 	{"internal/queue/...", may("internal/run", "internal/problem"), "a queue knows jobs, not what they are for"},
 
+	{"internal/audit", may("internal/run", "internal/problem"), "the log of who did what is told of commits; how lines are hashed is handed to it"},
 	{"internal/file", may("internal/run", "internal/problem"), "stored files know no API and no tool that uses them"},
 	{"internal/webhook", may("internal/run", "internal/problem", "internal/egress"), "webhooks are told of runs by their log; what they say is rendered by others"},
 
+	{"internal/schedule", may("internal/run", "internal/problem"), "schedules know jobs and rows; whom they start, and how, is handed to them"},
+	{"internal/robot", may("internal/agent", "internal/run", "internal/problem"), "a robot becomes specs of runs, and its executions are read from their logs; it knows no engine and no API"},
+	{"internal/robot/post", may("internal/robot", "internal/run", "internal/problem", "internal/egress"), "what robots deliver leaves the house here"},
+
 	{"internal/workflow", may("internal/run", "internal/problem"), "a replay is a model that stands before the router and knows no API"},
 
+	{"internal/feed", may("internal/run"), "the feed of changes is told of commits and knows nobody"},
+	{"internal/explain", may("internal/run", "internal/problem"), "why a run waits is read from its log, purely"},
 	{"internal/engine", may("internal/run", "internal/problem", "internal/schema"), "the engine declares what it needs and is handed it"},
 
 	{"api", nil, "the contract is a file and its embedding"},
-	{"internal/api/wire", may("internal/engine", "internal/agent", "internal/auth", "internal/schema", "internal/run", "internal/problem"), "what all dialects share stands on the engine"},
-	{"internal/api/webagent", may("api", "internal/workflow", "internal/api/wire", "internal/engine", "internal/agent", "internal/auth", "internal/schema", "internal/run", "internal/problem"), "the dialect that shows recorded workflows and starts replays"},
-	{"internal/api/...", may("api", "internal/api/wire", "internal/engine", "internal/agent", "internal/auth", "internal/schema", "internal/run", "internal/problem"), "a dialect translates at the edge; it never imports another dialect, a store, a model or a tool"},
+	{"internal/api/wire/wiretest", may("e2e/contract", "internal/api/wire", "internal/engine", "internal/auth", "internal/run"), "the world that tests of all dialects share: it knows none of them"},
+	{"internal/api/wire", may("internal/audit", "internal/engine", "internal/agent", "internal/auth", "internal/schema", "internal/run", "internal/problem"), "what all dialects share stands on the engine"},
+	{"internal/api/chat", may("internal/run", "internal/problem"), "the format of chat completions, which more than one dialect speaks"},
+	{"internal/api/yao", may("api", "internal/robot", "internal/api/chat", "internal/api/wire", "internal/audit", "internal/engine", "internal/agent", "internal/auth", "internal/schema", "internal/run", "internal/problem"), "the dialect of robots shows what a robot makes of its runs, and speaks the format of chat completions"},
+	{"internal/api/openai", may("internal/api/chat", "internal/api/wire", "internal/audit", "internal/engine", "internal/agent", "internal/auth", "internal/schema", "internal/run", "internal/problem"), "chat completions of saved agents and models"},
+	{"internal/api/webagent", may("api", "internal/workflow", "internal/api/wire", "internal/audit", "internal/engine", "internal/agent", "internal/auth", "internal/schema", "internal/run", "internal/problem"), "the dialect that shows recorded workflows and starts replays"},
+	{"internal/api/native", may("api", "internal/explain", "internal/feed", "internal/api/wire", "internal/audit", "internal/engine", "internal/agent", "internal/auth", "internal/schema", "internal/run", "internal/problem"), "the product's own API also explains runs and tells what changes"},
+	{"internal/api/...", may("api", "internal/api/wire", "internal/audit", "internal/engine", "internal/agent", "internal/auth", "internal/schema", "internal/run", "internal/problem"), "a dialect translates at the edge; it never imports another dialect, a store, a model or a tool"},
 	{"internal/ui", nil, "embedded files and nothing else"},
 
 	{"internal/config", may("internal/run", "internal/problem", "internal/schema"), "settings are read before anything stands"},
@@ -61,9 +77,9 @@ var layers = []layer{
 
 // fakes are real in-memory implementations, and the suites, that any test may
 // import beside what its package may.
-var fakes = may("internal/store/memory", "internal/queue/local", "internal/model/script", "internal/model/offline",
-	"internal/auth", "internal/store/storetest", "internal/queue/queuetest", "internal/model/modeltest", "internal/tool/tooltest",
-	"internal/store/sqlite", "internal/seal", "internal/tool/email/sink", "internal/run", "internal/problem", "internal/schema", "internal/egress", "api", "examples/...")
+var fakes = may("internal/api/wire/wiretest", "internal/store/memory", "internal/queue/local", "internal/model/script", "internal/model/offline",
+	"internal/store/storetest", "internal/queue/queuetest", "internal/model/modeltest", "internal/tool/tooltest",
+	"internal/store", "internal/store/sqlite", "internal/auth", "internal/file", "internal/webhook", "internal/seal", "internal/tool/email/sink", "internal/run", "internal/problem", "internal/schema", "internal/egress", "api", "examples/...")
 
 // wholeProgram are tests that stand above everything, and may import it.
 var wholeProgram = may("e2e/...", "bench/...", "docs", "internal/arch", "internal/model/openai/oracle/...")

@@ -36,7 +36,7 @@ var reaches = []reach{
 	},
 	{
 		rule: "network", path: "net/http",
-		allowed: may("internal/egress", "internal/webhook", "internal/api/...", "internal/app", "internal/obs", "internal/model/openai", "internal/model/anthropic", "internal/model/remote",
+		allowed: may("internal/egress", "internal/webhook", "internal/robot/post", "internal/api/...", "internal/app", "internal/obs", "internal/model/openai", "internal/model/anthropic", "internal/model/remote",
 			"internal/tool/http", "internal/tool/mcp", "internal/tool/web/...", "internal/tool/browser", "internal/ui", "client"),
 		instead: "keep HTTP at the edge; calls to URLs from outside go through internal/egress",
 	},

@@ -63,25 +63,33 @@ func (e *Engine) countIn(spec *run.Spec) (undo func(), err error) {
 // when it should ask again, or the refusal is on its way to the log.
 func (d *driver) funded(call run.Effect, request *run.Request) bool {
 	budgets := d.e.cfg.Budgets
-	if budgets == nil {
+	if budgets == nil || !budgets.Covers(d.state.Spec.Account()) {
 		return true
 	}
 	tokens, cost := d.e.cfg.Bound(request)
 	hold := d.state.Hold(call, d.e.now(), tokens, cost)
-	if !budgets.Covers(hold.Account) {
-		return true
-	}
 	id := d.id
 	room := budgets.Reserve(hold, func() { d.e.wake(id) })
 	switch {
 	case room.Granted:
 		request.Cap() // or the call could cost more than is kept for it
 		d.kept = &hold
-		d.slip.notes = append(d.slip.notes, holdNote(&hold, false))
+		d.writeDown(holdNote(&hold, false))
 	case room.Refusal != nil:
 		d.add(run.Event{Type: run.BudgetRefused, Refusal: room.Refusal})
 	}
 	return room.Granted
+}
+
+// writeDown sends a note to the disk with what the run has to say, or alone if that
+// is nothing until the call has ended. A note that is lost alone is missed only if
+// the server dies during the call.
+func (d *driver) writeDown(note run.RowWrite) {
+	if len(d.queue) > 0 {
+		d.slip.notes = append(d.slip.notes, note)
+		return
+	}
+	d.e.cfg.Log.Submit(run.Commit{Rows: []run.RowWrite{note}}, func(error) {})
 }
 
 // holdNote writes a hold down, or strikes it out.

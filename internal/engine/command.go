@@ -245,7 +245,7 @@ func (e *Engine) amend(ctx context.Context, project string, id run.ID, change fu
 			return s, err
 		}
 		events = e.extend(&s, events)
-		err = e.append(&s, events, false)
+		err = e.append(ctx, &s, events, false)
 		switch {
 		case err == nil:
 			e.tell(&s, events)
@@ -277,7 +277,7 @@ func (e *Engine) extend(s *run.State, events []run.Event) []run.Event {
 // append writes events that the state has applied, and waits for the disk. A run
 // that goes on after a pause gets a new job for its expiring approvals: the pause
 // may have swallowed the old one.
-func (e *Engine) append(s *run.State, events []run.Event, remove bool) error {
+func (e *Engine) append(ctx context.Context, s *run.State, events []run.Event, remove bool) error {
 	line := s.Summarize()
 	line.Deleted = remove
 	commit := run.Commit{Audit: run.Audits(s, events), Runs: []run.Append{{
@@ -286,9 +286,12 @@ func (e *Engine) append(s *run.State, events []run.Event, remove bool) error {
 	if next := run.Decide(s); next.Wake == run.GateTime && events[0].Type == run.RunResumed {
 		commit.Jobs = []run.Job{{Kind: DeadlineJob, Run: s.ID, Due: next.WakeAt}}
 	}
-	if !remove { // a run that goes has nothing more to tell
+	if remove {
+		commit.Audit = append(commit.Audit, run.Removal(s, &events[len(events)-1]))
+	} else { // a run that goes has nothing more to tell
 		commit.Jobs = append(commit.Jobs, e.cfg.Outbox(s, events)...)
 	}
+	e.cfg.Witness(ctx, &commit)
 	h, err := e.bequeath(context.Background(), &commit, s)
 	if err != nil {
 		return err
@@ -320,7 +323,7 @@ func (e *Engine) tell(s *run.State, events []run.Event) {
 	e.mu.Lock()
 	f := e.feeds[s.ID]
 	if live || e.drivers[s.ID] != nil {
-		e.wakeLocked(s.ID)
+		e.wakeLocked(s.ID, s.Spec.Project)
 	}
 	if s.Ended != nil {
 		e.unqueue(s.ID)
@@ -330,9 +333,7 @@ func (e *Engine) tell(s *run.State, events []run.Event) {
 	if f != nil {
 		f.publish(events, !live && !s.AwaitsChild())
 	}
-	if s.Ended != nil {
-		e.observe(events, s)
-	}
+	e.observe(events, s)
 }
 
 // Delete removes the log of a terminal or waiting run; what is pending is
@@ -358,7 +359,7 @@ func (e *Engine) Delete(ctx context.Context, project string, id run.ID, by strin
 		if s.Ended == nil { // other runs work for it, and would go on for nobody
 			return problem.New(problem.Conflict, "The run has work under way (%s); cancel it first.", status)
 		}
-		if err = e.append(&s, events, true); !errors.Is(err, run.ErrConflict) {
+		if err = e.append(ctx, &s, events, true); !errors.Is(err, run.ErrConflict) {
 			if err == nil {
 				e.tell(&s, events)
 			}

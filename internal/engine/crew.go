@@ -24,6 +24,8 @@ func (e *Engine) Create(ctx context.Context, n NewRun) (run.State, error) {
 	if n.ID.IsZero() {
 		n.ID = e.NewID()
 	}
+	e.narrow(ctx, &n.Spec)
+	n.Spec.Trace, n.Spec.TraceLink = askedBy(ctx), ""
 	f := e.acquire(n.ID)
 	created := make(chan error, 1)
 	d := newDriver(e, n.ID, f)
@@ -51,7 +53,7 @@ func (e *Engine) Create(ctx context.Context, n NewRun) (run.State, error) {
 			defer e.release(n.ID, f)
 			defer e.arrived()
 			if d.settle(e.ctx, <-d.settled); d.final == nil || d.doubt {
-				e.wake(n.ID)
+				e.wakeOf(n.Spec.Project, n.ID)
 			} else {
 				e.mu.Lock()
 				e.unlane(n.ID, &n.Spec)
@@ -77,7 +79,7 @@ func (e *Engine) enlist(d *driver, spec *run.Spec) (queued bool, err error) {
 	switch {
 	case e.isDraining():
 		return false, overloaded("This server is shutting down; try again in a moment.")
-	case !room && len(e.waiting)+e.arriving >= queueFactor*e.cfg.MaxActive:
+	case !room && e.waiting.size()+e.arriving >= queueFactor*e.cfg.MaxActive:
 		return false, overloaded("This server has all the runs that it can take; try again in a moment.")
 	}
 	entered := false
@@ -134,10 +136,11 @@ func (e *Engine) employ(d *driver, f *feed) {
 func (e *Engine) wake(id run.ID) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.wakeLocked(id)
+	e.wakeLocked(id, "")
 }
 
-func (e *Engine) wakeLocked(id run.ID) {
+// wakeLocked is wake under the lock; project may be empty where it is not known.
+func (e *Engine) wakeLocked(id run.ID, project string) {
 	if d := e.drivers[id]; d != nil {
 		select {
 		case d.poke <- struct{}{}:
@@ -145,23 +148,28 @@ func (e *Engine) wakeLocked(id run.ID) {
 		}
 		return
 	}
-	if e.isDraining() || e.wanted[id] {
+	if e.isDraining() || e.waiting.has(id) {
 		return
 	}
 	if len(e.drivers) >= e.cfg.MaxActive {
-		e.waiting = append(e.waiting, id)
-		e.wanted[id] = true
+		e.waiting.add(id, project)
 		e.gauge()
 		return
 	}
 	e.send(id)
 }
 
+// wakeOf is wake where it is known whose run it is, for the order of the queue.
+func (e *Engine) wakeOf(project string, id run.ID) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.wakeLocked(id, project)
+}
+
 // unqueue takes a run that has ended out of the queue. The lock is held.
 func (e *Engine) unqueue(id run.ID) {
-	if e.wanted[id] {
-		delete(e.wanted, id)
-		e.waiting = slices.DeleteFunc(e.waiting, func(other run.ID) bool { return other == id })
+	if e.waiting.has(id) {
+		e.waiting.drop(id)
 		e.gauge()
 	}
 }
@@ -192,21 +200,18 @@ func (e *Engine) dismiss(d *driver) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.part(d, nil); len(d.poke) > 0 {
-		e.wakeLocked(d.id) // someone came while it was giving up
+		e.wakeLocked(d.id, d.project) // someone came while it was giving up
 	}
 }
 
-// part frees the driver's place for the run that has waited longest. The lock is
+// part frees the driver's place for the run whose turn it is: see queue. The lock is
 // held, so that the feed never hears of a new driver before it hears of this end.
 func (e *Engine) part(d *driver, rest *run.State) {
 	d.feed.stop(rest)
 	delete(e.drivers, d.id)
 	e.vacate(d)
-	if len(e.waiting) > 0 && !e.isDraining() {
-		next := e.waiting[0]
-		e.waiting = e.waiting[1:]
-		delete(e.wanted, next)
-		e.send(next)
+	if e.waiting.size() > 0 && !e.isDraining() {
+		e.send(e.waiting.next())
 	}
 	e.gauge()
 }
@@ -215,7 +220,7 @@ func (e *Engine) part(d *driver, rest *run.State) {
 // lock is held.
 func (e *Engine) gauge() {
 	if e.cfg.Meter != nil {
-		e.cfg.Meter.Active(len(e.drivers), len(e.waiting))
+		e.cfg.Meter.Active(len(e.drivers), e.waiting.size())
 	}
 }
 
@@ -295,6 +300,9 @@ func (e *Engine) observe(events []run.Event, s *run.State) {
 	if e.cfg.Ended != nil && slices.ContainsFunc(events, ends) {
 		e.cfg.Ended(s.ID)
 	}
+	if e.cfg.Stored != nil {
+		e.cfg.Stored(s, events)
+	}
 	m := e.cfg.Meter
 	if m == nil {
 		return
@@ -304,7 +312,7 @@ func (e *Engine) observe(events []run.Event, s *run.State) {
 		case run.ModelResponded:
 			m.ModelCalled(s.Spec.Model, event.Responded.Reply.Usage, time.Duration(event.Responded.Ms)*time.Millisecond, "")
 		case run.ModelFailed:
-			m.ModelCalled(s.Spec.Model, event.Failed.Usage, 0, problem.Code(event.Failed.Code))
+			m.ModelCalled(s.Spec.Model, event.Failed.Usage, time.Duration(event.Failed.Ms)*time.Millisecond, problem.Code(event.Failed.Code))
 		case run.ToolFinished:
 			if a := s.Action(event.Finished.Action); a != nil {
 				m.ToolCalled(a.Tool.Name, event.Finished.Outcome, time.Duration(event.Finished.Ms)*time.Millisecond)

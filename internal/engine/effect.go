@@ -221,6 +221,7 @@ func (d *driver) callModel(ctx context.Context, effect run.Effect) {
 		Run: d.id, Project: d.state.Spec.Project, Step: effect.Step, Attempt: effect.Attempt,
 		Model: d.state.Spec.Model, Messages: messages, Tools: d.state.Offered(),
 		Output: d.state.Spec.Output, Params: d.state.Sampling(), Require: d.state.Required(), Replay: d.state.Spec.Replay,
+		Trace: d.e.parent(&d.state, effect, effect.Attempt),
 	}
 	if !d.funded(effect, request) {
 		return
@@ -269,8 +270,9 @@ func (d *driver) callTool(ctx context.Context, effect run.Effect) {
 	call := run.ToolCall{
 		Run: d.id, Project: d.state.Spec.Project, Action: a.ID, Tool: a.Tool,
 		Arguments: []byte(a.Arguments), Attempt: a.Attempt, Server: d.state.Spec.Server(a.Tool.Server),
+		Trace: d.e.parent(&d.state, effect, a.Attempt),
 	}
-	approved, tools := a.Decision != nil, d.e.cfg.Tools
+	approved, tools := d.state.Vouched(a), d.e.cfg.Tools
 	d.launch(ctx, effect, func(ctx context.Context, r *result) {
 		for try := 1; ; try++ {
 			r.output, r.err = tools.Call(ctx, call)
@@ -309,10 +311,12 @@ func pause(ctx context.Context, wait time.Duration) bool {
 	}
 }
 
-// unchanged reports whether the tool is still what a person approved. If it is
-// not, the action is pending again, under the definition of now.
+// unchanged reports whether tool and arguments are still what a person approved.
+// If they are not, the action is pending again, as it is now. The digest is made
+// anew from what is about to be called, which was read from the disk: whatever was
+// done to the log since the action was shown, this shows it.
 func (d *driver) unchanged(ctx context.Context, a *run.Action) bool {
-	if a.Decision == nil {
+	if !d.state.Vouched(a) {
 		return true
 	}
 	current, guard, err := d.e.cfg.Tools.Current(ctx, d.state.Spec.Project, a.Tool.Name)
@@ -322,7 +326,7 @@ func (d *driver) unchanged(ctx context.Context, a *run.Action) bool {
 	case err != nil:
 		d.after(betweenTries, func() {}) // nobody can tell now; ask again
 		return false
-	case current.Version == a.Tool.Version:
+	case current.Version == a.Tool.Version && d.state.Intact(a):
 		if guard != nil {
 			d.rows = append(d.rows, *guard) // it must still be so when the intent is written
 		}
@@ -338,7 +342,7 @@ func (d *driver) unchanged(ctx context.Context, a *run.Action) bool {
 	d.add(run.Event{Type: run.ApprovalExpired, Expired: &run.Expired{
 		Actions: []string{a.ID}, Tool: &current,
 		Digests:  []string{run.Digest(&d.state.Spec, &current, a.Arguments)},
-		Previews: []string{run.Preview(&current, a.Arguments)},
+		Previews: []string{run.Preview(&current, a.Arguments, d.e.cfg.Mask)},
 	}})
 	return false
 }

@@ -10,8 +10,8 @@
 // engine.go has what it needs and how it starts and stops, crew.go and lane.go who
 // drives what; driver.go, journal.go, effect.go, outcome.go and alarm.go are a driver's
 // loop, its way to the log, its effects, what comes of them, and its clock;
-// command.go is what people ask of a run; read.go, watch.go, feed.go and draft.go
-// show it.
+// command.go is what people ask of a run; trace.go says where it stands in a trace
+// of others; read.go, watch.go, feed.go and draft.go show it.
 //
 // To change how a run proceeds, edit run.Decide; to change when the engine waits
 // for the disk, edit journal.go and effect.go; what a stream carries, watch.go.
@@ -68,7 +68,7 @@ type Rows interface {
 
 // Meter counts what the engine does, for metrics.
 type Meter interface {
-	// failure is empty for a reply, and took zero for a failure.
+	// failure is empty for a reply.
 	ModelCalled(model string, used run.Usage, took time.Duration, failure problem.Code)
 	ToolCalled(tool string, outcome run.Outcome, took time.Duration)
 	RunEnded(dialect string, status run.Status, reason run.StopReason)
@@ -88,11 +88,24 @@ type Config struct {
 	Budgets   Budgets                                                         // nil = none
 	Bound     func(*run.Request) (tokens int, cost run.Micros)                // what a call can cost at most; set if Budgets is
 	Holds     func(when, arguments string) bool                               // whether arguments satisfy a gate's condition; nil = always
+	Mask      func(text string) string                                        // takes known secrets out of previews; nil = there are none
 	MaxActive int                                                             // runs driven at once; 0 = 1,000
 	// Outbox returns the jobs that events cause outside of their run, such as
 	// telling others of it, for the commit of the events; s is the run after them.
 	// It must be quick, and must not keep s. Nil = none.
 	Outbox func(s *run.State, events []run.Event) []run.Job
+	// Witness completes the lines of the audit log in the commit of what somebody has
+	// asked of a run: ctx is that of the request. Nil = they stay as they are.
+	Witness func(ctx context.Context, c *run.Commit)
+	// AtOnce returns how many runs that a key has started may be at work, 0 = any
+	// number. It holds for runs without a lane of their own. Nil = any number.
+	AtOnce func(ctx context.Context, key string) int
+	// Stored hears of events that are on disk; s has them, and may be ahead of them.
+	// It must neither block nor keep s. Nil = nobody does.
+	Stored func(s *run.State, events []run.Event)
+	// Span is the traceparent that an effect of a run hands on; attempt counts the
+	// calls of a tool's action. Nil = what the run's caller has sent, as it is.
+	Span func(s *run.State, effect run.Effect, attempt int) string
 	// Ended hears of each run of this server whose end is on disk, so that what was
 	// kept for it can go. Calls of it that were cut off may still be returning. It
 	// must not block. Nil = nobody does.
@@ -119,8 +132,7 @@ type Engine struct {
 	mu       sync.Mutex
 	drivers  map[run.ID]*driver
 	feeds    map[run.ID]*feed
-	waiting  []run.ID        // runs that need a driver and found no room, oldest first
-	wanted   map[run.ID]bool // the same, as a set
+	waiting  queue // runs that need a driver and found no room
 	lanes    map[laneKey]*lane
 	arriving int    // queued runs whose first event is on its way to the disk
 	millis   int64  // of the latest id
@@ -135,6 +147,9 @@ func New(cfg Config) *Engine {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	if cfg.Witness == nil {
+		cfg.Witness = func(context.Context, *run.Commit) {}
+	}
 	if cfg.Outbox == nil {
 		cfg.Outbox = func(*run.State, []run.Event) []run.Job { return nil }
 	}
@@ -143,7 +158,7 @@ func New(cfg Config) *Engine {
 	}
 	e := &Engine{
 		cfg: cfg, draining: make(chan struct{}),
-		drivers: map[run.ID]*driver{}, feeds: map[run.ID]*feed{}, wanted: map[run.ID]bool{},
+		drivers: map[run.ID]*driver{}, feeds: map[run.ID]*feed{},
 		lanes: map[laneKey]*lane{},
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())

@@ -23,12 +23,17 @@ func (d *driver) handOff(ctx context.Context, a *run.Action) {
 		return
 	}
 	h := d.state.Spec.Handoff(&a.Tool)
+	d.e.descend(&d.state, a, h, &spec)
 	child, known, err := d.claimChild(ctx, h, &spec)
 	if err != nil {
 		d.after(betweenTries, func() {}) // nobody can tell now; ask again
 		return
 	}
-	if full := d.e.roomIn(&spec); full != nil && h.Detached && !known {
+	var full error
+	if h.Detached && !known {
+		full = d.e.mayBegin(&spec)
+	}
+	if full != nil {
 		d.rows = slices.DeleteFunc(d.rows, func(w run.RowWrite) bool { return w.Kind == run.ClaimKind })
 		d.add(run.Event{Type: run.ToolFinished, Finished: &run.Finished{
 			Action: a.ID, Outcome: run.Errored, Output: "The call was not made: " + problem.From(full).Detail,
@@ -49,6 +54,17 @@ func (d *driver) handOff(ctx context.Context, a *run.Action) {
 			Action: a.ID, Outcome: run.OK, Output: run.Dispatched(child, known), Child: &child,
 		}})
 	}
+}
+
+// mayBegin reports why work that a run starts for others to do may not begin now:
+// its lane has no room for it, or a budget. What a lost commit has counted stays
+// counted until the next start.
+func (e *Engine) mayBegin(spec *run.Spec) error {
+	if err := e.roomIn(spec); err != nil {
+		return err
+	}
+	_, err := e.countIn(spec)
+	return err
 }
 
 // claimChild names the run that does the work of a handoff: a new one, or the one

@@ -75,7 +75,7 @@ func (d *driver) submit(decision run.Decision) {
 	d.due = false
 	d.feed.lingers.Store(false)
 	d.inflight, d.queue = d.queue, nil
-	commit := run.Commit{Rows: d.rows, Jobs: d.jobs, Runs: []run.Append{{
+	commit := run.Commit{Rows: d.rows, Jobs: d.jobs, Audit: run.Audits(&d.state, d.inflight), Runs: []run.Append{{
 		ID: d.id, Epoch: d.epoch, Expected: d.inflight[0].Seq - 1,
 		Events: d.inflight, Summary: d.state.Summarize(),
 	}}}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"time"
@@ -23,6 +24,16 @@ var errLaneFull = errors.New("the run's lane is full")
 
 // laneKey names a lane: they are a project's own.
 type laneKey struct{ project, name string }
+
+// narrow puts a run into the lane of its key, if that may have only so many at work.
+func (e *Engine) narrow(ctx context.Context, spec *run.Spec) {
+	if e.cfg.AtOnce == nil || spec.Lane != nil || spec.Key == "" {
+		return
+	}
+	if most := e.cfg.AtOnce(ctx, spec.Key); most > 0 {
+		spec.Lane = &run.Lane{Name: "key/" + spec.Key, Max: most}
+	}
+}
 
 // lane is who is at work in it and who waits.
 type lane struct {
@@ -180,7 +191,7 @@ func (e *Engine) unlane(id run.ID, spec *run.Spec) {
 func (e *Engine) callNext(key laneKey, l *lane) {
 	switch {
 	case len(l.waiting) > 0:
-		e.wakeLocked(l.waiting[0].id)
+		e.wakeLocked(l.waiting[0].id, key.project)
 	case l.active == 0:
 		delete(e.lanes, key)
 	}

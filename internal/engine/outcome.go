@@ -69,7 +69,7 @@ func (d *driver) bookReply(r *result) {
 	d.paid(reply.Usage)
 	responded := &run.Responded{
 		Step: r.task.effect.Step, Attempt: r.task.effect.Attempt, Seen: r.seen, Reply: reply,
-		Actions: run.Plan(&d.state, &reply, run.Judge{Check: d.e.check, Holds: d.e.cfg.Holds}), Trimmed: r.trimmed,
+		Actions: run.Plan(&d.state, &reply, run.Judge{Check: d.e.check, Holds: d.e.cfg.Holds, Mask: d.e.cfg.Mask}), Trimmed: r.trimmed,
 		Ms: r.took.Milliseconds(), First: r.first.Milliseconds(),
 	}
 	if d.state.Spec.Output != nil && len(reply.Calls) == 0 {
@@ -85,7 +85,7 @@ func (d *driver) bookFailure(r *result) {
 	failure := problem.From(r.err)
 	failed := &run.Failed{
 		Step: r.task.effect.Step, Attempt: r.task.effect.Attempt, Usage: r.reply.Usage,
-		Code: string(failure.Code), Message: failure.Detail,
+		Code: string(failure.Code), Message: failure.Detail, Ms: r.took.Milliseconds(),
 	}
 	again, after := d.e.cfg.Retry(r.err, d.state.Failures+1)
 	if again && d.feed.retract(failed.Step, failed.Attempt) {

@@ -49,6 +49,6 @@ func (e *Engine) edit(s *run.State, decided *run.Decided, arguments string) erro
 		return problem.Invalid("arguments", "do not satisfy the schema of %s: %v", a.Tool.Name, err)
 	}
 	decided.Arguments = arguments
-	decided.Digest, decided.Preview = run.Digest(&s.Spec, &a.Tool, arguments), run.Preview(&a.Tool, arguments)
+	decided.Digest, decided.Preview = run.Digest(&s.Spec, &a.Tool, arguments), run.Preview(&a.Tool, arguments, e.cfg.Mask)
 	return nil
 }

@@ -92,3 +92,28 @@ func TestApprovalByTimeout(t *testing.T) {
 		w.rest(id, run.Completed)
 	})
 }
+
+// An approval for the whole run is for the tool as it was seen: once that is
+// edited, a person is asked again, although no gate asks for that call.
+func TestGrantOfAnEditedTool(t *testing.T) {
+	model := script.Steps(script.Call("send", `{"to":"all"}`), script.Call("send", `{"to":"more"}`), script.Say("Sent."))
+	inWorld(t, model, func(t *testing.T, w *world) {
+		s := careful()
+		s.Approval = nil
+		id := w.create(s)
+		w.rest(id, run.AwaitingApproval)
+		made := 0
+		w.tools.behave = func(_ context.Context, call run.ToolCall) (string, error) {
+			made++
+			w.tools.versions["send"] = "v2" // somebody edits it while the first call is made
+			return "sent", nil
+		}
+		if _, err := w.engine.Decide(t.Context(), "p", id, engine.Decision{Actions: []string{"act_01"}, Approve: true, By: "a", Reach: run.RunReach}); err != nil {
+			t.Fatal(err)
+		}
+		state := w.rest(id, run.AwaitingApproval)
+		if got := state.Pending()[0]; got.ID != "act_02" || got.Reason != run.ChangedReason || made != 1 {
+			t.Errorf("%d calls, and %s waits because of %q", made, got.ID, got.Reason)
+		}
+	})
+}

@@ -204,3 +204,18 @@ func clean(name string) string {
 	}
 	return name
 }
+
+// Contents returns the digests of all bytes that some file has, for checks.
+func Contents(ctx context.Context, rows interface {
+	Rows(ctx context.Context, q run.RowQuery) ([]run.Row, error)
+}) ([]string, error) {
+	known, err := rows.Rows(ctx, run.RowQuery{Kind: contentKind})
+	if err != nil {
+		return nil, err
+	}
+	digests := make([]string, len(known))
+	for i := range known {
+		digests[i] = known[i].ID
+	}
+	return digests, nil
+}

@@ -176,7 +176,7 @@ func (s *State) newAction(r *Responded, i int, at time.Time) Action {
 	case a.Refused != "":
 		a.end(Errored, a.Refused, at)
 	case planned.Gated:
-		a.Stage, a.Reason = PendingStage, GateReason
+		a.Stage, a.Reason, a.Asked = PendingStage, GateReason, at
 	case s.Spec.handsBack(&a.Tool):
 		a.end(OK, returned, at)
 	}
@@ -224,7 +224,7 @@ func (s *State) finished(f *Finished, at time.Time) {
 // ask makes the action pending again.
 func (a *Action) ask(reason string, at time.Time) {
 	a.Approvers = nil // it is another question now
-	a.Stage, a.Reason, a.Since = PendingStage, reason, at
+	a.Stage, a.Reason, a.Since, a.Asked = PendingStage, reason, at, at
 	a.Before, a.Decision = a.Decision, nil
 }
 

@@ -56,6 +56,9 @@ type Judge struct {
 	// Holds reports whether arguments satisfy a rule's condition. One that can't be
 	// evaluated holds: a person sees what it was meant for. Nil = all hold.
 	Holds func(when, arguments string) bool
+	// Mask takes the secrets that the server knows out of a text for people; nil =
+	// it knows none.
+	Mask func(text string) string
 }
 
 // gated reports whether a call that is about to be planned needs a person's word.
@@ -67,16 +70,38 @@ func (s *State) gated(tool *Tool, arguments string, judge *Judge) bool {
 			return covers(r.Tool) && (judge.Holds == nil || judge.Holds(r.When, arguments))
 		}) || slices.ContainsFunc(a.Untrusted, covers) && s.tainted()
 	}
-	return needed && !slices.ContainsFunc(s.Grants, func(g Grant) bool {
+	return needed && !s.granted(tool, arguments)
+}
+
+// granted reports whether a person's word for more than one call reaches this one.
+func (s *State) granted(tool *Tool, arguments string) bool {
+	return slices.ContainsFunc(s.Grants, func(g Grant) bool {
 		return g.Tool == tool.Name && g.Version == tool.Version && (g.Any || g.Arguments == arguments)
 	})
 }
 
-// tainted reports whether the model has seen something that came from outside.
+// Vouched reports whether the action may be called because a person has said so,
+// of it or of calls like it: then it is called as they saw it or not at all.
+func (s *State) Vouched(a *Action) bool {
+	return a.Decision != nil || s.granted(&a.Tool, a.Arguments)
+}
+
+// Intact reports whether the action is still what its digest says: whatever was
+// done to the log since it was planned, this shows it. A call that nobody was ever
+// to be asked about has none.
+func (s *State) Intact(a *Action) bool {
+	if a.Digest == "" {
+		return a.Decision == nil
+	}
+	return a.Digest == Digest(&s.Spec, &a.Tool, a.Arguments)
+}
+
+// tainted reports whether the model has seen something that came from outside. What
+// another run hands back counts: what that one had read is not known here.
 func (s *State) tainted() bool {
 	for t := range s.Turns {
 		for i := range s.Turns[t].Actions {
-			if a := &s.Turns[t].Actions[i]; a.Tool.Outside && a.Refused == "" && a.Stage == FinishedStage {
+			if a := &s.Turns[t].Actions[i]; (a.Tool.Outside || a.Tool.Handoff != "") && a.Refused == "" && a.Stage == FinishedStage {
 				return true
 			}
 		}
@@ -128,6 +153,9 @@ func (s *State) lapsed(a *Action) {
 		on = s.Spec.Approval.OnTimeout
 	}
 	a.TimedOut = true
+	if on == ApproveOnTimeout && a.Reason == ChangedReason {
+		on = RejectOnTimeout // silence is no yes to something that was changed behind it
+	}
 	switch on {
 	case ApproveOnTimeout:
 		a.Stage, a.Decision = ApprovedStage, &Decided{Actions: []string{a.ID}, Approve: true, Reason: "Nobody decided in time."}

@@ -23,7 +23,7 @@ type Audit struct {
 }
 
 // Audits returns the lines for what people have asked of a run by these events,
-// which the state has taken; nil for most events.
+// which the state has taken, and for what it was denied; nil for most events.
 func Audits(s *State, events []Event) []Audit {
 	var lines []Audit
 	for i := range events {
@@ -41,6 +41,12 @@ func Audits(s *State, events []Event) []Audit {
 			data = struct {
 				Actions []string `json:"actions"`
 			}{e.Expired.Actions}
+		case ModelResponded:
+			denied := auditedDenials(s, e.Responded.Actions)
+			if denied == nil {
+				continue
+			}
+			line.Action, line.Actor, data = "scope.denied", s.Spec.Key, denied
 		case CancelRequested:
 			line.Actor = e.Cancel.By
 		case RunPaused, RunResumed, BudgetRaised:
@@ -78,4 +84,45 @@ func auditedDecision(s *State, d *Decided) any {
 		}
 	}
 	return said
+}
+
+// denial is what a run asked for at a step and its key was not granted.
+type denial struct {
+	Granted []string `json:"granted"`
+	Denied  []denied `json:"denied"`
+}
+
+type denied struct {
+	Action string `json:"action"`
+	Tool   string `json:"tool"`
+	Scope  string `json:"scope"`
+}
+
+// auditedDenials is nil when nothing was denied.
+func auditedDenials(s *State, planned []Planned) any {
+	var all []denied
+	for i := range planned {
+		if p := &planned[i]; p.Denied != "" {
+			line := denied{Action: p.ID, Scope: p.Denied}
+			if a := s.Action(p.ID); a != nil {
+				line.Tool = a.Tool.Name
+			}
+			all = append(all, line)
+		}
+	}
+	if all == nil {
+		return nil
+	}
+	return denial{Granted: s.Spec.Scopes, Denied: all}
+}
+
+// Removal is the line for the deletion of a run, whose last words end with e.
+func Removal(s *State, e *Event) Audit {
+	line := Audit{At: e.At, Project: s.Spec.Project, Action: "run.deleted", Target: "run_" + s.ID.String()}
+	if e.Cancel != nil {
+		line.Actor = e.Cancel.By
+	} else if e.Decided != nil {
+		line.Actor = e.Decided.By
+	}
+	return line
 }

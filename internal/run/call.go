@@ -55,6 +55,7 @@ type Request struct {
 	Params   Params
 	Require  string          // a tool of Tools that the reply must call; empty = the model is free
 	Replay   json.RawMessage // the Spec's: a model that plays records reads it, others pass it over
+	Trace    string          // traceparent for the provider; empty = none
 }
 
 // Reply is a model's complete answer to a Request.
@@ -129,6 +130,7 @@ type ToolCall struct {
 	Arguments json.RawMessage // a JSON object that satisfies the tool's schema
 	Attempt   int             // from 1; above 1 for a repetition
 	Server    *Server         // where the tool lives, if its snapshot names one
+	Trace     string          // traceparent for whoever answers the call; empty = none
 }
 
 // Key is the call's idempotency key: the same for every repetition.

@@ -16,7 +16,8 @@
 //
 // A tour: spec.go (what a run needs), event.go (what can happen), state.go and
 // apply.go (what has happened), decide.go (what comes next, on one screen),
-// limits.go, history.go (what a model sees), codec.go (the stored form),
+// limits.go, approval.go
+// and preview.go (what a person is asked, and sees), history.go (what a model sees), codec.go (the stored form),
 // commit.go (what a store writes at once), call.go (what models and tools get
 // and give), stories_test.go (the specification, as life stories).
 //

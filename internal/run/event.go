@@ -114,6 +114,7 @@ type Failed struct {
 	AfterMs int64  `json:"after_ms,omitempty"` // wait this long first
 	Text    string `json:"text,omitempty"`     // what had come of the reply, when there is no other attempt
 	Usage   Usage  `json:"usage"`
+	Ms      int64  `json:"ms,omitempty"` // how long the call took
 }
 
 // Started says that a tool call is about to be made. For once and keyed tools it

@@ -76,7 +76,7 @@ func FuzzPreview(f *testing.F) {
 		f.Add(seed[0], seed[1])
 	}
 	f.Fuzz(func(t *testing.T, template, arguments string) {
-		shown := Preview(&Tool{Preview: template}, arguments)
+		shown := Preview(&Tool{Preview: template}, arguments, nil)
 		if utf8.RuneCountInString(shown) > maxPreview || strings.ContainsFunc(shown, func(r rune) bool { return !unicode.IsPrint(r) }) {
 			t.Errorf("%q of %q shows %q", template, arguments, shown)
 		}

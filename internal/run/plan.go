@@ -4,13 +4,10 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"errand/internal/problem"
 )
@@ -42,7 +39,7 @@ func Plan(s *State, reply *Reply, judge Judge) []Planned {
 			p.Gated = s.gated(tool, call.Arguments, &judge)
 			if p.Gated || tool.Class != Safe || tool.Function {
 				// Nobody is ever asked about any other call.
-				p.Preview = Preview(tool, call.Arguments)
+				p.Preview = Preview(tool, call.Arguments, judge.Mask)
 				p.Digest = Digest(&s.Spec, tool, call.Arguments)
 			}
 		}
@@ -147,89 +144,4 @@ func Digest(spec *Spec, tool *Tool, arguments string) string {
 		hash.Write([]byte(part))
 	}
 	return "sha256:" + hex.EncodeToString(hash.Sum(nil))
-}
-
-// maxPreview is how many characters a preview has at most.
-const maxPreview = 200
-
-// Preview is a call in one line for the person who decides: the tool's template
-// filled in from the arguments, or the arguments themselves.
-func Preview(tool *Tool, arguments string) string {
-	var values map[string]json.RawMessage
-	if json.Unmarshal([]byte(arguments), &values) != nil {
-		return clip(visible(arguments))
-	}
-	if tool.Preview == "" {
-		return clip(visible(listValues(values)))
-	}
-	var out strings.Builder
-	rest := tool.Preview
-	for {
-		before, after, found := strings.Cut(rest, "{{")
-		out.WriteString(before)
-		name, following, closed := strings.Cut(after, "}}")
-		if !found || !closed {
-			break
-		}
-		out.WriteString(plain(values[strings.TrimSpace(name)]))
-		rest = following
-	}
-	return clip(visible(out.String()))
-}
-
-func listValues(values map[string]json.RawMessage) string {
-	names := make([]string, 0, len(values))
-	for name := range values {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for i, name := range names {
-		names[i] = name + ": " + plain(values[name])
-	}
-	return strings.Join(names, ", ")
-}
-
-// plain shows a JSON value without its quotes: strings as they are, lists joined
-// by commas, anything else as JSON.
-func plain(value json.RawMessage) string {
-	var text string
-	if json.Unmarshal(value, &text) == nil {
-		return text
-	}
-	var list []json.RawMessage
-	if json.Unmarshal(value, &list) != nil {
-		return string(value)
-	}
-	parts := make([]string, len(list))
-	for i := range list {
-		parts[i] = plain(list[i])
-	}
-	return strings.Join(parts, ", ")
-}
-
-// visible writes characters that a person can't see, or that reorder what they
-// see, as escapes: what is approved is what is read.
-func visible(text string) string {
-	var out strings.Builder
-	for _, r := range text {
-		switch {
-		case r == '\n' || r == '\t':
-			out.WriteByte(' ')
-		case unicode.IsPrint(r):
-			out.WriteRune(r)
-		case r > 0xFFFF:
-			fmt.Fprintf(&out, `\U%08x`, r)
-		default:
-			fmt.Fprintf(&out, `\u%04x`, r)
-		}
-	}
-	return out.String()
-}
-
-func clip(text string) string {
-	if utf8.RuneCountInString(text) <= maxPreview {
-		return text
-	}
-	runes := []rune(text)
-	return string(runes[:maxPreview-1]) + "…"
 }

@@ -16,7 +16,7 @@ func TestPreview(t *testing.T) {
 		{"{{to}}", `not json`, "not json"},
 		{"{{to}}", `{"to":"` + strings.Repeat("é", 300) + `"}`, strings.Repeat("é", 199) + "…"},
 	} {
-		if got := Preview(&Tool{Preview: test.template}, test.arguments); got != test.want {
+		if got := Preview(&Tool{Preview: test.template}, test.arguments, nil); got != test.want {
 			t.Errorf("%q of %s: %q, want %q", test.template, test.arguments, got, test.want)
 		}
 	}

@@ -50,6 +50,8 @@ type Spec struct {
 	Previous     *ID               `json:"previous,omitempty"`    // the run that this one continues or retries
 	Schedule     string            `json:"schedule,omitempty"`    // what started it by the clock: a schedule, or "clock/" and a robot
 	Fingerprint  string            `json:"fingerprint,omitempty"` // of the HTTP request that made it: finds unkeyed retries
+	Trace        string            `json:"trace,omitempty"`       // traceparent of whoever asked for it
+	TraceLink    string            `json:"trace_link,omitempty"`  // traceparent of the call that started it and does not wait for it
 }
 
 // Lane is a bound that runs of one project share. A run that finds its lane full

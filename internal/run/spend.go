@@ -28,8 +28,23 @@ type Account struct {
 // Day is a day in UTC, as 2006-01-02.
 type Day string
 
-// DayOf returns the day of a time.
-func DayOf(t time.Time) Day { return Day(t.UTC().Format(time.DateOnly)) }
+// DayOf returns the day of a time. Each commit of a run asks for it, so it is
+// written out by hand: a layout costs ten times as much, and a deeper stack.
+func DayOf(t time.Time) Day {
+	year, month, day := t.UTC().Date()
+	text := [...]byte{0, 0, 0, 0, '-', 0, 0, '-', 0, 0}
+	digits(text[0:4], year)
+	digits(text[5:7], int(month))
+	digits(text[8:10], day)
+	return Day(text[:])
+}
+
+func digits(into []byte, n int) {
+	for i := len(into) - 1; i >= 0; i-- {
+		into[i] = byte('0' + n%10)
+		n /= 10
+	}
+}
 
 // Bill returns what the events, which the state has taken, have used up: nil for
 // most of them.
@@ -37,21 +52,23 @@ func Bill(s *State, events []Event) []Spend {
 	var bill []Spend
 	for i := range events {
 		e := &events[i]
-		one := Spend{Account: s.Spec.Account()}
-		switch e.Type {
-		case RunCreated:
+		var one Spend
+		switch {
+		case e.Type == RunCreated && s.Spec.Parent == nil: // else it is a part of the run that has handed it over
 			one.Runs = 1
-		case ModelResponded:
+		case e.Type == ModelResponded:
 			one.Calls, one.Usage, one.Model = 1, e.Responded.Reply.Usage, e.Responded.Reply.Model
-		case ModelFailed:
+		case e.Type == ModelFailed:
 			one.Calls, one.Usage = 1, e.Failed.Usage
 		default:
 			continue
 		}
-		one.Day = DayOf(e.At)
-		if one.Model == "" && one.Calls > 0 {
-			one.Model = s.Spec.Model
+		model := one.Model
+		if model == "" && one.Calls > 0 {
+			model = s.Spec.Model
 		}
+		one.Account = s.Spec.Account()
+		one.Day, one.Model = DayOf(e.At), model
 		bill = append(bill, one)
 	}
 	return bill

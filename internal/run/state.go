@@ -122,6 +122,7 @@ type Action struct {
 	Stage     Stage
 	Reason    string    // of a pending action: GateReason, UnknownReason, ChangedReason
 	Since     time.Time // when it came to this stage
+	Asked     time.Time // when people were last asked about it; zero = never
 	Epoch     int64     // of the driver that started it
 	Attempt   int       // how often it was started
 	Outcome   Outcome

@@ -80,6 +80,20 @@ func takeLock(dir string) (*lock, error) {
 	return &lock{file: file}, nil
 }
 
+// Holder says who has a directory, or "" when nobody does. It asks for the lock for a
+// moment: a server that starts in it finds the directory in use.
+func Holder(dir string) string {
+	file, err := os.Open(filepath.Join(dir, lockName))
+	if err != nil {
+		return ""
+	}
+	defer file.Close() // it lets a lock go, too
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_SH|syscall.LOCK_NB); errors.Is(err, syscall.EWOULDBLOCK) {
+		return readPID(file)
+	}
+	return ""
+}
+
 func readPID(file *os.File) string {
 	text := make([]byte, 20)
 	n, _ := file.ReadAt(text, 0)

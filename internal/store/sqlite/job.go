@@ -55,11 +55,17 @@ func (s *Store) Jobs(ctx context.Context, limit int) (jobs []run.Job, err error)
 
 // FinishJob deletes a job. One that is gone is no error.
 func (s *Store) FinishJob(ctx context.Context, id int64) error {
+	if s.writer == nil {
+		return store.ErrClosed
+	}
 	return store.Wait(ctx, func(done func(error)) { s.writer.push(&item{finish: id, done: done}) })
 }
 
 // RetryJob makes a job due again at the given time and counts a failed try. One
 // that is gone stays gone.
 func (s *Store) RetryJob(ctx context.Context, id int64, due time.Time) error {
+	if s.writer == nil {
+		return store.ErrClosed
+	}
 	return store.Wait(ctx, func(done func(error)) { s.writer.push(&item{retry: id, due: due, done: done}) })
 }

@@ -14,7 +14,8 @@
 // admitted), write.go (what is written), outcome.go (what to say when a
 // transaction fails), read.go and list.go (the readers), row.go and job.go,
 // kept.go (rows in memory), checkpoint.go (the write-ahead log), dir.go
-// (permissions and the lock), schema.go and schema/ (the tables).
+// (permissions and the lock), look.go (reading beside the process that has it, and
+// copies), schema.go and schema/ (the tables).
 //
 // To change a table, add a file to schema/ and the columns to the statements
 // that name them; never edit a released schema file.
@@ -46,6 +47,9 @@ type Config struct {
 	Now     func() time.Time // when rows expire; nil = time.Now
 	Logger  *slog.Logger     // nil = none
 	Readers int              // connections that read; 0 = 4
+	// Wrote hears of each group of commits that is on disk, and how long writing it
+	// took. It must not block. Nil = nobody does.
+	Wrote func(commits int, took time.Duration)
 }
 
 // Store is a store in one SQLite file. Make one with Open.
@@ -111,6 +115,9 @@ func withDefaults(cfg Config) Config {
 // Submit: when c is on disk or has failed. It must not block, because the next
 // group waits for it.
 func (s *Store) Submit(c run.Commit, done func(error)) {
+	if s.refuse(done) {
+		return
+	}
 	bodies, err := store.Encode(&c)
 	s.writer.push(&item{commit: c, bodies: bodies, err: err, done: done})
 }
@@ -135,8 +142,11 @@ func (s *Store) Ping(ctx context.Context) error {
 
 // Stats returns counters and sizes, for metrics.
 func (s *Store) Stats() store.Stats {
-	stats := s.writer.snapshot()
-	stats.Checkpoints = s.pages.count.Load()
+	var stats store.Stats
+	if s.writer != nil {
+		stats = s.writer.snapshot()
+		stats.Checkpoints = s.pages.count.Load()
+	}
 	stats.FileBytes, stats.WALBytes = fileSize(s.path), fileSize(s.path+"-wal")
 	stats.FreeBytes = s.freeBytes()
 	return stats
@@ -174,6 +184,9 @@ func fileSize(path string) int64 {
 func (s *Store) Close() error {
 	if s.closed.Swap(true) {
 		return nil
+	}
+	if s.writer == nil {
+		return s.readers.close()
 	}
 	err := errors.Join(s.writer.close(), s.readers.close(), s.pages.close(), s.lock.release())
 	if err != nil {

@@ -61,6 +61,7 @@ type writer struct {
 	logger *slog.Logger
 	pages  *checkpointer
 	kept   *kept // by readers
+	wrote  func(commits int, took time.Duration)
 
 	mu     sync.Mutex // guards what follows
 	some   *sync.Cond // queue is not empty, or closed
@@ -95,7 +96,7 @@ type writer struct {
 
 func newWriter(path string, cfg Config, pages *checkpointer, rows *kept) (*writer, error) {
 	w := &writer{
-		path: path, now: cfg.Now, logger: cfg.Logger, pages: pages, kept: rows,
+		path: path, now: cfg.Now, logger: cfg.Logger, pages: pages, kept: rows, wrote: cfg.Wrote,
 		heads: map[run.ID]*head{}, rows: map[rowKey]rowState{}, names: map[nameKey]string{},
 		spend: map[run.Account]run.Spend{},
 	}
@@ -169,11 +170,12 @@ func (w *writer) take() []*item {
 
 // process writes a group and answers each of its items.
 func (w *writer) process(group []*item) {
+	began := w.now()
 	err := w.transact(group)
 	if err != nil {
 		w.failures.Add(1)
 	} else {
-		w.count(group)
+		w.count(group, began)
 	}
 	for _, it := range group {
 		switch {
@@ -228,7 +230,7 @@ func (w *writer) exec(point string, stmt *sqlite.Stmt) error {
 }
 
 // count books a group that was written, and tells who waits for what it brought.
-func (w *writer) count(group []*item) {
+func (w *writer) count(group []*item, began time.Time) {
 	admitted, jobs := int64(0), false
 	for _, it := range group {
 		if it.admitted() {
@@ -240,6 +242,9 @@ func (w *writer) count(group []*item) {
 	w.commits.Add(admitted)
 	w.conflicts.Add(int64(len(group)) - admitted)
 	w.largest.Store(max(w.largest.Load(), admitted))
+	if w.wrote != nil {
+		w.wrote(int(admitted), w.now().Sub(began))
+	}
 	// A row that is written dirties about one page of the log; asking now and
 	// then is cheap, and the checkpointer counts the pages itself.
 	if w.written >= checkpointPages/2 {
