@@ -50,21 +50,11 @@ type Definition struct {
 	Limits       Limits            `json:"limits"`
 	Output       json.RawMessage   `json:"output_schema,omitempty"`
 	OnUnknown    run.OnUnknown     `json:"on_unknown"`
+	OnBudget     run.OnBudget      `json:"on_budget,omitempty"` // empty = fail
 	Parallel     bool              `json:"parallel,omitempty"`
 	Params       Params            `json:"params"`
 	Metadata     map[string]string `json:"metadata,omitempty"`
 }
-
-// Approval says which tools need a person's word, and for how long one waits.
-type Approval struct {
-	RequiredFor []string    `json:"required_for,omitempty"` // tool names, or patterns such as email.*
-	Timeout     run.Seconds `json:"timeout,omitempty"`      // 0 = an approval never expires
-	OnTimeout   string      `json:"on_timeout,omitempty"`   // RejectOnTimeout, or empty without a timeout
-}
-
-// RejectOnTimeout is what becomes of an action that nobody decided in time. It
-// is the only word: silence never approves.
-const RejectOnTimeout = "reject"
 
 // Limits bound each run of an agent beside its steps; zero means no limit, but
 // for the wall time, which then is the operator's.

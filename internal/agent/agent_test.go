@@ -23,7 +23,7 @@ func morning() time.Time { return time.Date(2026, 6, 11, 7, 2, 11, 0, time.UTC) 
 func chaser() agent.Definition {
 	return agent.Definition{
 		Name: "invoice-chaser", Model: "y0-agent", Instructions: "Chase.", Tools: []string{"email.send", "finance.read"},
-		Approval: agent.Approval{RequiredFor: []string{"email.send"}, Timeout: 60, OnTimeout: agent.RejectOnTimeout},
+		Approval: agent.Approval{RequiredFor: []string{"email.send"}, Timeout: 60, OnTimeout: run.RejectOnTimeout},
 		MaxSteps: 8, OnUnknown: run.AskUnknown, Metadata: map[string]string{"team": "billing", "tier": "1"},
 		Limits: agent.Limits{MaxTokens: 1000, MaxCost: 2_000_000, MaxToolCalls: 5}, Params: agent.Params{Effort: "low", MaxTokens: 50},
 	}

@@ -124,6 +124,9 @@ func (c *Catalog) Check(ctx context.Context, project string, d *Definition, faul
 	if d.OnUnknown != run.AskUnknown && d.OnUnknown != run.FailUnknown {
 		faults.Add("on_unknown", `must be "ask" (a person decides) or "fail" (the run ends).`)
 	}
+	if d.OnBudget != "" && d.OnBudget != run.FailOnBudget && d.OnBudget != run.WaitForBudget {
+		faults.Add("on_budget", `must be "fail" (the run ends) or "wait" (it goes on when the budget is raised, or begins anew).`)
+	}
 	return tools, nil
 }
 

@@ -3,12 +3,10 @@ package agent
 import (
 	"fmt"
 	"math"
-	"path"
 	"strings"
 	"unicode/utf8"
 
 	"errand/internal/problem"
-	"errand/internal/run"
 )
 
 // Faults collects what is wrong with a request: a message by field path. The
@@ -38,34 +36,6 @@ func (f Faults) Problem() error {
 		return nil
 	}
 	return problem.InvalidFields(f)
-}
-
-// CheckApproval holds each gate to a tool that it covers: a gate that covers
-// nothing would look like protection.
-func CheckApproval(d *Definition, tools []run.Tool, faults Faults) {
-	for i, pattern := range d.Approval.RequiredFor {
-		field := fmt.Sprintf("approval.required_for[%d]", i)
-		if _, err := path.Match(pattern, ""); err != nil || strings.ContainsAny(pattern, `?[]\`) {
-			faults.Add(field, fmt.Sprintf("%q is neither a tool's name nor a pattern: only * stands for other characters.", pattern))
-			continue
-		}
-		covers := false
-		for _, tool := range tools {
-			covers = covers || run.GateMatches(pattern, tool.Name)
-		}
-		if !covers && !faults.Under("tools") && !faults.Under("functions") {
-			faults.Add(field, fmt.Sprintf("%q covers none of the agent's tools: name a tool from tools, or remove it.", pattern))
-		}
-	}
-	wait := d.Approval.Timeout
-	switch {
-	case wait < 0 || wait > maxApprovalWait:
-		faults.Add("approval.timeout", fmt.Sprintf("must be a number of seconds from 1 to %d, or left out.", maxApprovalWait))
-	case wait > 0 && d.Approval.OnTimeout != RejectOnTimeout:
-		faults.Add("approval.on_timeout", `must be "reject": silence never approves.`)
-	case wait == 0 && d.Approval.OnTimeout != "":
-		faults.Add("approval.on_timeout", "needs approval.timeout beside it.")
-	}
 }
 
 func checkNumbers(d *Definition, faults Faults) {

@@ -38,7 +38,7 @@ func (d *Definition) Spec(ref *run.AgentRef, o Order) run.Spec {
 		Project: o.Project, Dialect: o.Dialect, Agent: ref, Key: o.Key, Scopes: o.Scopes,
 		Model: d.Model, Window: o.Window, Instructions: d.Instructions,
 		History: o.History, Input: o.Input, Previous: o.Previous, Fingerprint: o.Fingerprint,
-		Tools: o.Tools, Gates: d.Approval.RequiredFor, GateTimeout: d.Approval.Timeout,
+		Tools: o.Tools, Gates: d.Approval.RequiredFor, GateTimeout: d.Approval.Timeout, Approval: d.Approval.more(),
 		Limits: run.Limits{
 			MaxSteps: d.MaxSteps, MaxTokens: d.Limits.MaxTokens, MaxCost: d.Limits.MaxCost,
 			MaxToolCalls: d.Limits.MaxToolCalls, WallTime: d.Limits.Timeout,
@@ -47,7 +47,7 @@ func (d *Definition) Spec(ref *run.AgentRef, o Order) run.Spec {
 			Temperature: d.Params.Temperature, TopP: d.Params.TopP,
 			MaxTokens: d.Params.MaxTokens, Effort: d.Params.Effort,
 		},
-		Output: d.Output, OnUnknown: d.OnUnknown, Parallel: d.Parallel,
+		Output: d.Output, OnUnknown: d.OnUnknown, OnBudget: d.OnBudget, Parallel: d.Parallel,
 		Metadata: merge(d.Metadata, o.Metadata),
 	}
 	if o.MaxSteps > 0 {
