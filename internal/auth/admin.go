@@ -54,7 +54,7 @@ func (b *Book) EnsureAdmin(ctx context.Context, secret string) (string, error) {
 
 // putAdmin writes the admin key unless it is there as it should be.
 func (b *Book) putAdmin(ctx context.Context, secret string) error {
-	expect := run.MustNotExist
+	expect, did := run.MustNotExist, "key.created"
 	row, err := b.rows.Row(ctx, keyKind, "", adminID)
 	switch {
 	case problem.Is(err, problem.NotFound):
@@ -71,7 +71,7 @@ func (b *Book) putAdmin(ctx context.Context, secret string) error {
 			}
 			return problem.New(problem.Conflict, "The admin key has been revoked: set another value.")
 		}
-		expect = row.Version
+		expect, did = row.Version, "key.rotated"
 	}
 	key := Key{
 		ID: adminID, Name: "admin", Prefix: prefixOf(secret), Scopes: []string{"admin"},
@@ -81,7 +81,7 @@ func (b *Book) putAdmin(ctx context.Context, secret string) error {
 		return err
 	}
 	defer b.forget()
-	return b.write(ctx, key.Project, []run.RowWrite{{Row: row, Expect: expect}})
+	return b.write(ctx, key.Project, run.Commit{Rows: []run.RowWrite{{Row: row, Expect: expect}}, Audit: lineOf(did, &key)})
 }
 
 // Empty reports whether the store has no key at all.

@@ -8,7 +8,10 @@
 //
 // A tour: auth.go (who calls and what that allows), scope.go (the closed list of
 // scopes), secret.go (what a key looks like), book.go (looking a key up),
-// issue.go (making, listing and revoking keys), admin.go (the first key).
+// issue.go (making, listing and revoking keys), renew.go (another secret), used.go (when
+// a key was used last), project.go, admin.go (the first key), ledger.go
+// (budgets as model calls are held against them), budgets.go (making and changing
+// them), booked.go (what they have seen when a server starts).
 //
 // To add a scope, edit scope.go. To change what a key looks like, edit secret.go.
 package auth
@@ -17,6 +20,7 @@ import (
 	"crypto/hkdf"
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,9 +38,18 @@ type Key struct {
 	Prefix  string // the first characters of the secret, to recognise it by
 	Scopes  []string
 	Project string
+	Agents  []string  // ids of the agents that it is for; nil = all
+	Limits  Limits    // zero = those of the server
 	Expires time.Time // zero = never
 	Created time.Time
 	Revoked time.Time // zero = in force
+	Used    time.Time // zero = not yet, as far as is known: see List
+}
+
+// Limits are what one key may do at most. Zero fields say nothing.
+type Limits struct {
+	PerMinute int `json:"per_minute,omitempty"` // requests
+	AtOnce    int `json:"at_once,omitempty"`    // runs at work
 }
 
 // Live reports whether the key opens doors at this time.
@@ -50,6 +63,8 @@ type Caller struct {
 	KeyID   string
 	KeyName string
 	Scopes  []string
+	Agents  []string // ids of the agents that the key is for; nil = all
+	Limits  Limits
 
 	// seed comes from the secret itself, which is stored nowhere: what is sealed
 	// with it can't be read by someone who has the database.
@@ -65,6 +80,12 @@ func (c *Caller) SealingKey(purpose, salt string) ([]byte, error) {
 		return nil, fmt.Errorf("deriving a sealing key: %w", err)
 	}
 	return key, nil
+}
+
+// For reports whether the caller's key is for runs of this agent: its id, empty for a
+// run without one.
+func (c *Caller) For(agent string) bool {
+	return c.Agents == nil || agent != "" && slices.Contains(c.Agents, agent)
 }
 
 // Allow returns nil when the caller was granted the scope, and otherwise a

@@ -181,7 +181,7 @@ func TestRefusalsAreAlike(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			before := d.rows.lookups
 			wantRefused(t, d, secret)
-			if looked := d.rows.lookups - before; looked != 2 {
+			if looked := d.rows.lookups - before; looked != 4 {
 				t.Errorf("%d look-ups for two refusals: each must cost the same", looked)
 			}
 		})
@@ -415,6 +415,26 @@ func TestSealingKey(t *testing.T) {
 	for name, other := range map[string]string{"salt": key(one, "p", "t"), "purpose": key(one, "q", "s"), "secret": key(two, "p", "s")} {
 		if other == key(one, "p", "s") {
 			t.Errorf("another %s makes the same key", name)
+		}
+	}
+}
+
+// TestGranted: what was ordered on a key's word is done with what the key has now,
+// and not at all once it is void.
+func TestGranted(t *testing.T) {
+	d := newDesk(t)
+	made := d.issue(t, auth.Draft{Name: "clock", Scopes: []string{"runs:write"}, Expires: d.now.Add(time.Hour)})
+	if scopes, err := d.Granted(t.Context(), "default", made.ID); err != nil || len(scopes) != 1 || scopes[0] != "runs:write" {
+		t.Errorf("%v, %v", scopes, err)
+	}
+	void := d.issue(t, auth.Draft{Name: "void"})
+	if _, err := d.Revoke(t.Context(), "default", void.ID); err != nil {
+		t.Fatal(err)
+	}
+	d.now = d.now.Add(2 * time.Hour)
+	for name, at := range map[string][2]string{"expired": {"default", made.ID}, "revoked": {"default", void.ID}, "foreign": {"acme", "key_admin"}, "unknown": {"default", "key_none"}} {
+		if scopes, err := d.Granted(t.Context(), at[0], at[1]); !problem.Is(err, problem.ScopeDenied) {
+			t.Errorf("%s: %v, %v", name, scopes, err)
 		}
 	}
 }

@@ -15,8 +15,10 @@ import (
 
 // Kinds of rows.
 const (
-	keyKind     = "key"     // in project "": a secret is looked up before its project is known
-	projectKind = "project" // in project "": its id is the project's name
+	keyKind     = "key"        // in project "": a secret is looked up before its project is known
+	formerKind  = "key_former" // likewise: the secret that a key had before, while it still works
+	useKind     = "key_use"    // likewise: when a key was used last
+	projectKind = "project"    // in project "": its id is the project's name
 )
 
 const (
@@ -47,7 +49,9 @@ type Book struct {
 
 	mu         sync.Mutex
 	cache      map[[sha256.Size]byte]cached
-	generation int // grows with each revocation: a lookup that began before is not kept
+	generation int               // grows with each revocation: a lookup that began before is not kept
+	uses       map[string]use    // by key
+	limits     map[string]Limits // likewise
 }
 
 type cached struct {
@@ -62,7 +66,7 @@ func NewBook(rows Rows, now func() time.Time) *Book {
 		now = time.Now
 	}
 	decoy, _ := json.Marshal(storedKey{Name: "decoy", Scopes: Scopes(), Project: DefaultProject})
-	return &Book{rows: rows, now: now, decoy: decoy, cache: map[[sha256.Size]byte]cached{}}
+	return &Book{rows: rows, now: now, decoy: decoy, cache: map[[sha256.Size]byte]cached{}, uses: map[string]use{}, limits: map[string]Limits{}}
 }
 
 // Authenticate returns who holds the secret, or the one unauthenticated problem
@@ -78,27 +82,75 @@ func (b *Book) Authenticate(ctx context.Context, secret string) (Caller, error) 
 		if !known.key.Live(now) {
 			return Caller{}, refused()
 		}
+		b.use(ctx, known.key.ID, now)
 		return known.caller, nil
 	}
-	row, err := b.rows.RowByName(ctx, keyKind, "", hex.EncodeToString(hash[:]))
-	missing := problem.Is(err, problem.NotFound)
-	if err != nil && !missing {
-		return Caller{}, fmt.Errorf("looking a key up: %w", err)
-	}
-	if missing {
-		row.Data = b.decoy // the same work as for a key that is there but void
-	}
-	key, err := keyOf(row)
+	key, until, err := b.find(ctx, hex.EncodeToString(hash[:]), now)
 	if err != nil {
 		return Caller{}, err
 	}
-	if missing || !key.Live(now) {
+	if !key.Live(now) {
 		return Caller{}, refused()
 	}
-	caller := Caller{Project: key.Project, KeyID: key.ID, KeyName: key.Name, Scopes: key.Scopes}
+	caller := Caller{Project: key.Project, KeyID: key.ID, KeyName: key.Name, Scopes: key.Scopes, Agents: key.Agents, Limits: key.Limits}
 	caller.seed = sha256.Sum256([]byte("errand sealing seed\x00" + secret))
-	b.keep(hash, generation, cached{key: key, caller: caller, until: now.Add(cacheFor)})
+	b.keep(hash, generation, cached{key: key, caller: caller, until: until})
+	b.use(ctx, key.ID, now)
 	return caller, nil
+}
+
+// find looks a secret up, as the one that a key has and as the one that it had
+// before; until says how long what was found may be believed. For a key that opens
+// nothing, whatever the reason, it does all that work and returns a void one.
+func (b *Book) find(ctx context.Context, hash string, now time.Time) (key Key, until time.Time, err error) {
+	until = now.Add(cacheFor)
+	if key, err = b.stored(b.rows.RowByName(ctx, keyKind, "", hash)); err != nil || key.Live(now) {
+		return key, until, err
+	}
+	former, err := b.rows.RowByName(ctx, formerKind, "", hash)
+	if err != nil && !problem.Is(err, problem.NotFound) {
+		return Key{}, until, fmt.Errorf("looking a former secret up: %w", err)
+	}
+	held := err == nil && now.Before(former.Expires)
+	id := former.ID
+	if !held {
+		id = "key_decoy"
+	}
+	if key, err = b.stored(b.rows.Row(ctx, keyKind, "", id)); err != nil || !held {
+		return void(), until, err
+	}
+	if former.Expires.Before(until) {
+		until = former.Expires
+	}
+	return key, until, nil
+}
+
+// void is a key that opens nothing.
+func void() Key { return Key{Revoked: time.Unix(0, 0)} }
+
+// stored reads a looked-up row. For one that is not there it does the same work as
+// for a key that is there but opens nothing, and returns such a key.
+func (b *Book) stored(row run.Row, err error) (Key, error) {
+	missing := problem.Is(err, problem.NotFound)
+	if err != nil && !missing {
+		return Key{}, fmt.Errorf("looking a key up: %w", err)
+	}
+	if missing {
+		row = run.Row{Data: b.decoy}
+	}
+	key, err := keyOf(row)
+	if missing {
+		key = void()
+	}
+	return key, err
+}
+
+// Changes grows with each change of a key on this server: who has looked at a key
+// need not look again before it does, or before cacheFor is over.
+func (b *Book) Changes() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.generation
 }
 
 // refused is the one answer to every key that opens nothing.
@@ -125,6 +177,7 @@ func (b *Book) forget() {
 	defer b.mu.Unlock()
 	b.generation++
 	clear(b.cache)
+	clear(b.limits)
 }
 
 // storedKey is a Key as its row holds it; id, creation and hash are the row's own.
@@ -133,6 +186,8 @@ type storedKey struct {
 	Prefix  string    `json:"prefix,omitempty"`
 	Scopes  []string  `json:"scopes"`
 	Project string    `json:"project"`
+	Agents  []string  `json:"agents,omitempty"`
+	Limits  Limits    `json:"limits,omitzero"`
 	Expires time.Time `json:"expires,omitzero"`
 	Revoked time.Time `json:"revoked,omitzero"`
 }
@@ -144,7 +199,7 @@ func keyOf(row run.Row) (Key, error) {
 	}
 	return Key{
 		ID: row.ID, Name: stored.Name, Prefix: stored.Prefix, Scopes: stored.Scopes, Project: stored.Project,
-		Expires: stored.Expires, Created: row.Created, Revoked: stored.Revoked,
+		Agents: stored.Agents, Limits: stored.Limits, Expires: stored.Expires, Created: row.Created, Revoked: stored.Revoked,
 	}, nil
 }
 
@@ -152,7 +207,7 @@ func keyOf(row run.Row) (Key, error) {
 func rowOf(key Key, hash string) (run.Row, error) {
 	data, err := json.Marshal(storedKey{
 		Name: key.Name, Prefix: key.Prefix, Scopes: key.Scopes, Project: key.Project,
-		Expires: key.Expires, Revoked: key.Revoked,
+		Agents: key.Agents, Limits: key.Limits, Expires: key.Expires, Revoked: key.Revoked,
 	})
 	if err != nil {
 		return run.Row{}, fmt.Errorf("storing the key %s: %w", key.ID, err)

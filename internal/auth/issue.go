@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
@@ -19,17 +20,22 @@ import (
 )
 
 const (
-	maxNameRunes = 100 // one line of a list
-	pageSize     = 200 // rows read at once
+	maxNameRunes = 100       // one line of a list
+	pageSize     = 200       // rows read at once
+	maxLimit     = 1_000_000 // of a key: more is no limit
 )
 
 var projectName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
+
+const projectRule = "a project's name is 1 to 63 lower-case letters, digits, - and _, and begins with a letter or digit"
 
 // Draft is a key as its maker wants it.
 type Draft struct {
 	Name    string    // required
 	Scopes  []string  // nil = DefaultScopes, as far as the maker has them
 	Project string    // empty = the maker's own; another one needs admin, and is made when new
+	Agents  []string  // ids of the agents that it is for; nil = all
+	Limits  Limits    // zero = those of the server
 	Expires time.Time // zero = never
 	Known   []string  // further scopes that may be granted: those that tools ask for
 }
@@ -52,7 +58,7 @@ func (b *Book) Create(ctx context.Context, maker Caller, draft Draft, also func(
 	secret := newSecret()
 	issued := Issued{Secret: secret, Key: Key{
 		ID: newKeyID(now), Name: draft.Name, Prefix: prefixOf(secret), Scopes: draft.Scopes,
-		Project: draft.Project, Expires: draft.Expires, Created: now.UTC().Truncate(time.Millisecond),
+		Project: draft.Project, Agents: draft.Agents, Limits: draft.Limits, Expires: draft.Expires, Created: now.UTC().Truncate(time.Millisecond),
 	}}
 	row, err := rowOf(issued.Key, fingerprint(secret))
 	if err != nil {
@@ -66,7 +72,7 @@ func (b *Book) Create(ctx context.Context, maker Caller, draft Draft, also func(
 		}
 		writes = append(writes, more...)
 	}
-	if err := b.write(ctx, issued.Project, writes); err != nil {
+	if err := b.write(ctx, issued.Project, run.Commit{Rows: writes, Audit: lineOf("key.created", &issued.Key)}); err != nil {
 		return Issued{}, fmt.Errorf("creating a key: %w", err)
 	}
 	return issued, nil
@@ -83,10 +89,16 @@ func (b *Book) check(draft *Draft, maker Caller, now time.Time) error {
 		faults["name"] = "must not contain control characters, nor any that can't be seen or that turn the text around"
 	}
 	if draft.Project = cmp.Or(draft.Project, maker.Project); !projectName.MatchString(draft.Project) {
-		faults["project"] = "a project's name is 1 to 63 lower-case letters, digits, - and _, and begins with a letter or digit"
+		faults["project"] = projectRule
 	}
 	if !draft.Expires.IsZero() && !draft.Expires.After(now) {
 		faults["expires_at"] = "this time has passed: name one that is still to come"
+	}
+	if draft.Limits.PerMinute < 0 || draft.Limits.PerMinute > maxLimit {
+		faults["requests_per_minute"] = fmt.Sprintf("must be from 1 to %d, or left out for no limit of its own", maxLimit)
+	}
+	if draft.Limits.AtOnce < 0 || draft.Limits.AtOnce > maxLimit {
+		faults["runs_at_once"] = fmt.Sprintf("must be from 1 to %d, or left out for no limit", maxLimit)
 	}
 	checkScopes(draft.Scopes, draft.Known, faults)
 	if invalid := problem.InvalidFields(faults); invalid != nil {
@@ -115,14 +127,13 @@ func newKeyID(now time.Time) string {
 	return fmt.Sprintf("key_%012x%s", now.UnixMilli(), hex.EncodeToString(tail[:]))
 }
 
-// write commits rows together with the project's, if that is new.
-func (b *Book) write(ctx context.Context, project string, writes []run.RowWrite) error {
+// write commits what is given together with the project, if that is new.
+func (b *Book) write(ctx context.Context, project string, given run.Commit) error {
 	for {
-		commit := run.Commit{Rows: writes}
+		commit := given
 		switch _, err := b.rows.Row(ctx, projectKind, "", project); {
 		case problem.Is(err, problem.NotFound):
-			row := run.Row{Kind: projectKind, ID: project, Created: b.now().UTC(), Data: []byte("{}")}
-			commit.Rows = append(slices.Clip(writes), run.RowWrite{Row: row, Expect: run.MustNotExist})
+			commit.Rows = append(slices.Clip(given.Rows), b.newProject(project))
 		case err != nil:
 			return err
 		}
@@ -134,8 +145,24 @@ func (b *Book) write(ctx context.Context, project string, writes []run.RowWrite)
 	}
 }
 
+// lineOf is the line of the audit log for what was done to a key. Who did it, and
+// when, is known at the edge.
+func lineOf(action string, key *Key) []run.Audit {
+	data, _ := json.Marshal(struct { // of strings and times: it is always encoded
+		Name    string    `json:"name"`
+		Scopes  []string  `json:"scopes"`
+		Agents  []string  `json:"agents,omitempty"`
+		Expires time.Time `json:"expires_at,omitzero"`
+	}{key.Name, key.Scopes, key.Agents, key.Expires})
+	return []run.Audit{{Project: key.Project, Action: action, Target: key.ID, Data: data}}
+}
+
 // List returns the project's keys, oldest first, revoked ones included.
 func (b *Book) List(ctx context.Context, project string) ([]Key, error) {
+	used, err := b.used(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var keys []Key
 	for after := ""; ; {
 		page, err := b.rows.Rows(ctx, run.RowQuery{Kind: keyKind, After: after, Limit: pageSize})
@@ -147,7 +174,7 @@ func (b *Book) List(ctx context.Context, project string) ([]Key, error) {
 			if err != nil {
 				return nil, err
 			}
-			if key.Project == project {
+			if key.Used = used[key.ID]; key.Project == project {
 				keys = append(keys, key)
 			}
 		}
@@ -184,7 +211,9 @@ func (b *Book) Revoke(ctx context.Context, project, id string) (Key, error) {
 		if err != nil {
 			return Key{}, err
 		}
-		err = b.rows.Append(ctx, run.Commit{Rows: []run.RowWrite{{Row: changed, Expect: row.Version}}})
+		err = b.rows.Append(ctx, run.Commit{
+			Rows: []run.RowWrite{{Row: changed, Expect: row.Version}}, Audit: lineOf("key.revoked", &key),
+		})
 		b.forget() // also after an error: the write may have happened
 		if conflict := (*run.RowConflict)(nil); errors.As(err, &conflict) {
 			continue // changed meanwhile, perhaps revoked: look again

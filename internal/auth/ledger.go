@@ -114,6 +114,20 @@ func (l *Ledger) Set(b Budget, spent Amount) {
 	l.purses[b.Project] = append(all, &purse{Budget: b, first: first, spent: spent})
 }
 
+// Seen makes a budget's period have seen at least this much: what was booked while
+// the budget was being made.
+func (l *Ledger) Seen(project, id string, spent Amount) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, p := range l.purses[project] {
+		if p.ID == id {
+			p.spent = Amount{
+				Cost: max(p.spent.Cost, spent.Cost), Tokens: max(p.spent.Tokens, spent.Tokens), Runs: max(p.spent.Runs, spent.Runs),
+			}
+		}
+	}
+}
+
 // Remove takes a budget away.
 func (l *Ledger) Remove(project, id string) {
 	l.mu.Lock()
@@ -204,7 +218,7 @@ func (p *purse) short(asked, used Amount) (limit, left string) {
 	case p.MaxTokens > 0 && used.Tokens+asked.Tokens > p.MaxTokens:
 		return "tokens", fmt.Sprintf("%d of %d tokens are left, and the next model call may use %d",
 			max(p.MaxTokens-used.Tokens, 0), p.MaxTokens, asked.Tokens)
-	case p.MaxRuns > 0 && used.Runs+asked.Runs > p.MaxRuns:
+	case p.MaxRuns > 0 && asked.Runs > 0 && used.Runs+asked.Runs > p.MaxRuns: // those that have begun may end
 		return "runs", fmt.Sprintf("all of its %d runs have begun", p.MaxRuns)
 	}
 	return "", ""
@@ -222,6 +236,8 @@ func (p *purse) refusal(limit, left string, until time.Time) *run.Refusal {
 func (b *Budget) label() string {
 	of := "project"
 	switch {
+	case b.Agent != "" && b.Key != "":
+		of = "agent " + b.Agent + " and the key " + b.Key
 	case b.Agent != "":
 		of = "agent " + b.Agent
 	case b.Key != "":
@@ -234,20 +250,18 @@ func (b *Budget) label() string {
 	return fmt.Sprintf("budget %q per %s of the %s", name, b.Period, of)
 }
 
-// Settle draws what a call has cost and gives back what was kept for it. A hold
-// that is not known is of a call that began before there was a budget: it draws all
-// the same.
+// Settle gives back what was kept for a call and draws what it has cost, also from
+// budgets that were made while it was under way.
 func (l *Ledger) Settle(h run.Hold, spent run.Usage) {
 	l.mu.Lock()
 	defer l.unlockAndWake()
-	kept, known := l.holds[h.ID]
-	if !known {
-		kept = hold{purses: l.covering(h.Account)}
-	}
+	kept := l.holds[h.ID]
 	delete(l.holds, h.ID)
 	for _, p := range kept.purses {
-		l.turn(p)
 		p.kept.add(kept.amount, -1)
+	}
+	for _, p := range l.covering(h.Account) {
+		l.turn(p)
 		p.spent.add(Amount{Cost: spent.Cost, Tokens: spent.Input + spent.Output}, 1)
 	}
 }

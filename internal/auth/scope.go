@@ -24,10 +24,10 @@ func Scopes() []string {
 }
 
 // DefaultScopes is what a key gets whose maker names no scopes: all that work
-// needs, and nothing with which it could make or end keys.
+// needs, and nothing with which it could make or end keys, or see what others did.
 func DefaultScopes() []string {
 	return slices.DeleteFunc(Scopes(), func(scope string) bool {
-		return scope == "admin" || scope == "keys:write"
+		return scope == "admin" || scope == "keys:write" || scope == "audit:read"
 	})
 }
 
