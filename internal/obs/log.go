@@ -12,16 +12,29 @@ package obs
 import (
 	"io"
 	"log/slog"
+	"strings"
 )
 
-// NewLogger returns a logger that writes to w in the format text or json, from
-// the level debug, info, warn or error on, without the redactor's secrets.
-func NewLogger(w io.Writer, format, level string, redactor *Redactor) *slog.Logger {
-	var from slog.Level
-	if err := from.UnmarshalText([]byte(level)); err != nil {
-		from = slog.LevelInfo // config has checked the word
+// Level is from what level on lines are written. It may be changed while they are.
+type Level struct{ level slog.LevelVar }
+
+// Set takes the word debug, info, warn or error, and reports whether it is one.
+func (l *Level) Set(word string) bool {
+	known := map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
+	level, ok := known[word]
+	if ok {
+		l.level.Set(level)
 	}
-	options := &slog.HandlerOptions{Level: from}
+	return ok
+}
+
+// Word is the level in force.
+func (l *Level) Word() string { return strings.ToLower(l.level.Level().String()) }
+
+// NewLogger returns a logger that writes to w in the format text or json, from a
+// level on, without the redactor's secrets.
+func NewLogger(w io.Writer, format string, from *Level, redactor *Redactor) *slog.Logger {
+	options := &slog.HandlerOptions{Level: &from.level}
 	var inner slog.Handler = slog.NewTextHandler(w, options)
 	if format == "json" {
 		inner = slog.NewJSONHandler(w, options)

@@ -3,6 +3,7 @@ package obs
 import (
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -15,7 +16,10 @@ import (
 type Metrics struct {
 	registry *prometheus.Registry
 
+	started        *prometheus.CounterVec
 	finished       *prometheus.CounterVec
+	waits          *prometheus.HistogramVec
+	refused        *prometheus.CounterVec
 	driven, queued prometheus.Gauge
 	requests       *prometheus.CounterVec
 	requestSeconds *prometheus.HistogramVec
@@ -23,20 +27,29 @@ type Metrics struct {
 	modelCalls     *prometheus.CounterVec
 	modelSeconds   prometheus.Histogram
 	tokens         *prometheus.CounterVec
+	spent          *prometheus.CounterVec
+	unpriced       *prometheus.CounterVec
+	models         bounded
 	toolCalls      *prometheus.CounterVec
 	toolSeconds    prometheus.Histogram
+	groupSeconds   prometheus.Histogram
+	groupSize      prometheus.Histogram
 }
 
 // fast are bounds in seconds for what takes from a disk write to a page; slow,
-// for what waits for a model or a tool.
+// for what waits for a model or a tool; patient, for what waits for people.
 func fast() []float64 {
 	return []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10, 30}
+}
+func patient() []float64 {
+	return []float64{.01, .1, 1, 5, 15, 60, 300, 900, 3600, 4 * 3600, 24 * 3600, 7 * 24 * 3600}
 }
 func slow() []float64 { return []float64{.01, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 600} }
 
 // NewMetrics returns figures that all stand at zero.
 func NewMetrics(version string) *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry()}
+	m.started = m.counter("errand_runs_started_total", "Runs that have begun to work, by API.", "api")
 	m.finished = m.counter("errand_runs_finished_total", "Runs that ended, by API, status and stop reason.", "api", "status", "reason")
 	m.driven = m.gauge("errand_runs_driven", "Runs that are kept moving now.")
 	m.queued = m.gauge("errand_runs_queued", "Runs that wait until there is room to drive them.")
@@ -45,9 +58,21 @@ func NewMetrics(version string) *Metrics {
 	m.streams = m.gauge("errand_streams", "Event streams that are open now.")
 	m.modelCalls = m.counter("errand_model_calls_total", "Model calls, by provider and outcome (ok or a problem's code).", "provider", "outcome")
 	m.modelSeconds = m.histogram("errand_model_call_seconds", "Time of a model call.", slow())
-	m.tokens = m.counter("errand_model_tokens_total", "Tokens of model calls; cached are part of input.", "kind")
+	m.tokens = m.counter("errand_model_tokens_total", "Tokens of model calls, by the model that answered; cached are part of input.", "model", "kind")
+	m.spent = m.counter("errand_model_cost_dollars_total", "What model calls have cost at the prices that are known, in US dollars, by the model that answered.", "model")
+	m.unpriced = m.counter("errand_model_unpriced_calls_total", "Model calls whose cost is not known, by the model that answered.", "model")
+	m.refused = m.counter("errand_budget_refusals_total", "Model calls that a budget had no room for, by what was used up.", "limit")
 	m.toolCalls = m.counter("errand_tool_calls_total", "Tool calls, by outcome.", "outcome")
 	m.toolSeconds = m.histogram("errand_tool_call_seconds", "Time of a tool call.", slow())
+	m.waits = m.histograms("errand_wait_seconds", "Time that runs waited, by what for: queue (room to work), person (an approval), caller (an output of a function).", patient(), "for")
+	m.groupSeconds = m.histogram("errand_commit_group_seconds", "Time of one write to disk, which a group of commits shares.", fast())
+	m.groupSize = m.histogram("errand_commit_group_size", "Commits that shared one write to disk.", []float64{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024})
+	for _, reason := range Waits() { // at zero, and not absent: what has no series can't raise an alarm
+		m.waits.WithLabelValues(reason)
+	}
+	for _, limit := range []string{"cost", "tokens"} {
+		m.refused.WithLabelValues(limit)
+	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "errand_build_info", Help: "Always 1; its label is the version.",
 		ConstLabels: prometheus.Labels{"version": version}})
 	build.Set(1)
@@ -116,6 +141,26 @@ func (a asked) Collect(to chan<- prometheus.Metric) {
 	}
 }
 
+// RunStarted counts a run of an API that begins to work.
+func (m *Metrics) RunStarted(api string) { m.started.WithLabelValues(api).Inc() }
+
+// Waits are what Waited is told of.
+func Waits() []string { return []string{"queue", "person", "caller"} }
+
+// Waited measures how long a run has waited for one of Waits.
+func (m *Metrics) Waited(reason string, took time.Duration) {
+	m.waits.WithLabelValues(reason).Observe(max(took.Seconds(), 0))
+}
+
+// Refused counts a model call that a budget had no room for.
+func (m *Metrics) Refused(limit string) { m.refused.WithLabelValues(limit).Inc() }
+
+// Wrote measures one write to disk.
+func (m *Metrics) Wrote(commits int, took time.Duration) {
+	m.groupSeconds.Observe(took.Seconds())
+	m.groupSize.Observe(float64(commits))
+}
+
 // RunEnded counts the end of a run of an API.
 func (m *Metrics) RunEnded(api, status, reason string) {
 	m.finished.WithLabelValues(api, status, reason).Inc()
@@ -151,15 +196,53 @@ func (m *Metrics) ModelCalled(provider, outcome string, took time.Duration) {
 	m.modelSeconds.Observe(took.Seconds())
 }
 
-// Tokens counts what a model call has read and written.
-func (m *Metrics) Tokens(input, output, cached int) {
-	m.tokens.WithLabelValues("input").Add(float64(input))
-	m.tokens.WithLabelValues("output").Add(float64(output))
-	m.tokens.WithLabelValues("cached").Add(float64(cached))
+// Used is what a model call has consumed.
+type Used struct {
+	Input, Output, Cached int     // tokens
+	Dollars               float64 // at the prices that are known
+	Unpriced              bool    // some of it has none
+}
+
+// Spent counts what a call of a model has consumed.
+func (m *Metrics) Spent(model string, u Used) {
+	model = m.models.take(model)
+	m.tokens.WithLabelValues(model, "input").Add(float64(u.Input))
+	m.tokens.WithLabelValues(model, "output").Add(float64(u.Output))
+	m.tokens.WithLabelValues(model, "cached").Add(float64(u.Cached))
+	m.spent.WithLabelValues(model).Add(max(u.Dollars, 0))
+	if u.Unpriced {
+		m.unpriced.WithLabelValues(model).Inc()
+	}
 }
 
 // ToolCalled counts a tool call.
 func (m *Metrics) ToolCalled(outcome string, took time.Duration) {
 	m.toolCalls.WithLabelValues(outcome).Inc()
 	m.toolSeconds.Observe(took.Seconds())
+}
+
+// mostModels bounds the models that have series of their own: there are servers
+// that answer under whatever name they are asked for.
+const mostModels = 100
+
+// bounded is a label whose values come from outside: those beyond the bound are
+// counted together.
+type bounded struct {
+	mu   sync.Mutex
+	seen map[string]bool
+}
+
+func (b *bounded) take(value string) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.seen[value] {
+		if len(b.seen) >= mostModels {
+			return "other"
+		}
+		if b.seen == nil {
+			b.seen = map[string]bool{}
+		}
+		b.seen[value] = true
+	}
+	return value
 }

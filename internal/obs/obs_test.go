@@ -28,7 +28,7 @@ func TestLogHidesSecretsInEveryForm(t *testing.T) {
 	for _, format := range []string{"text", "json"} {
 		var out strings.Builder
 		redactor := NewRedactor([]string{"hunter2/s", ""})
-		log := NewLogger(&out, format, "debug", redactor)
+		log := NewLogger(&out, format, levelOf(t, "debug"), redactor)
 		redactor.Add([]string{secret})
 		encoded := base64.StdEncoding.EncodeToString([]byte(secret))
 		log.With("with", secret).WithGroup("g").Info("plain "+secret,
@@ -51,12 +51,26 @@ func TestLogHidesSecretsInEveryForm(t *testing.T) {
 
 func TestLogLevel(t *testing.T) {
 	var out strings.Builder
-	log := NewLogger(&out, "text", "warn", NewRedactor(nil))
+	level := levelOf(t, "warn")
+	log := NewLogger(&out, "text", level, NewRedactor(nil)).With("beside", "it")
 	log.Info("quiet")
 	log.Warn("loud")
-	if got := out.String(); strings.Contains(got, "quiet") || !strings.Contains(got, "loud") {
+	if level.Set("verbose") || level.Word() != "warn" || !level.Set("debug") || level.Word() != "debug" {
+		t.Errorf("the level is %s", level.Word())
+	}
+	log.Debug("chatty")
+	if got := out.String(); strings.Contains(got, "quiet") || !strings.Contains(got, "loud") || !strings.Contains(got, "chatty") {
 		t.Errorf("got %s", got)
 	}
+}
+
+func levelOf(t *testing.T, word string) *Level {
+	t.Helper()
+	level := &Level{}
+	if !level.Set(word) {
+		t.Fatalf("%q is no level", word)
+	}
+	return level
 }
 
 func TestMetrics(t *testing.T) {
@@ -72,7 +86,14 @@ func TestMetrics(t *testing.T) {
 	m.Stream()
 	closed()
 	m.ModelCalled("openai", "ok", time.Second)
-	m.Tokens(5, 2, 1)
+	m.Spent("openai/large", Used{Input: 5, Output: 2, Cached: 1, Dollars: 0.25})
+	for i := range 2 * mostModels {
+		m.Spent(fmt.Sprint("made up ", i), Used{Unpriced: true})
+	}
+	m.RunStarted("native")
+	m.Waited("person", 2*time.Minute)
+	m.Refused("cost")
+	m.Wrote(3, time.Millisecond)
 	m.ToolCalled("unknown", time.Second)
 	answer := httptest.NewRecorder()
 	m.Handler().ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/metrics", nil))
@@ -85,7 +106,13 @@ func TestMetrics(t *testing.T) {
 		`errand_http_request_seconds_count{route="/v1/runs/{id}"} 1`,
 		`errand_streams 1`,
 		`errand_model_calls_total{outcome="ok",provider="openai"} 1`,
-		`errand_model_tokens_total{kind="cached"} 1`,
+		`errand_model_tokens_total{kind="cached",model="openai/large"} 1`,
+		`errand_model_cost_dollars_total{model="openai/large"} 0.25`,
+		`errand_model_unpriced_calls_total{model="other"} 101`,
+		`errand_runs_started_total{api="native"} 1`,
+		`errand_wait_seconds_bucket{for="person",le="300"} 1`, `errand_wait_seconds_count{for="queue"} 0`,
+		`errand_budget_refusals_total{limit="cost"} 1`,
+		`errand_commit_group_size_sum 3`, `errand_commit_group_seconds_count 1`,
 		`errand_tool_calls_total{outcome="unknown"} 1`,
 		"# TYPE errand_commits_total counter\nerrand_commits_total 7",
 		"# TYPE errand_store_bytes gauge\nerrand_store_bytes 9",
