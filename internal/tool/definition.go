@@ -186,7 +186,7 @@ func Digest(text []byte) string {
 func (d Definition) Describe() run.Tool {
 	return run.Tool{
 		Name: d.Name, Description: d.Description, Parameters: d.Parameters,
-		Class: d.Effect, Scope: d.Scope, Preview: d.Preview, Version: d.Version(),
+		Class: d.Effect, Scope: d.Scope, Preview: d.Preview, Version: d.Version(), Outside: true,
 	}
 }
 
@@ -226,12 +226,4 @@ func (d Definition) Secrets() []string {
 	}
 	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) }) // the whole before its part
 	return secrets
-}
-
-// Redact cuts the definition's secrets out of a text.
-func (d Definition) Redact(text string) string {
-	for _, secret := range d.Secrets() {
-		text = strings.ReplaceAll(text, secret, "[redacted]")
-	}
-	return text
 }

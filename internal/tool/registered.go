@@ -2,7 +2,6 @@ package tool
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"sync"
 
@@ -63,8 +62,8 @@ func (s *Set) compile(row run.Row) (*compiled, error) {
 	if c := s.cache.row(row); c != nil {
 		return c, nil
 	}
-	var d Definition
-	if err := json.Unmarshal(row.Data, &d); err != nil {
+	d, err := s.Reveal(row.Data)
+	if err != nil {
 		return nil, fmt.Errorf("reading the stored definition of tool %s: %w", row.Name, err)
 	}
 	d = d.WithDefaults()

@@ -49,6 +49,7 @@ type Config struct {
 	HTTP    Caller       // required
 	Rows    Rows         // nil = this server registers no tools
 	Remote  Remote       // nil = there are no other servers
+	Sealer  Sealer       // of header values on disk; nil = they are kept as they are
 }
 
 // Set resolves names and makes calls. It is safe for concurrent use.
@@ -59,6 +60,7 @@ type Set struct {
 	http    Caller
 	rows    Rows
 	remote  Remote
+	sealer  Sealer
 	cache   cache
 }
 
@@ -85,7 +87,7 @@ type Entry struct {
 // NewSet returns a set. It refuses two tools of one name and definitions that are
 // not valid.
 func NewSet(cfg Config) (*Set, error) {
-	s := &Set{builtin: map[string]Tool{}, defined: map[string]*compiled{}, http: cfg.HTTP, rows: cfg.Rows, remote: cfg.Remote}
+	s := &Set{builtin: map[string]Tool{}, defined: map[string]*compiled{}, http: cfg.HTTP, rows: cfg.Rows, remote: cfg.Remote, sealer: cfg.Sealer}
 	for _, t := range cfg.Builtin {
 		described := t.Describe()
 		if s.builtin[described.Name] != nil {

@@ -44,7 +44,7 @@ func Status(code problem.Code) int {
 		return http.StatusServiceUnavailable
 	case problem.ModelTimeout:
 		return http.StatusGatewayTimeout
-	case problem.StorageFull:
+	case problem.StorageFull, problem.QuotaExceeded:
 		return http.StatusInsufficientStorage
 	}
 	return http.StatusInternalServerError

@@ -1,10 +1,12 @@
 package wire
 
 import (
+	"net"
 	"net/http"
 	"net/url"
 	"time"
 
+	"errand/internal/audit"
 	"errand/internal/auth"
 	"errand/internal/problem"
 	"errand/internal/run"
@@ -26,12 +28,14 @@ type Request struct {
 	room   [maxValues]string
 	query  url.Values
 
-	raw     *rawBody  // of a route that reads its own
-	hash    string    // of query and body, once asked for
-	key     string    // the Idempotency-Key of a POST that honours it
-	flight  *flight   // set while this request does the work for its key
-	attempt *attempt  // set when unkeyed retries may look for this request
-	sent    delivered // what has left the server
+	raw      *rawBody  // of a route that reads its own
+	hash     string    // of query and body, once asked for
+	key      string    // the Idempotency-Key of a POST that honours it
+	flight   *flight   // set while this request does the work for its key
+	changes  int       // of keys, when the caller's was looked up
+	believed time.Time // until when that holds if there are no further ones
+	attempt  *attempt  // set when unkeyed retries may look for this request
+	sent     delivered // what has left the server
 }
 
 // delivered is what the log and the counters tell of an answer.
@@ -67,6 +71,22 @@ func (r *Request) Method() string { return r.http.Method }
 
 // Header returns a header's first value.
 func (r *Request) Header(name string) string { return r.http.Header.Get(name) }
+
+// From returns the address that the request came from, without its port.
+func (r *Request) From() string {
+	host, _, err := net.SplitHostPort(r.http.RemoteAddr)
+	if err != nil {
+		return r.http.RemoteAddr // a test's
+	}
+	return host
+}
+
+// who is the caller as the audit log names it.
+func (r *Request) who() audit.Who {
+	return audit.Who{
+		Actor: r.Caller.KeyID, Name: r.Caller.KeyName, Project: r.Caller.Project, From: r.From(), Request: r.ID,
+	}
+}
 
 // Query reads the query's parameters. Call its Err when all are read.
 func (r *Request) Query() *Query { return &Query{values: r.query} }

@@ -60,6 +60,9 @@ type Route struct {
 	Raw    bool     // the body is no JSON, and Handle reads it: see Request.Reader
 	Secret bool     // its answers hold a secret: remembered only encrypted
 	Quiet  bool     // logged at debug level: probes
+	Hidden bool     // its path holds a secret: the log shows the table's
+	Bound  bool     // a key that is for some agents alone may call it: it sees to it that such a key sees no others
+	Shared bool     // pages of Config.Origins may call it and read its answers: what SDKs in browsers call
 
 	// Handle answers. A POST that writes rows puts Request.Remember's into the
 	// same commit; for any other POST wire remembers the answer by itself.
@@ -73,7 +76,7 @@ type Route struct {
 	Answer func(ctx context.Context, r *Request, id run.ID) (Response, error)
 
 	// HTTP answers by itself: pages, files, metrics. Of all the above only
-	// Open, Scope and Quiet hold for it.
+	// Open, Scope, Quiet and Hidden hold for it.
 	HTTP http.Handler
 
 	names []string // of the path's {names}, in order
@@ -107,6 +110,7 @@ type node struct {
 	rest    *node // all further segments
 	methods map[string]*Route
 	allow   string // the Allow header
+	shared  string // of the Shared ones alone; empty = there are none
 	family  *Family
 }
 
@@ -144,6 +148,9 @@ func (n *node) plant(route *Route) error {
 	}
 	n.methods[route.Method] = route
 	n.allow = allowOf(n.methods)
+	if route.Shared {
+		n.shared = strings.TrimPrefix(n.shared+", "+route.Method, ", ")
+	}
 	return nil
 }
 

@@ -11,7 +11,9 @@ import (
 	"strings"
 	"time"
 
+	"errand/internal/audit"
 	"errand/internal/auth"
+	"errand/internal/engine"
 	"errand/internal/problem"
 	"errand/internal/run"
 )
@@ -66,9 +68,18 @@ func (r *Request) serve(ctx context.Context) (stream *Response, err error) {
 		if err := r.admit(ctx); err != nil {
 			return nil, err
 		}
+		if err := r.pace(); err != nil {
+			return nil, err
+		}
+		if err := r.bound(); err != nil {
+			return nil, err
+		}
 		if err := auth.Allow(r.Caller, r.Route.Scope); err != nil {
 			return nil, err
 		}
+	}
+	if r.http.Method != http.MethodGet {
+		ctx = engine.Traced(audit.With(ctx, r.who()), r.Header("Traceparent"))
 	}
 	if r.Route.HTTP != nil {
 		recorder := &recorder{ResponseWriter: r.writer, sent: &r.sent}
@@ -142,12 +153,12 @@ func (r *Request) match() error {
 		return problem.New(problem.NotFound, "There is nothing at this path: /docs lists what there is.")
 	}
 	r.family = place.family
-	r.share(place.allow)
 	method := r.http.Method
 	route := place.methods[method]
 	if route == nil && method == http.MethodHead {
 		route = place.methods[http.MethodGet]
 	}
+	r.share(place, route)
 	if route != nil {
 		r.Route, r.family = route, route.Family
 		return nil
@@ -168,6 +179,7 @@ func (r *Request) admit(ctx context.Context) (err error) {
 			return nil
 		}
 	}
+	r.changes, r.believed = r.server.cfg.Keys.Changes(), r.server.cfg.Now().Add(believeFor)
 	r.Caller, err = r.server.cfg.Keys.Authenticate(ctx, secret)
 	return err
 }
@@ -302,9 +314,13 @@ func (r *Request) log(began time.Time) {
 	if !logger.Enabled(ctx, level) {
 		return
 	}
+	path := r.http.URL.Path
+	if r.Route != nil && r.Route.Hidden {
+		path = r.Route.Path
+	}
 	logger.LogAttrs(ctx, level, "request",
 		slog.String("request_id", r.ID), slog.String("method", r.http.Method),
-		slog.String("path", r.http.URL.Path[:min(len(r.http.URL.Path), maxPathLog)]),
+		slog.String("path", path[:min(len(path), maxPathLog)]),
 		slog.Int("status", r.sent.status), slog.Float64("ms", float64(took.Microseconds())/1000),
 		slog.Int64("bytes", r.sent.bytes), slog.String("key", r.Caller.KeyID))
 }

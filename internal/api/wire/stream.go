@@ -5,12 +5,14 @@ import (
 	"context"
 	"iter"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"sync"
 	"time"
 
 	"errand/internal/engine"
+	"errand/internal/problem"
 )
 
 const (
@@ -40,6 +42,9 @@ type Stream struct {
 	// Hold is how long the status line waits for the first frame, so that an
 	// early error has a real status; 0 = 250 ms.
 	Hold time.Duration
+	// Broken writes the frames of an error that comes when the status line has left;
+	// nil = the stream ends without a word.
+	Broken func(f *Frames, e *problem.Error) error
 }
 
 // Frames takes the frames of one update.
@@ -169,6 +174,9 @@ func (r *Request) stream(ctx context.Context, answer *Response) error {
 	for update, err := range answer.Stream.Watch(ctx) {
 		done := false
 		if err == nil {
+			err = r.still(ctx)
+		}
+		if err == nil {
 			done, err = answer.Stream.Emit(&frames, update)
 		}
 		if err != nil {
@@ -250,7 +258,8 @@ func (o *reader) beat() {
 	}
 }
 
-// broken ends a stream by an error: as an HTTP error while that is possible.
+// broken ends a stream by an error: as an HTTP error while that is possible, and as
+// a frame after that where the format has one.
 func (o *reader) broken(ctx context.Context, err error) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -258,7 +267,18 @@ func (o *reader) broken(ctx context.Context, err error) error {
 	r := o.request
 	if !o.begun {
 		r.sent.stream = false
+		maps.Copy(r.writer.Header(), o.answer.Header) // which run it is about
 		return err
+	}
+	e := problem.From(err)
+	if broken := o.answer.Stream.Broken; broken != nil && ctx.Err() == nil {
+		var frames Frames
+		if err := broken(&frames, bounded(e)); err != nil || o.write(frames.Bytes()) != nil {
+			return nil // a reader who has gone is nobody to tell
+		}
+		if e.Code != problem.Internal {
+			return nil
+		}
 	}
 	if ctx.Err() == nil {
 		r.server.cfg.Logger.LogAttrs(ctx, slog.LevelError, "stream broke",

@@ -11,7 +11,8 @@
 // diagnose.go (strict JSON), response.go and fault.go (what it gives back),
 // keyed.go and answer.go (Idempotency-Key), retry.go (retries without one),
 // stream.go (server-sent events), listen.go (the hardened http.Server), crowd.go
-// (how many connections there may be), pressure.go (how many runs may be on their
+// (how many connections there may be), rate.go (how many requests a key may make),
+// still.go (keys that are revoked while a stream is open), pressure.go (how many runs may be on their
 // way to the disk), strict.go and head.go (connections that refuse what a proxy
 // could read differently).
 //
@@ -34,6 +35,8 @@ import (
 // Keys knows who holds a secret. *auth.Book is the implementation.
 type Keys interface {
 	Authenticate(ctx context.Context, secret string) (auth.Caller, error)
+	// Changes grows with each change of a key: a stream looks at its key again.
+	Changes() int
 }
 
 // Rows keeps remembered answers. internal/store has the implementations.
@@ -60,12 +63,18 @@ type Config struct {
 	Rows     Rows
 	// Recent passes the runs created since then to each, newest first: an unkeyed
 	// retry of a request to an earlier process finds its run among them; nil = none.
-	Recent   func(ctx context.Context, since time.Time, each func(*run.Summary)) error
+	Recent func(ctx context.Context, since time.Time, each func(*run.Summary)) error
+	// Origins are those whose pages may call Shared routes, as browsers write them
+	// (https://app.example.com); "*" = any, nil = none.
+	Origins  []string
 	Draining <-chan struct{}  // closed when streams must end so that readers reconnect; nil = never
 	Now      func() time.Time // nil = time.Now
 	Logger   *slog.Logger     // nil = none
 	Metrics  Metrics          // nil = none
-	DocURL   string           // of the page about errors: a code is appended; empty = /docs#
+	// PerMinute is how many requests a key may make in a minute, unless it has a limit
+	// of its own; 0 = any number.
+	PerMinute int
+	DocURL    string // of the page about errors: a code is appended; empty = /docs#
 }
 
 // Server answers HTTP requests by its route table. It is an http.Handler, safe
@@ -78,6 +87,7 @@ type Server struct {
 	restored restored
 	began    time.Time
 	pressure pressure
+	rates    rates
 }
 
 // New checks the table (no route twice, each with a family and one way to

@@ -86,11 +86,13 @@ func TestRequestsGoToTheEndpointWithItsKey(t *testing.T) {
 		cfg.BaseURL = cfg.BaseURL[:len(cfg.BaseURL)-len("/v1")] + "/proxy/v1/?team=a"
 		cfg.Headers = map[string]string{"X-Team": "billing"}
 	})
-	if _, err := client.Reply(t.Context(), modeltest.Request(1), nil); err != nil {
+	request := modeltest.Request(1)
+	request.Trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+	if _, err := client.Reply(t.Context(), request, nil); err != nil {
 		t.Fatal(err)
 	}
 	got := <-seen
-	for name, want := range map[string]string{"X-Api-Key": secret, "X-Team": "billing", "Authorization": "", "User-Agent": "errand"} {
+	for name, want := range map[string]string{"Traceparent": request.Trace, "X-Api-Key": secret, "X-Team": "billing", "Authorization": "", "User-Agent": "errand"} {
 		if got.Get(name) != want {
 			t.Errorf("header %s = %q, want %q", name, got.Get(name), want)
 		}

@@ -104,7 +104,11 @@ func (c *Client) call(ctx context.Context, req *run.Request, known remote.Lesson
 	watch := remote.NewWatch(ctx, c.cfg.Timeouts)
 	defer watch.Stop()
 	over := &sender{client: c, watch: watch, accept: "event-stream"}
-	stream := c.messages.NewStreaming(watch.Context, build(req, names, known), option.WithHTTPClient(over))
+	options := []option.RequestOption{option.WithHTTPClient(over)}
+	if req.Trace != "" {
+		options = append(options, option.WithHeader("Traceparent", req.Trace))
+	}
+	stream := c.messages.NewStreaming(watch.Context, build(req, names, known), options...)
 	parts := newAssembler(emit, names, req)
 	err := stream.Err()
 	if err == nil {

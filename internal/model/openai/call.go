@@ -30,6 +30,10 @@ func (c *Client) call(ctx context.Context, req *run.Request, known remote.Lesson
 	request := c.template.WithContext(watch.Context)
 	request.ContentLength = int64(len(encoded))
 	request.Body = io.NopCloser(bytes.NewReader(encoded))
+	if req.Trace != "" {
+		request.Header = request.Header.Clone() // it is shared by all calls
+		request.Header.Set("Traceparent", req.Trace)
+	}
 	request.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(encoded)), nil }
 
 	answer, err := c.transport.RoundTrip(request)

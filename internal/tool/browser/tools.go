@@ -120,7 +120,7 @@ func (a *act) Describe() run.Tool {
 	parameters := a.action.parameters()
 	return run.Tool{
 		Name: "browser." + a.action.name, Description: a.action.description, Parameters: json.RawMessage(parameters),
-		Class: a.action.class, Preview: a.action.preview, Serial: serial, Snapshot: a.action.shows(),
+		Class: a.action.class, Outside: true, Preview: a.action.preview, Serial: serial, Snapshot: a.action.shows(),
 		Version: tool.Digest([]byte("browser 1" + a.action.name + a.action.description + parameters)),
 	}
 }

@@ -99,6 +99,9 @@ func (c *Client) request(ctx context.Context, d tool.Definition, call run.ToolCa
 	req.Header.Set("Idempotency-Key", call.Key())
 	req.Header.Set("X-Errand-Run", "run_"+call.Run.String())
 	req.Header.Set("X-Errand-Action", call.Action)
+	if call.Trace != "" {
+		req.Header.Set("Traceparent", call.Trace)
+	}
 	return req, nil
 }
 

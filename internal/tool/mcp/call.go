@@ -117,6 +117,9 @@ func (s *session) call(ctx context.Context, timeout time.Duration, call *run.Too
 		arguments = json.RawMessage("{}")
 	}
 	params := &sdk.CallToolParams{Name: call.Tool.Remote, Arguments: arguments}
+	if call.Trace != "" { // where the conventions for MCP have it, whatever the transport is
+		params.Meta = sdk.Meta{"traceparent": call.Trace}
+	}
 	params.SetProgressToken(token)
 	type answer struct {
 		result *sdk.CallToolResult

@@ -428,4 +428,26 @@ func TestHugeOutput(t *testing.T) {
 	}
 }
 
+// Calls say from where in a trace they are made, and nothing when that is nowhere.
+func TestCallsSayTheirPlaceInATrace(t *testing.T) {
+	const place = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+	p, w := newPeer(t, false), newWorld(t)
+	said := make(chan any, 2)
+	p.add("where", "Says nothing.", string(object), func(_ context.Context, r *sdk.CallToolRequest) (*sdk.CallToolResult, error) {
+		said <- r.Params.Meta["traceparent"]
+		return text("here"), nil
+	})
+	made := w.connect(Connection{Name: "peer", URL: p.http.URL})
+	call := made.call(t, "peer__where", `{}`)
+	for _, want := range []string{place, ""} {
+		call.Trace = want
+		if _, err := w.servers.Call(t.Context(), call); err != nil {
+			t.Fatal(err)
+		}
+		if got, _ := (<-said).(string); got != want {
+			t.Errorf("called from %q, want %q", got, want)
+		}
+	}
+}
+
 var _ = sdk.NewServer

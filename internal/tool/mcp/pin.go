@@ -83,7 +83,7 @@ func (r *record) offers(e *endpoint) []run.Tool {
 // describe is what a run knows of a tool. Its version is a digest of all that a
 // call depends on, and so the same on every node.
 func (e *endpoint) describe(name string, d *definition) run.Tool {
-	t := run.Tool{Name: name, Description: d.Description, Parameters: d.Schema, Class: e.class(d), Remote: d.Name}
+	t := run.Tool{Name: name, Description: d.Description, Parameters: d.Schema, Class: e.class(d), Remote: d.Name, Outside: true}
 	if t.Description == "" {
 		t.Description = fmt.Sprintf("The tool %s of the MCP server %s, which does not describe it.", clean(d.Name), e.name)
 	}

@@ -65,7 +65,7 @@ func New(cfg Config) *Fetcher {
 func (f *Fetcher) Describe() run.Tool {
 	return run.Tool{
 		Name: "web.fetch", Description: description, Parameters: json.RawMessage(parameters),
-		Class: run.Safe, Preview: "{{url}}{{urls}}", Version: tool.Digest([]byte("web.fetch 2" + description + parameters)),
+		Class: run.Safe, Outside: true, Preview: "{{url}}{{urls}}", Version: tool.Digest([]byte("web.fetch 2" + description + parameters)),
 	}
 }
 

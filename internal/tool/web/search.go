@@ -68,7 +68,7 @@ func (s *Searcher) Close() error { return s.chain.Close() }
 func (s *Searcher) Describe() run.Tool {
 	return run.Tool{
 		Name: "web.search", Description: searching, Parameters: json.RawMessage(searchParameters),
-		Class: run.Safe, Preview: "{{query}}", Cites: true, Version: tool.Digest([]byte("web.search 1" + searching + searchParameters)),
+		Class: run.Safe, Preview: "{{query}}", Cites: true, Outside: true, Version: tool.Digest([]byte("web.search 1" + searching + searchParameters)),
 	}
 }
 

@@ -1,0 +1,105 @@
+package wire
+
+import (
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"errand/internal/problem"
+)
+
+// mostRates bounds the memory for keys with a limit. When there are more, those are
+// forgotten that have made no request for as long as it takes to have all again.
+const mostRates = 4096
+
+// rates knows what each key has left of its requests. The zero value is ready.
+type rates struct {
+	mu   sync.Mutex
+	byID map[string]*rate.Limiter
+}
+
+// standing is what a key has left.
+type standing struct {
+	limit     int
+	remaining int
+	reset     time.Duration // until it has all again
+	wait      time.Duration // until the next request is let in; 0 = this one is
+}
+
+// take counts a request of a key. A key may make all requests of a minute at once, and
+// gets them back evenly.
+func (t *rates) take(key string, limit int, now time.Time) standing {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	bucket := t.byID[key]
+	if bucket == nil || bucket.Burst() != limit {
+		if t.byID == nil {
+			t.byID = map[string]*rate.Limiter{}
+		}
+		if len(t.byID) >= mostRates {
+			t.forget(now)
+		}
+		bucket = rate.NewLimiter(rate.Limit(float64(limit)/60), limit)
+		t.byID[key] = bucket
+	}
+	s := standing{limit: limit}
+	if !bucket.AllowN(now, 1) {
+		s.wait = until(1-bucket.TokensAt(now), limit)
+	}
+	left := max(bucket.TokensAt(now), 0)
+	s.remaining, s.reset = int(left), until(float64(limit)-left, limit)
+	return s
+}
+
+// until is how long it takes to get so many requests.
+func until(requests float64, perMinute int) time.Duration {
+	return max(time.Duration(requests/float64(perMinute)*float64(time.Minute)), time.Millisecond)
+}
+
+func (t *rates) forget(now time.Time) {
+	for key, bucket := range t.byID {
+		if bucket.TokensAt(now) >= float64(bucket.Burst()) {
+			delete(t.byID, key)
+		}
+	}
+}
+
+// pace counts the request against the limit of its key, if there is one, and says
+// how it stands in the headers.
+func (r *Request) pace() error {
+	limit := r.server.cfg.PerMinute
+	if own := r.Caller.Limits.PerMinute; own > 0 {
+		limit = own
+	}
+	if limit == 0 {
+		return nil
+	}
+	now := r.server.cfg.Now()
+	s := r.server.rates.take(r.Caller.KeyID, limit, now)
+	rateHeaders(r.writer.Header(), s, now)
+	if s.wait == 0 {
+		return nil
+	}
+	p := problem.New(problem.RateLimited, "The key %s may make %d requests a minute, and has made them: try again in %d s.",
+		r.Caller.KeyName, limit, seconds(s.wait))
+	p.RetryAfter = s.wait
+	return p
+}
+
+// rateHeaders are said twice: in the words of the native API's document, whose reset
+// is a time, and in those of the Internet draft, whose reset is in seconds.
+func rateHeaders(header http.Header, s standing, now time.Time) {
+	limit, remaining := strconv.Itoa(s.limit), strconv.Itoa(s.remaining)
+	header.Set("X-Mynd-Limit", limit)
+	header.Set("X-Mynd-Remaining", remaining)
+	header.Set("X-Mynd-Reset", now.Add(s.reset).UTC().Truncate(time.Second).Add(time.Second).Format(time.RFC3339))
+	header.Set("RateLimit-Limit", limit)
+	header.Set("RateLimit-Remaining", remaining)
+	header.Set("RateLimit-Reset", strconv.Itoa(seconds(s.reset)))
+}
+
+// seconds rounds up: whoever waits that long has waited long enough.
+func seconds(d time.Duration) int { return int((d + time.Second - 1) / time.Second) }

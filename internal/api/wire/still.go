@@ -1,0 +1,41 @@
+package wire
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"errand/internal/problem"
+)
+
+// believeFor is how long a stream believes its key without looking: a key may expire,
+// or be revoked on another node, and neither is told to this one.
+const believeFor = 3 * time.Second
+
+// still fails when the caller's key, which has opened a stream, opens nothing any
+// more. It costs a comparison unless a key has been changed.
+func (r *Request) still(ctx context.Context) error {
+	changes, now := r.server.cfg.Keys.Changes(), r.server.cfg.Now()
+	if r.believed.IsZero() || changes == r.changes && now.Before(r.believed) {
+		return nil // without a time nobody has looked up a key: a guest
+	}
+	caller, err := r.server.cfg.Keys.Authenticate(ctx, secretOf(r.http.Header))
+	if err != nil {
+		return err
+	}
+	r.changes, r.believed = changes, now.Add(believeFor)
+	if caller.KeyID != r.Caller.KeyID {
+		return problem.New(problem.Unauthenticated, "The API key with which this stream was opened is not valid any more.")
+	}
+	return nil
+}
+
+// bound refuses a key that is for some agents alone where nothing keeps it to them.
+func (r *Request) bound() error {
+	if r.Caller.Agents == nil || r.Route.Bound {
+		return nil
+	}
+	return problem.New(problem.ScopeDenied,
+		"The key %s is for the agents %s alone, and can start and see their runs with /v1/agents/{id}/run, /v1/runs and /v1/approvals: use another key for this.",
+		r.Caller.KeyName, strings.Join(r.Caller.Agents, ", "))
+}

@@ -1,0 +1,88 @@
+package tool
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strings"
+)
+
+// Sealer encrypts what must not stand in a database as it is. internal/seal has the
+// implementation.
+type Sealer interface {
+	// Seal encrypts a value for a place.
+	Seal(value []byte, context string) []byte
+	// Open returns what was sealed for this place.
+	Open(sealed []byte, context string) ([]byte, error)
+}
+
+// stored is a definition as its row holds it: the header values, which are secrets,
+// are sealed. Rows of earlier versions have them as they are, until the next change.
+type stored struct {
+	Definition
+	Sealed []byte `json:"sealed_headers,omitempty"`
+}
+
+// place is what headers are sealed for. With the address in it, somebody who can
+// write the database, but has no key, can't have them sent elsewhere.
+func (d *Definition) place() string { return "tool headers\x00" + d.Name + "\x00" + d.URL }
+
+// Conceal returns the stored form of a definition.
+func (s *Set) Conceal(d Definition) ([]byte, error) {
+	kept := stored{Definition: d}
+	if s.sealer != nil && len(d.Headers) > 0 {
+		headers, err := json.Marshal(d.Headers)
+		if err != nil {
+			return nil, err
+		}
+		kept.Sealed, kept.Headers = s.sealer.Seal(headers, d.place()), nil
+	}
+	return json.Marshal(kept)
+}
+
+// Reveal reads the stored form of a definition.
+func (s *Set) Reveal(data []byte) (Definition, error) {
+	var kept stored
+	if err := json.Unmarshal(data, &kept); err != nil {
+		return Definition{}, err
+	}
+	if kept.Sealed == nil {
+		return kept.Definition, nil
+	}
+	if s.sealer == nil {
+		return Definition{}, fmt.Errorf("the headers of tool %s are sealed, and this server has no key", kept.Name)
+	}
+	headers, err := s.sealer.Open(kept.Sealed, kept.place())
+	if err != nil {
+		return Definition{}, fmt.Errorf("opening the headers of tool %s: %w", kept.Name, err)
+	}
+	return kept.Definition, json.Unmarshal(headers, &kept.Headers)
+}
+
+// forms are the ways in which a secret commonly stands in a text: an answer may quote
+// a request's address or its credentials.
+func forms(secret string) []string {
+	raw := []byte(secret)
+	all := []string{secret}
+	for _, form := range []string{
+		url.QueryEscape(secret), url.PathEscape(secret),
+		base64.StdEncoding.EncodeToString(raw), base64.RawStdEncoding.EncodeToString(raw),
+		base64.URLEncoding.EncodeToString(raw), base64.RawURLEncoding.EncodeToString(raw),
+	} {
+		if form != secret {
+			all = append(all, form)
+		}
+	}
+	return all
+}
+
+// Redact cuts the definition's secrets out of a text, also where they are encoded.
+func (d Definition) Redact(text string) string {
+	for _, secret := range d.Secrets() {
+		for _, form := range forms(secret) {
+			text = strings.ReplaceAll(text, form, "[redacted]")
+		}
+	}
+	return text
+}
