@@ -104,7 +104,7 @@ func (a *API) listAgents(ctx context.Context, r *wire.Request) (wire.Response, e
 	if err := query.Err(); err != nil {
 		return wire.Response{}, err
 	}
-	found, err := a.book.List(ctx, r.Caller.Project, after, limit+1)
+	found, err := a.boundAgents(ctx, r, after, limit+1)
 	if err != nil {
 		return wire.Response{}, err
 	}
@@ -163,6 +163,9 @@ func (a *API) changeAgent(ctx context.Context, r *wire.Request, before agent.Age
 	}
 	return a.saveAgent(ctx, r, &after, rows)
 }
+
+// Overlay returns a JSON object with the fields of patch in place of its own.
+func Overlay(object any, patch json.RawMessage) (json.RawMessage, error) { return overlay(object, patch) }
 
 // overlay returns the JSON object shown with the fields of patch in place of its
 // own, and without the given fields, which no request may set.

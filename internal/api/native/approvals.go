@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"errand/internal/api/wire"
+	"errand/internal/auth"
 	"errand/internal/problem"
 	"errand/internal/run"
 )
@@ -31,7 +32,7 @@ func (a *API) listApprovals(ctx context.Context, r *wire.Request) (wire.Response
 	query := r.Query()
 	query.OneOf("status", "pending")
 	limit := query.Int("limit", defaultPage, 1, maxPage)
-	inbox := inbox{api: a, project: r.Caller.Project, limit: limit + 1}
+	inbox := inbox{api: a, caller: &r.Caller, project: r.Caller.Project, limit: limit + 1}
 	after := query.String("starting_after")
 	if err := inbox.begin(after); err != nil {
 		query.Refuse("starting_after", "must be next_cursor of the page before.")
@@ -50,6 +51,7 @@ func (a *API) listApprovals(ctx context.Context, r *wire.Request) (wire.Response
 // inbox collects pending actions over the runs that have some.
 type inbox struct {
 	api     *API
+	caller  *auth.Caller
 	project string
 	limit   int
 	within  run.ID // the run in which the page before ended
@@ -106,6 +108,9 @@ func (b *inbox) add(ctx context.Context, id run.ID, after string) error {
 	}
 	if err != nil {
 		return err
+	}
+	if !b.caller.For(agentOf(&state)) {
+		return nil
 	}
 	line := state.Summarize()
 	for _, action := range showPending(&state) {

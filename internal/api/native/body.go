@@ -2,6 +2,7 @@ package native
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
 
 	"errand/internal/run"
@@ -33,8 +34,9 @@ type runBody struct {
 	Usage          usageBody         `json:"usage"`
 	Dialect        string            `json:"dialect"`
 	PreviousRunID  *string           `json:"previous_run_id"`
+	ScheduleID     *string           `json:"schedule_id"` // of a run that a schedule has started
 	ParentRun      *string           `json:"parent_run"`  // of a run that was handed its work by another
-	WaitingFor     []string          `json:"waiting_for"` // runs that this one has handed work to and that are at it
+	WaitingFor     []string          `json:"waiting_for"` // runs that this one has handed work to and that are at it, or the budget that has no room for its next step
 	Trace          []traceEntry      `json:"trace,omitzero"`
 }
 
@@ -62,8 +64,16 @@ type actionBody struct {
 	Preview   string          `json:"preview"`
 	Arguments json.RawMessage `json:"arguments"`
 	Digest    string          `json:"digest"`
+	Original  json.RawMessage `json:"original_arguments"` // the model's, if a person has changed them
+	Approvals wordsBody       `json:"approvals"`
 	Reason    string          `json:"reason"`
 	ExpiresAt *time.Time      `json:"expires_at"`
+}
+
+// wordsBody is how far a pending action has come.
+type wordsBody struct {
+	Given   []string `json:"given"`   // ids of the keys that have approved it
+	Missing int      `json:"missing"` // how many others have to
 }
 
 // callBody is a call of a function tool whose output the caller owes.
@@ -100,6 +110,9 @@ func showRun(s *run.State) runBody {
 		previous := runID(*s.Spec.Previous)
 		body.PreviousRunID = &previous
 	}
+	if strings.HasPrefix(s.Spec.Schedule, "sch_") { // the clock of a robot has no page of its own
+		body.ScheduleID = &s.Spec.Schedule
+	}
 	if parent := s.Spec.Parent; parent != nil {
 		body.ParentRun = optional(runID(parent.Run))
 	}
@@ -134,7 +147,11 @@ func showPending(s *run.State) []actionBody {
 	for _, action := range s.Pending() {
 		body := actionBody{
 			ID: action.ID, Tool: action.Tool.Name, Preview: action.Preview,
-			Arguments: showArguments(action.Arguments), Digest: action.Digest, Reason: action.Reason,
+			Arguments: showArguments(action.Arguments), Digest: action.Digest, Reason: action.Reason, Original: json.RawMessage("null"),
+			Approvals: wordsBody{Given: listed(action.Approvers), Missing: s.Missing(&action)},
+		}
+		if action.Original != "" {
+			body.Original = showArguments(action.Original)
 		}
 		if wait := s.Spec.GateTimeout; wait > 0 && action.Reason != run.UnknownReason {
 			at := action.Since.Add(wait.Duration()).UTC()
@@ -153,9 +170,13 @@ func showCalls(s *run.State) []callBody {
 	return shown
 }
 
-// showAway lists the runs that do work of this one now.
+// showAway lists the runs that do work of this one now, and the budget that it
+// waits for.
 func showAway(s *run.State) []string {
 	shown := []string{}
+	if s.Starved() {
+		shown = append(shown, s.Refusal.Budget)
+	}
 	if last := s.Last(); last != nil && s.Ended == nil {
 		for i := range last.Actions {
 			if a := &last.Actions[i]; a.Away() && a.Child != nil {

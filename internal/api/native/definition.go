@@ -1,6 +1,7 @@
 package native
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -22,6 +23,7 @@ type definitionIn struct {
 	Limits       *limitsIn         `json:"limits"`
 	OutputSchema json.RawMessage   `json:"output_schema"`
 	OnUnknown    *string           `json:"on_unknown"`
+	OnBudget     *string           `json:"on_budget"`
 	Parallel     *bool             `json:"parallel"`
 	Params       *paramsIn         `json:"params"`
 	Metadata     map[string]string `json:"metadata"`
@@ -42,12 +44,6 @@ type functionIn struct {
 		Parameters  json.RawMessage `json:"parameters"`
 		Strict      *bool           `json:"strict"`
 	} `json:"function"`
-}
-
-type approvalIn struct {
-	RequiredFor []string `json:"required_for"`
-	Timeout     *int64   `json:"timeout"`
-	OnTimeout   *string  `json:"on_timeout"`
 }
 
 type limitsIn struct {
@@ -78,15 +74,14 @@ func (in *definitionIn) definition(steps int, faults agent.Faults) agent.Definit
 	if in.OnUnknown != nil {
 		d.OnUnknown = run.OnUnknown(*in.OnUnknown)
 	}
+	if value(in.OnBudget) != string(run.FailOnBudget) { // the default is stored as nothing
+		d.OnBudget = run.OnBudget(value(in.OnBudget))
+	}
 	for i := range in.Functions {
 		d.Functions = append(d.Functions, in.Functions[i].function(i, faults))
 	}
 	if in.Approval != nil {
-		d.Approval = agent.Approval{RequiredFor: in.Approval.RequiredFor, OnTimeout: value(in.Approval.OnTimeout)}
-		d.Approval.Timeout = run.Seconds(counted(in.Approval.Timeout, "approval.timeout", faults))
-		if d.Approval.Timeout > 0 && in.Approval.OnTimeout == nil {
-			d.Approval.OnTimeout = agent.RejectOnTimeout
-		}
+		d.Approval = in.Approval.read(faults)
 	}
 	if l := in.Limits; l != nil {
 		d.Limits = agent.Limits{
@@ -178,6 +173,7 @@ type agentBody struct {
 	Limits       limitsBody        `json:"limits"`
 	OutputSchema json.RawMessage   `json:"output_schema"`
 	OnUnknown    string            `json:"on_unknown"`
+	OnBudget     string            `json:"on_budget"`
 	Parallel     bool              `json:"parallel"`
 	Params       paramsBody        `json:"params"`
 	Metadata     map[string]string `json:"metadata"`
@@ -194,12 +190,6 @@ type functionBody struct {
 		Description string          `json:"description"`
 		Parameters  json.RawMessage `json:"parameters"`
 	} `json:"function"`
-}
-
-type approvalBody struct {
-	RequiredFor []string `json:"required_for"`
-	Timeout     int64    `json:"timeout,omitzero"`
-	OnTimeout   string   `json:"on_timeout,omitzero"`
 }
 
 type limitsBody struct {
@@ -229,10 +219,8 @@ func showDefinition(d *agent.Definition) agentBody {
 	body := agentBody{
 		Object: "agent", Name: d.Name, Description: d.Description, Model: d.Model, Instructions: d.Instructions,
 		Tools: listed(d.Tools), Functions: []functionBody{}, MaxSteps: d.MaxSteps,
-		OutputSchema: orNull(d.Output), OnUnknown: string(d.OnUnknown), Parallel: d.Parallel, Metadata: mapped(d.Metadata),
-		Approval: approvalBody{
-			RequiredFor: listed(d.Approval.RequiredFor), Timeout: int64(d.Approval.Timeout), OnTimeout: d.Approval.OnTimeout,
-		},
+		OutputSchema: orNull(d.Output), OnUnknown: string(d.OnUnknown), OnBudget: string(cmp.Or(d.OnBudget, run.FailOnBudget)), Parallel: d.Parallel, Metadata: mapped(d.Metadata),
+		Approval: showApproval(&d.Approval),
 		Limits: limitsBody{
 			MaxTokens: optional(d.Limits.MaxTokens), MaxToolCalls: optional(d.Limits.MaxToolCalls),
 			Timeout: optional(int64(d.Limits.Timeout)), MaxCost: optional(d.Limits.MaxCost.Dollars()),

@@ -33,16 +33,12 @@ func showDelivery(d *Delivery) deliveryBody {
 	}
 }
 
-func (a *API) listDeliveries(ctx context.Context, r *wire.Request) (wire.Response, error) {
+func (a *API) listDeliveries(ctx context.Context, r *wire.Request, hooks Webhooks) (wire.Response, error) {
 	query := r.Query()
 	page := DeliveryPage{
 		Status: query.OneOf("status", "pending", "succeeded", "failed"), After: query.String("starting_after"), Limit: query.Int("limit", defaultPage, 1, maxPage) + 1,
 	}
 	if err := query.Err(); err != nil {
-		return wire.Response{}, err
-	}
-	hooks, err := a.webhooks()
-	if err != nil {
 		return wire.Response{}, err
 	}
 	found, err := hooks.Deliveries(ctx, r.Caller.Project, r.Path("id"), page)
@@ -52,11 +48,7 @@ func (a *API) listDeliveries(ctx context.Context, r *wire.Request) (wire.Respons
 	return wire.OK(listOf(found, page.Limit-1, showDelivery, func(d *Delivery) string { return d.ID })), nil
 }
 
-func (a *API) redeliver(ctx context.Context, r *wire.Request) (wire.Response, error) {
-	hooks, err := a.webhooks()
-	if err != nil {
-		return wire.Response{}, err
-	}
+func (a *API) redeliver(ctx context.Context, r *wire.Request, hooks Webhooks) (wire.Response, error) {
 	return a.hookCommit(ctx, r, func() (wire.Response, run.Commit, error) {
 		again, c, err := hooks.Redeliver(ctx, r.Caller.Project, r.Path("id"), r.Path("delivery"))
 		return wire.OK(showDelivery(&again)), c, err

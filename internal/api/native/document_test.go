@@ -64,10 +64,10 @@ func TestDocument(t *testing.T) {
 
 // superset checks that the answer has all that want has.
 func (r reply) superset(want string) reply {
-	r.t.Helper()
+	r.T.Helper()
 	var wanted map[string]any
 	if err := json.Unmarshal([]byte(want), &wanted); err != nil {
-		r.t.Fatal(err)
+		r.T.Fatal(err)
 	}
 	for key, value := range wanted {
 		r.has(key, value)

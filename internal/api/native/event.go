@@ -53,6 +53,8 @@ func eventData(id run.ID, e *run.Event) any {
 		return showInput(e.Input)
 	case e.Cancel != nil:
 		return cancelData{By: e.Cancel.By, Reason: e.Cancel.Reason}
+	case e.Refusal != nil:
+		return refusalData{Budget: e.Refusal.Budget, Limit: e.Refusal.Limit, Message: e.Refusal.Message, Until: moment(e.Refusal.Until)}
 	case e.Actor != nil:
 		return actorData{By: e.Actor.By}
 	case e.Deadline != nil:
@@ -147,6 +149,7 @@ type outputData struct {
 }
 
 type trimmedData struct {
+	Views   int `json:"views"`
 	Outputs int `json:"outputs"`
 	Turns   int `json:"turns"`
 }
@@ -167,7 +170,7 @@ func showResponded(r *run.Responded) respondedData {
 		data.Output = &outputData{Value: r.Output.Value, Problem: r.Output.Problem}
 	}
 	if r.Trimmed != nil {
-		data.Trimmed = &trimmedData{Outputs: r.Trimmed.Outputs, Turns: r.Trimmed.Turns}
+		data.Trimmed = &trimmedData{Views: r.Trimmed.Views, Outputs: r.Trimmed.Outputs, Turns: r.Trimmed.Turns}
 	}
 	return data
 }
@@ -196,6 +199,14 @@ func showStarted(s *run.Started) startedData {
 	return data
 }
 
+// refusalData says which budget has no room for the next model call.
+type refusalData struct {
+	Budget  string     `json:"budget"`
+	Limit   string     `json:"limit"` // cost or tokens
+	Message string     `json:"message"`
+	Until   *time.Time `json:"until"` // when it begins anew
+}
+
 type childData struct {
 	ActionID string      `json:"action_id"`
 	Run      string      `json:"run_id"`
@@ -219,6 +230,11 @@ type decidedData struct {
 	Reason    string   `json:"reason,omitzero"`
 	By        string   `json:"by,omitzero"`
 	ByName    string   `json:"by_name,omitzero"`
+
+	For       run.Reach       `json:"for,omitzero"` // of an approval that reaches beyond the action
+	Arguments json.RawMessage `json:"arguments,omitzero"`
+	Digest    string          `json:"digest,omitzero"` // of the action with these arguments
+	Preview   string          `json:"preview,omitzero"`
 }
 
 func showDecided(d *run.Decided) decidedData {
@@ -228,6 +244,9 @@ func showDecided(d *run.Decided) decidedData {
 	}
 	if d.Continue {
 		data.OnReject = continueOnReject
+	}
+	if data.For = d.Reach; d.Arguments != "" {
+		data.Arguments, data.Digest, data.Preview = showArguments(d.Arguments), d.Digest, d.Preview
 	}
 	return data
 }

@@ -42,6 +42,7 @@ type FileWriter interface {
 // StagedFile is a file that was read and that nobody has yet.
 type StagedFile interface {
 	// Keep makes it a project's file, with the rows that more adds to its commit.
+	// Errors: invalid_request about the field file, quota_exceeded, storage_full.
 	Keep(ctx context.Context, project string, n NewFile, more func(*File) ([]run.RowWrite, error)) (File, error)
 	// Discard forgets it, unless it was kept.
 	Discard()
@@ -49,10 +50,15 @@ type StagedFile interface {
 
 // File is what is known of a file.
 type File struct {
-	ID, Name, Type, Digest, Purpose string
-	Size                            int64
-	Metadata                        map[string]string
-	Created, Expires                time.Time
+	ID       string
+	Created  time.Time
+	Name     string
+	Type     string // media type
+	Size     int64
+	Digest   string // SHA-256 in hex
+	Purpose  string
+	Metadata map[string]string
+	Expires  time.Time // zero = never
 }
 
 // NewFile is what its sender says of a file.
@@ -87,11 +93,11 @@ func showFile(f *File) fileBody {
 
 func (a *API) fileRoutes() []wire.Route {
 	return []wire.Route{
-		{Method: "POST", Path: "/v1/files", Scope: "files:write", Body: uploadBody, Raw: true, Handle: a.createFile},
-		{Method: "GET", Path: "/v1/files", Scope: "files:read", Query: filters("purpose"), Handle: a.listFiles},
-		{Method: "GET", Path: "/v1/files/{id}", Scope: "files:read", Handle: a.getFile},
-		{Method: "GET", Path: "/v1/files/{id}/content", Scope: "files:read", Handle: a.getContent},
-		{Method: "DELETE", Path: "/v1/files/{id}", Scope: "files:write", Handle: a.deleteFile},
+		{Method: "POST", Path: "/v1/files", Scope: "files:write", Body: uploadBody, Raw: true, Handle: with(a.files, a.createFile)},
+		{Method: "GET", Path: "/v1/files", Scope: "files:read", Query: filters("purpose"), Handle: with(a.files, a.listFiles)},
+		{Method: "GET", Path: "/v1/files/{id}", Scope: "files:read", Handle: with(a.files, a.getFile)},
+		{Method: "GET", Path: "/v1/files/{id}/content", Scope: "files:read", Handle: with(a.files, a.getContent)},
+		{Method: "DELETE", Path: "/v1/files/{id}", Scope: "files:write", Handle: with(a.files, a.deleteFile)},
 	}
 }
 
@@ -103,29 +109,16 @@ func (a *API) files() (Files, error) {
 	return a.cfg.Files, nil
 }
 
-func (a *API) listFiles(ctx context.Context, r *wire.Request) (wire.Response, error) {
+func (a *API) listFiles(ctx context.Context, r *wire.Request, files Files) (wire.Response, error) {
 	query := r.Query()
-	after, limit := query.String("starting_after"), query.Int("limit", defaultPage, 1, maxPage)
 	purpose := query.OneOf("purpose", slices.Concat(filePurposes(), []string{"screenshot"})...)
-	if err := query.Err(); err != nil {
-		return wire.Response{}, err
+	find := func(after string, limit int) ([]File, error) {
+		return files.List(ctx, r.Caller.Project, purpose, after, limit)
 	}
-	files, err := a.files()
-	if err != nil {
-		return wire.Response{}, err
-	}
-	found, err := files.List(ctx, r.Caller.Project, purpose, after, limit+1)
-	if err != nil {
-		return wire.Response{}, err
-	}
-	return wire.OK(listOf(found, limit, showFile, func(f *File) string { return f.ID })), nil
+	return listPage(query, find, showFile, func(f *File) string { return f.ID })
 }
 
-func (a *API) getFile(ctx context.Context, r *wire.Request) (wire.Response, error) {
-	files, err := a.files()
-	if err != nil {
-		return wire.Response{}, err
-	}
+func (a *API) getFile(ctx context.Context, r *wire.Request, files Files) (wire.Response, error) {
 	found, err := files.Get(ctx, r.Caller.Project, r.Path("id"))
 	if err != nil {
 		return wire.Response{}, err
@@ -135,11 +128,7 @@ func (a *API) getFile(ctx context.Context, r *wire.Request) (wire.Response, erro
 
 // getContent sends a file's bytes. It is always an attachment: nothing that
 // somebody has uploaded is shown as a page of this server.
-func (a *API) getContent(ctx context.Context, r *wire.Request) (wire.Response, error) {
-	files, err := a.files()
-	if err != nil {
-		return wire.Response{}, err
-	}
+func (a *API) getContent(ctx context.Context, r *wire.Request, files Files) (wire.Response, error) {
 	found, content, err := files.Open(ctx, r.Caller.Project, r.Path("id"))
 	if err != nil {
 		return wire.Response{}, err
@@ -157,11 +146,7 @@ func (a *API) getContent(ctx context.Context, r *wire.Request) (wire.Response, e
 	}, nil
 }
 
-func (a *API) deleteFile(ctx context.Context, r *wire.Request) (wire.Response, error) {
-	files, err := a.files()
-	if err != nil {
-		return wire.Response{}, err
-	}
+func (a *API) deleteFile(ctx context.Context, r *wire.Request, files Files) (wire.Response, error) {
 	id := r.Path("id")
 	if err := files.Delete(ctx, r.Caller.Project, id); err != nil {
 		return wire.Response{}, err

@@ -3,6 +3,7 @@ package native
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -17,6 +18,9 @@ type keyIn struct {
 	Scopes    []string `json:"scopes"`
 	Project   *string  `json:"project"`
 	ExpiresAt *string  `json:"expires_at"`
+	Agents    []string `json:"agents"`
+	PerMinute *int     `json:"requests_per_minute"`
+	AtOnce    *int     `json:"runs_at_once"`
 }
 
 // keyBody is a key as this API shows it. The secret is there once, in the answer
@@ -29,14 +33,19 @@ type keyBody struct {
 	Secret    string     `json:"secret,omitzero"`
 	Scopes    []string   `json:"scopes"`
 	Project   string     `json:"project"`
+	Agents    []string   `json:"agents"`
+	PerMinute *int       `json:"requests_per_minute"`
+	AtOnce    *int       `json:"runs_at_once"`
 	ExpiresAt *time.Time `json:"expires_at"`
 	RevokedAt *time.Time `json:"revoked_at"`
 	CreatedAt time.Time  `json:"created_at"`
+	LastUsed  *time.Time `json:"last_used_at"`
 }
 
 func showKey(k *auth.Key) keyBody {
 	return keyBody{
 		ID: k.ID, Object: "key", Name: k.Name, Prefix: k.Prefix, Scopes: listed(k.Scopes), Project: k.Project,
+		Agents: k.Agents, PerMinute: optional(k.Limits.PerMinute), AtOnce: optional(k.Limits.AtOnce), LastUsed: moment(k.Used),
 		ExpiresAt: moment(k.Expires), RevokedAt: moment(k.Revoked), CreatedAt: k.Created.UTC(),
 	}
 }
@@ -65,12 +74,80 @@ func (a *API) createKey(ctx context.Context, r *wire.Request) (wire.Response, er
 			return wire.Response{}, problem.Invalid("expires_at", "must be a time such as 2027-01-31T00:00:00Z.")
 		}
 	}
+	if err := a.narrow(ctx, r.Caller.Project, &in, &draft); err != nil {
+		return wire.Response{}, err
+	}
 	var err error
 	if draft.Known, err = a.toolScopes(ctx, cmp.Or(draft.Project, r.Caller.Project)); err != nil {
 		return wire.Response{}, err
 	}
 	var answer wire.Response
 	_, err = a.cfg.Keys.Create(ctx, r.Caller, draft, func(made auth.Issued) ([]run.RowWrite, error) {
+		body := showKey(&made.Key)
+		body.Secret = made.Secret
+		answer = wire.OK(body)
+		return r.Remember(answer)
+	})
+	return answer, err
+}
+
+// narrow reads what a key is for and how much it may do.
+func (a *API) narrow(ctx context.Context, own string, in *keyIn, draft *auth.Draft) error {
+	faults := map[string]string{}
+	limit := func(field string, given *int) int {
+		switch {
+		case given == nil:
+			return 0
+		case *given < 1:
+			faults[field] = "must be 1 or more: leave it out for no limit of its own"
+		}
+		return *given
+	}
+	draft.Limits = auth.Limits{PerMinute: limit("requests_per_minute", in.PerMinute), AtOnce: limit("runs_at_once", in.AtOnce)}
+	if in.Agents != nil && (len(in.Agents) == 0 || len(in.Agents) > maxKeyAgents) {
+		faults["agents"] = fmt.Sprintf("must name 1 to %d agents: leave it out for a key that is for all of them", maxKeyAgents)
+	}
+	for i := range in.Agents[:min(len(in.Agents), maxKeyAgents)] {
+		found, err := a.book.Find(ctx, cmp.Or(draft.Project, own), in.Agents[i])
+		if err != nil && !problem.Is(err, problem.NotFound) {
+			return err
+		}
+		if err != nil {
+			faults[fmt.Sprintf("agents[%d]", i)] = fmt.Sprintf("there is no agent %.100q in the key's project: GET /v1/agents lists them", in.Agents[i])
+			continue
+		}
+		if !slices.Contains(draft.Agents, found.ID) {
+			draft.Agents = append(draft.Agents, found.ID)
+		}
+	}
+	if invalid := problem.InvalidFields(faults); invalid != nil {
+		return invalid
+	}
+	return nil
+}
+
+// maxKeyAgents bounds what is looked through for each request of a key.
+const maxKeyAgents = 100
+
+// rotateIn is the body of POST /v1/keys/{id}/rotate, which may be empty.
+type rotateIn struct {
+	Overlap int `json:"overlap_s"`
+}
+
+// rotateKey gives a key of the caller's project another secret; the one before goes on
+// working for as long as the body says.
+func (a *API) rotateKey(ctx context.Context, r *wire.Request) (wire.Response, error) {
+	var in rotateIn
+	if !r.Empty() {
+		if err := r.Decode(&in); err != nil {
+			return wire.Response{}, err
+		}
+	}
+	if most := int(auth.MaxOverlap / time.Second); in.Overlap < 0 || in.Overlap > most {
+		return wire.Response{}, problem.Invalid("overlap_s", "must be from 0 to %d: the seconds for which the secret that the key has now goes on working.", most)
+	}
+	var answer wire.Response
+	_, err := a.cfg.Keys.Rotate(ctx, r.Caller, r.Path("id"), time.Duration(in.Overlap)*time.Second, func(made auth.Issued) ([]run.RowWrite, error) {
 		body := showKey(&made.Key)
 		body.Secret = made.Secret
 		answer = wire.OK(body)

@@ -12,14 +12,7 @@ import (
 // path.
 func (a *API) laterRoutes() []wire.Route {
 	return []wire.Route{
-		absent("GET", "/v1/usage", "runs:read", "Reports on usage are"),
 		absent("GET", "/v1/observability/runs", "runs:read", "Reports on runs are"),
-		absent("GET", "/v1/audit", "audit:read", "The audit log is"),
-		absent("POST", "/v1/schedules", "agents:write", "Schedules are"),
-		absent("GET", "/v1/schedules", "agents:read", "Schedules are"),
-		absent("GET", "/v1/schedules/{id}", "agents:read", "Schedules are"),
-		absent("PATCH", "/v1/schedules/{id}", "agents:write", "Schedules are"),
-		absent("DELETE", "/v1/schedules/{id}", "agents:write", "Schedules are"),
 	}
 }
 

@@ -2,16 +2,23 @@ package native
 
 import (
 	"context"
+	"strings"
 	"time"
 
+	"errand/internal/agent"
 	"errand/internal/api/wire"
+	"errand/internal/auth"
+	"errand/internal/problem"
 )
 
-// modelBody is a name that a run or an agent can give as its model.
+// modelBody is a name that a chat completion can give as its model: a model's, or
+// that of a saved agent.
 type modelBody struct {
 	ID       string      `json:"id"`
 	Object   string      `json:"object"`
-	OwnedBy  string      `json:"owned_by"` // the provider
+	Created  int64       `json:"created"`  // in Unix seconds; 0 for models, of which it is not known
+	OwnedBy  string      `json:"owned_by"` // the provider; of an agent, its project
+	Agent    *string     `json:"agent"`    // the agent's id; null for a model
 	Resolves *string     `json:"resolves_to"`
 	Window   *int        `json:"context_window"`
 	Price    *priceBody  `json:"pricing"`
@@ -52,10 +59,67 @@ func showModel(m *Model) modelBody {
 	return body
 }
 
-// listModels lists all names at once: they are few, and come from settings.
-func (a *API) listModels(context.Context, *wire.Request) (wire.Response, error) {
-	all := a.cfg.Models.Models()
-	return wire.OK(listOf(all, len(all)+1, showModel, func(last *Model) string { return last.ID })), nil
+// agentPrefix stands before an agent's name where a model's could stand, too.
+const agentPrefix = "agent:"
+
+func showAgentAsModel(project string, saved *agent.Agent) modelBody {
+	id, means := saved.ID, saved.Model
+	return modelBody{
+		ID: agentPrefix + saved.Name, Object: "model", Created: saved.CreatedAt.Unix(), OwnedBy: project,
+		Agent: &id, Resolves: &means,
+	}
+}
+
+// Agents are read in pages, and the newest of them shown: clients of this list
+// know no pages, and show it to people who choose from it.
+const (
+	agentsPage = 100
+	mostAgents = 1000
+)
+
+// listModels lists all names at once, the saved agents first: models are few, and
+// come from settings. A key that may not read agents sees models alone.
+func (a *API) listModels(ctx context.Context, r *wire.Request) (wire.Response, error) {
+	all := []modelBody{}
+	for after := ""; auth.Allow(r.Caller, "agents:read") == nil && len(all) < mostAgents; {
+		saved, err := a.book.List(ctx, r.Caller.Project, after, agentsPage)
+		if err != nil {
+			return wire.Response{}, err
+		}
+		for i := range saved {
+			all = append(all, showAgentAsModel(r.Caller.Project, &saved[i]))
+			after = saved[i].ID
+		}
+		if len(saved) < agentsPage {
+			break
+		}
+	}
+	for _, model := range a.cfg.Models.Models() {
+		all = append(all, showModel(&model))
+	}
+	same := func(m *modelBody) modelBody { return *m }
+	return wire.OK(listOf(all, len(all)+1, same, func(last *modelBody) string { return last.ID })), nil
+}
+
+// getModel finds one name as chat completions do: an agent's before a model's.
+func (a *API) getModel(ctx context.Context, r *wire.Request) (wire.Response, error) {
+	id := r.Path("model")
+	name, isAgent := strings.CutPrefix(id, agentPrefix)
+	if auth.Allow(r.Caller, "agents:read") == nil {
+		saved, err := a.book.Find(ctx, r.Caller.Project, name)
+		if err == nil {
+			return wire.OK(showAgentAsModel(r.Caller.Project, &saved)), nil
+		}
+		if !problem.Is(err, problem.NotFound) {
+			return wire.Response{}, err
+		}
+	}
+	for _, model := range a.cfg.Models.Models() {
+		if model.ID == id && !isAgent {
+			return wire.OK(showModel(&model)), nil
+		}
+	}
+	return wire.Response{}, problem.New(problem.NotFound, "There is no model and no agent %q here: GET /v1/models lists them.", id)
 }
 
 type testIn struct {

@@ -10,9 +10,10 @@
 //
 // A tour: routes.go (the table), agents.go and definition.go (saved agents),
 // start.go and order.go (making runs), answer.go (waiting, streaming), steer.go
-// (approve, cancel, message …), runs.go and approvals.go (reading), tools.go,
-// servers.go (MCP), files.go with upload.go and attach.go, webhooks.go with
-// deliveries.go, keys.go, index.go (the search index), later.go (what this server does not have yet), docs.go (the contract
+// (cancel, message …), decide.go
+// (approve), links.go with decide_page.go (decisions by link), gates.go (what an
+// agent says about approvals), runs.go and approvals.go (reading), tools.go, servers.go (MCP), files.go with upload.go and attach.go, webhooks.go with
+// deliveries.go, schedules.go, keys.go, budgets.go, usage.go, index.go (the search index), explain.go (why a run is where it is), stats.go, feed.go (what changes in a project), later.go (what this server does not have yet), docs.go (the contract
 // as pages).
 //
 // To add a route, edit routes.go and api/openapi.yaml: a test holds them together.
@@ -26,6 +27,7 @@ import (
 
 	"errand/internal/agent"
 	"errand/internal/api/wire"
+	"errand/internal/audit"
 	"errand/internal/auth"
 	"errand/internal/engine"
 	"errand/internal/problem"
@@ -54,10 +56,11 @@ type Tools interface {
 	List(ctx context.Context, project string) ([]Tool, error)
 	// Get returns one by name, or by the id of a registered one, or not_found.
 	Get(ctx context.Context, project, name string) (Tool, error)
-	// Compile checks the JSON of a definition and returns the tool that it makes
-	// and the definition's stored form. Errors: invalid_request by field, conflict
-	// when the name is one of the server's own tools.
-	Compile(definition json.RawMessage) (Tool, json.RawMessage, error)
+	// Compile checks the JSON of a definition, whose fields go in place of those of a
+	// stored form (nil = a new tool), and returns the tool that it makes and its
+	// stored form. Errors: invalid_request by field, conflict when the name is one of
+	// the server's own tools.
+	Compile(stored, fields json.RawMessage) (Tool, json.RawMessage, error)
 	// Call makes one call.
 	Call(ctx context.Context, call run.ToolCall) (run.ToolResult, error)
 }
@@ -130,14 +133,24 @@ type Config struct {
 	Servers Servers // nil = this server calls none
 	Files   Files   // nil = this server keeps none
 	// Webhooks tells others of runs; nil = this server tells nobody.
-	Webhooks Webhooks
-	Version  string // of the product, for GET /
-	Home     string // where GET / sends a browser; empty = /docs
+	Webhooks  Webhooks
+	Schedules Schedules // nil = this server starts nothing by the clock
+	Budgets   *auth.Budgets
+	Spending  auth.Spending // what is booked; nil = this server books nothing, and has no budgets
+	Audit     *audit.Log    // nil = this server keeps none
+	Changes   Changes       // nil = this server has no feed of changes
+	Log       LogLevel      // nil = the level of the log is fixed
+	Version   string        // of the product, for GET /
+	Home      string        // where GET / sends a browser; empty = /docs
 	// MaxPrompt is how many characters (code points) a prompt or a message may
 	// have; 0 = 100,000, which is more than a long document.
 	MaxPrompt int
-	Now       func() time.Time        // nil = time.Now
-	Random    func(into []byte) error // nil = crypto/rand
+	// PublicURL begins the links that people are sent, without a slash at its end;
+	// empty = they are paths on this server.
+	PublicURL string
+	Mask      func(text string) string // takes known secrets out of pages for people; nil = there are none
+	Now       func() time.Time         // nil = time.Now
+	Random    func(into []byte) error  // nil = crypto/rand
 }
 
 // API answers the native routes.

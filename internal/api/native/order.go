@@ -10,6 +10,7 @@ import (
 
 	"errand/internal/agent"
 	"errand/internal/api/wire"
+	"errand/internal/auth"
 	"errand/internal/problem"
 	"errand/internal/run"
 )
@@ -63,7 +64,7 @@ func (a *API) order(ctx context.Context, r *wire.Request, in *orderIn, tools []r
 		return order, err
 	}
 	if in.PreviousRunID != nil {
-		order.Previous, order.History, err = a.thread(ctx, r.Caller.Project, *in.PreviousRunID, faults)
+		order.Previous, order.History, err = a.thread(ctx, &r.Caller, *in.PreviousRunID, faults)
 	}
 	return order, err
 }
@@ -134,15 +135,15 @@ func (a *API) withContexts(ctx context.Context, project string, names []string, 
 }
 
 // thread returns the conversation that a run continues.
-func (a *API) thread(ctx context.Context, project, id string, faults agent.Faults) (*run.ID, []run.Message, error) {
+func (a *API) thread(ctx context.Context, caller *auth.Caller, id string, faults agent.Faults) (*run.ID, []run.Message, error) {
 	previous, err := run.ParseID(id)
 	if err != nil {
 		faults.Add("previous_run_id", fmt.Sprintf("%q is no run id: run_ and 32 hex digits.", id))
 		return nil, nil, nil
 	}
-	state, err := a.cfg.Engine.Get(ctx, project, previous)
+	state, err := a.cfg.Engine.Get(ctx, caller.Project, previous)
 	switch {
-	case problem.Is(err, problem.NotFound):
+	case problem.Is(err, problem.NotFound), err == nil && !caller.For(agentOf(&state)):
 		faults.Add("previous_run_id", fmt.Sprintf("there is no run %q in this project.", id))
 		return nil, nil, nil
 	case err != nil:

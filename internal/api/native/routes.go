@@ -41,18 +41,29 @@ func (a *API) Routes() []wire.Route {
 		{Method: "POST", Path: "/v1/keys", Scope: "admin", Secret: true, Handle: a.createKey},
 		{Method: "GET", Path: "/v1/keys", Scope: "keys:write", Query: filters("project"), Handle: a.listKeys},
 		{Method: "DELETE", Path: "/v1/keys/{id}", Scope: "keys:write", Query: []string{"project"}, Handle: a.revokeKey},
+		{Method: "POST", Path: "/v1/keys/{id}/rotate", Scope: "keys:write", Secret: true, Handle: a.rotateKey},
+		{Method: "POST", Path: "/v1/projects", Scope: "admin", Handle: a.createProject},
+		{Method: "GET", Path: "/v1/projects", Scope: "admin", Query: filters(), Handle: a.listProjects},
 
-		{Method: "GET", Path: "/v1/models", Handle: a.listModels},
+		{Method: "GET", Path: "/v1/models", Shared: true, Handle: a.listModels},
+		{Method: "GET", Path: "/v1/models/{model...}", Shared: true, Handle: a.getModel},
 		{Method: "POST", Path: "/v1/models/test", Scope: "runs:write", Handle: a.testModels},
 	}
 	routes = append(routes, a.serverRoutes()...)
 	routes = append(routes, a.indexRoutes()...)
 	routes = append(routes, a.fileRoutes()...)
 	routes = append(routes, a.webhookRoutes()...)
+	routes = append(routes, a.scheduleRoutes()...)
+	routes = append(routes, a.budgetRoutes()...)
+	routes = append(routes, a.auditRoutes()...)
+	routes = append(routes, a.linkRoutes()...)
+	routes = append(routes, a.explainRoutes()...)
+	routes = append(routes, a.levelRoutes()...)
 	routes = append(routes, a.laterRoutes()...)
 	routes = append(routes, a.pageRoutes()...)
 	for i := range routes {
 		routes[i].Family = a.family
+		a.bind(&routes[i])
 	}
 	return routes
 }

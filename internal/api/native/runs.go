@@ -57,7 +57,7 @@ func (a *API) listRuns(ctx context.Context, r *wire.Request) (wire.Response, err
 			return wire.Response{}, err
 		}
 	}
-	return a.runPage(ctx, q, limit)
+	return a.runPage(ctx, r, q, limit)
 }
 
 // listAgentRuns lists the runs of an agent, which may have been deleted since.
@@ -72,12 +72,19 @@ func (a *API) listAgentRuns(ctx context.Context, r *wire.Request) (wire.Response
 	if q.Agent, err = a.agentID(ctx, r); err != nil {
 		return wire.Response{}, err
 	}
-	return a.runPage(ctx, q, limit)
+	return a.runPage(ctx, r, q, limit)
 }
 
-func (a *API) runPage(ctx context.Context, q run.RunQuery, limit int) (wire.Response, error) {
+func (a *API) runPage(ctx context.Context, r *wire.Request, q run.RunQuery, limit int) (wire.Response, error) {
 	q.Limit = limit + 1
-	found, err := a.cfg.Runs.Runs(ctx, q)
+	page := func() ([]run.Summary, error) {
+		lines, err := a.cfg.Runs.Runs(ctx, q)
+		if len(lines) > 0 {
+			q.Before = lines[len(lines)-1].ID
+		}
+		return lines, err
+	}
+	found, err := visible(r, q.Limit, page, func(line *run.Summary) string { return line.Agent })
 	if err != nil {
 		return wire.Response{}, fmt.Errorf("listing runs: %w", err)
 	}

@@ -136,11 +136,11 @@ func showServer(s *Server) serverBody {
 
 func (a *API) serverRoutes() []wire.Route {
 	return []wire.Route{
-		{Method: "POST", Path: "/v1/mcp/servers", Scope: "tools:write", Handle: a.addServer},
-		{Method: "GET", Path: "/v1/mcp/servers", Scope: "tools:read", Query: filters(), Handle: a.listServers},
-		{Method: "GET", Path: "/v1/mcp/servers/{id}", Scope: "tools:read", Handle: a.getServer},
-		{Method: "DELETE", Path: "/v1/mcp/servers/{id}", Scope: "tools:write", Handle: a.removeServer},
-		{Method: "POST", Path: "/v1/mcp/servers/{id}/accept", Scope: "tools:write", Handle: a.acceptServer},
+		{Method: "POST", Path: "/v1/mcp/servers", Scope: "tools:write", Handle: with(a.servers, a.addServer)},
+		{Method: "GET", Path: "/v1/mcp/servers", Scope: "tools:read", Query: filters(), Handle: with(a.servers, a.listServers)},
+		{Method: "GET", Path: "/v1/mcp/servers/{id}", Scope: "tools:read", Handle: with(a.servers, a.getServer)},
+		{Method: "DELETE", Path: "/v1/mcp/servers/{id}", Scope: "tools:write", Handle: with(a.servers, a.removeServer)},
+		{Method: "POST", Path: "/v1/mcp/servers/{id}/accept", Scope: "tools:write", Handle: with(a.servers, a.acceptServer)},
 	}
 }
 
@@ -152,11 +152,7 @@ func (a *API) servers() (Servers, error) {
 	return a.cfg.Servers, nil
 }
 
-func (a *API) addServer(ctx context.Context, r *wire.Request) (wire.Response, error) {
-	servers, err := a.servers()
-	if err != nil {
-		return wire.Response{}, err
-	}
+func (a *API) addServer(ctx context.Context, r *wire.Request, servers Servers) (wire.Response, error) {
 	var in serverIn
 	if err := r.Decode(&in); err != nil {
 		return wire.Response{}, err
@@ -205,37 +201,24 @@ func (a *API) saveServer(ctx context.Context, r *wire.Request, made *Server, wri
 	return answer, nil
 }
 
-func (a *API) listServers(ctx context.Context, r *wire.Request) (wire.Response, error) {
-	servers, err := a.servers()
-	if err != nil {
-		return wire.Response{}, err
-	}
-	query := r.Query()
-	after, limit := query.String("starting_after"), query.Int("limit", defaultPage, 1, maxPage)
-	if err := query.Err(); err != nil {
-		return wire.Response{}, err
-	}
-	all, err := servers.List(ctx, r.Caller.Project)
-	if err != nil {
-		return wire.Response{}, err
-	}
+func (a *API) listServers(ctx context.Context, r *wire.Request, servers Servers) (wire.Response, error) {
 	// Names of servers that requests have named may occur twice, so pages go by
 	// name and id.
 	cursor := func(s *Server) string { return s.Name + "/" + s.ID }
-	var found []Server
-	for i := range all {
-		if cursor(&all[i]) > after && len(found) <= limit {
-			found = append(found, all[i])
+	find := func(after string, limit int) ([]Server, error) {
+		all, err := servers.List(ctx, r.Caller.Project)
+		var found []Server
+		for i := range all {
+			if cursor(&all[i]) > after && len(found) < limit {
+				found = append(found, all[i])
+			}
 		}
+		return found, err
 	}
-	return wire.OK(listOf(found, limit, showServer, cursor)), nil
+	return listPage(r.Query(), find, showServer, cursor)
 }
 
-func (a *API) getServer(ctx context.Context, r *wire.Request) (wire.Response, error) {
-	servers, err := a.servers()
-	if err != nil {
-		return wire.Response{}, err
-	}
+func (a *API) getServer(ctx context.Context, r *wire.Request, servers Servers) (wire.Response, error) {
 	found, err := servers.Get(ctx, r.Caller.Project, r.Path("id"))
 	if err != nil {
 		return wire.Response{}, err
@@ -243,11 +226,7 @@ func (a *API) getServer(ctx context.Context, r *wire.Request) (wire.Response, er
 	return wire.OK(showServer(&found)), nil
 }
 
-func (a *API) removeServer(ctx context.Context, r *wire.Request) (wire.Response, error) {
-	servers, err := a.servers()
-	if err != nil {
-		return wire.Response{}, err
-	}
+func (a *API) removeServer(ctx context.Context, r *wire.Request, servers Servers) (wire.Response, error) {
 	gone, writes, err := servers.Change(ctx, r.Caller.Project, r.Path("id"), ServerChange{Remove: true})
 	if err != nil {
 		return wire.Response{}, err
@@ -259,11 +238,7 @@ func (a *API) removeServer(ctx context.Context, r *wire.Request) (wire.Response,
 }
 
 // acceptServer makes tools usable that have changed, as they were looked at.
-func (a *API) acceptServer(ctx context.Context, r *wire.Request) (wire.Response, error) {
-	servers, err := a.servers()
-	if err != nil {
-		return wire.Response{}, err
-	}
+func (a *API) acceptServer(ctx context.Context, r *wire.Request, servers Servers) (wire.Response, error) {
 	var in struct {
 		Tools   []string `json:"tools"`
 		Version *int64   `json:"version"`

@@ -123,7 +123,7 @@ func (a *API) again(ctx context.Context, r *wire.Request, before *run.State, in 
 		spec.Webhook = "" // it expects the shape of the API that had named it
 	}
 	spec.Dialect = Dialect
-	spec.Tethered, spec.Echo, spec.Parent = false, nil, nil // what its first API had asked for is not asked for again
+	spec.Tethered, spec.Echo, spec.Parent, spec.Schedule = false, nil, nil, "" // what its first API had asked for is not asked for again
 	spec.Key, spec.Scopes, spec.Fingerprint, spec.Previous = r.Caller.KeyID, r.Caller.Scopes, r.Fingerprint(), &before.ID
 	faults := agent.Faults{}
 	in.check(faults)

@@ -5,12 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strconv"
 	"unicode/utf8"
 
 	"errand/internal/agent"
 	"errand/internal/api/wire"
-	"errand/internal/engine"
 	"errand/internal/run"
 )
 
@@ -20,96 +18,6 @@ const (
 	maxOutput = 512 << 10 // bytes of one function tool's output, which a model has to read
 	maxActing = 256       // actions in one request: more than a turn asks for
 )
-
-// What becomes of a run when an action of it is rejected.
-const (
-	completeOnReject = "complete"
-	continueOnReject = "continue"
-)
-
-type approveIn struct {
-	ActionIDs []string `json:"action_ids"`
-	Reject    *bool    `json:"reject"`
-	OnReject  *string  `json:"on_reject"`
-	Reason    *string  `json:"reason"`
-}
-
-// approveBody is the answer to a decision: the run right after it.
-type approveBody struct {
-	ID              string       `json:"id"`
-	Object          string       `json:"object"`
-	Status          run.Status   `json:"status"`
-	ApprovedActions []string     `json:"approved_actions"`
-	RejectedActions []string     `json:"rejected_actions"`
-	PendingActions  []actionBody `json:"pending_actions"`
-}
-
-func (a *API) approve(ctx context.Context, r *wire.Request) (wire.Response, error) {
-	id, err := r.RunID()
-	if err != nil {
-		return wire.Response{}, err
-	}
-	decision, err := readDecision(r)
-	if err != nil {
-		return wire.Response{}, err
-	}
-	state, err := a.cfg.Engine.Decide(ctx, r.Caller.Project, id, decision)
-	if err != nil {
-		return wire.Response{}, err
-	}
-	return wire.OK(showDecision(&state, &decision)), nil
-}
-
-func readDecision(r *wire.Request) (engine.Decision, error) {
-	var in approveIn
-	if err := r.Decode(&in); err != nil {
-		return engine.Decision{}, err
-	}
-	faults := agent.Faults{}
-	switch {
-	case len(in.ActionIDs) == 0:
-		faults.Add("action_ids", "is required: list the ids of pending actions, for example [\"act_01\"].")
-	case len(in.ActionIDs) > maxActing:
-		faults.Add("action_ids", fmt.Sprintf("lists too many: at most %d.", maxActing))
-	}
-	switch value(in.OnReject) {
-	case "", completeOnReject:
-	case continueOnReject:
-		if in.Reject == nil || !*in.Reject { // taken for a rejection, it would approve
-			faults.Add("on_reject", `goes with "reject": true only: send that too, or leave this out to approve.`)
-		}
-	default:
-		faults.Add("on_reject", `must be "complete" (the run ends) or "continue" (the model is told).`)
-	}
-	faults.Add("reason", tooLong(value(in.Reason)))
-	decision := engine.Decision{
-		Actions: unique(in.ActionIDs), Approve: in.Reject == nil || !*in.Reject,
-		Continue: value(in.OnReject) == continueOnReject, Reason: value(in.Reason),
-		By: r.Caller.KeyID, ByName: r.Caller.KeyName, Retry: sentAgain(r),
-	}
-	return decision, faults.Problem()
-}
-
-// sentAgain reports whether the client's SDK says that this is not the first time
-// that it sends the request. What was approved then, and has come to an unknown
-// outcome since, is not approved a second time by that.
-func sentAgain(r *wire.Request) bool {
-	count, err := strconv.Atoi(r.Header("X-Stainless-Retry-Count"))
-	return err == nil && count > 0
-}
-
-func showDecision(s *run.State, d *engine.Decision) approveBody {
-	body := approveBody{
-		ID: runID(s.ID), Object: "run", Status: s.Status,
-		ApprovedActions: []string{}, RejectedActions: []string{}, PendingActions: showPending(s),
-	}
-	if d.Approve {
-		body.ApprovedActions = d.Actions
-	} else {
-		body.RejectedActions = d.Actions
-	}
-	return body
-}
 
 // unique folds repeated ids, keeping the order of their first mention.
 func unique(ids []string) []string {

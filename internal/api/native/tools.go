@@ -88,7 +88,7 @@ func (a *API) createTool(ctx context.Context, r *wire.Request) (wire.Response, e
 	if err := checkTool(r); err != nil {
 		return wire.Response{}, err
 	}
-	made, stored, err := a.cfg.Tools.Compile(r.Body)
+	made, stored, err := a.cfg.Tools.Compile(nil, r.Body)
 	if err != nil {
 		return wire.Response{}, err
 	}
@@ -173,11 +173,7 @@ func (a *API) changeTool(ctx context.Context, r *wire.Request) (wire.Response, e
 	if err != nil {
 		return wire.Response{}, err
 	}
-	merged, err := overlay(json.RawMessage(row.Data), r.Body)
-	if err != nil {
-		return wire.Response{}, err
-	}
-	made, stored, err := a.cfg.Tools.Compile(merged)
+	made, stored, err := a.cfg.Tools.Compile(row.Data, r.Body)
 	if err != nil {
 		return wire.Response{}, err
 	}

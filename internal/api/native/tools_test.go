@@ -95,6 +95,23 @@ func TestModels(t *testing.T) {
 		has("data.0.pricing", "<nil>").has("data.0.health", "<nil>").has("data.1.pricing.cache_write", 3.75).has("data.1.health.state", "open").
 		has("data.1.health.last_ok_at", "<nil>").has("data.1.health.last_error", "model_unavailable").has("data.1.health.latency_ms", 250).has("data.1.health.waiting_calls", 7)
 
+	made := w.want(200, "POST", "/v1/agents", `{"name":"clerk","model":"default","instructions":"File.","tools":[]}`)
+	listed := w.want(200, "GET", "/v1/models", "", "Origin", "https://page.example").count("data", 3).has("object", "list").has("data.1.id", "default").has("data.1.agent", "<nil>").has("data.1.created", 0).
+		has("data.0.id", "agent:clerk").has("data.0.agent", made.text("id")).has("data.0.owned_by", "default").has("data.0.resolves_to", "default").has("data.0.health", "<nil>")
+	if !strings.Contains(string(listed.Body), `"created":17`) && !strings.Contains(string(listed.Body), `"created":18`) {
+		t.Errorf("when the agent was made: %s", listed.Body)
+	}
+	for _, name := range []string{"agent:clerk", "clerk", made.text("id")} {
+		w.want(200, "GET", "/v1/models/"+name, "").has("id", "agent:clerk").has("object", "model")
+	}
+	w.want(200, "GET", "/v1/models/test%2Fscript", "").has("id", "test/script").has("context_window", 8000)
+	for _, name := range []string{"agent:nobody", "agent:default", "nobody", "test%2Fother"} {
+		w.want(404, "GET", "/v1/models/"+name, "").has("error.code", "not_found")
+	}
+	blind := w.key(`{"name":"blind","scopes":["runs:read"]}`)
+	blind.want(200, "GET", "/v1/models", "").count("data", 2)
+	blind.want(404, "GET", "/v1/models/clerk", "")
+
 	w.want(200, "POST", "/v1/models/test", "").count("data", 2).has("data.0.object", "model.test").has("data.0.ok", true).has("data.0.calls_tools", true).
 		has("data.0.first_token_ms", 12).has("data.0.ms", 1000).has("data.0.usage.total_tokens", 11).has("data.0.error", "<nil>").
 		has("data.1.ok", false).has("data.1.first_token_ms", "<nil>").has("data.1.error", "it is down.")

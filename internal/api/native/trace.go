@@ -2,6 +2,7 @@ package native
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,6 +38,10 @@ type traceEntry struct {
 	Reason   string `json:"reason,omitzero"`
 	By       string `json:"by,omitzero"`
 	Text     string `json:"text,omitzero"`
+
+	Original json.RawMessage `json:"original_input,omitzero"` // of an approval with other arguments: those before
+	For      run.Reach       `json:"for,omitzero"`            // of an approval that reaches beyond the action
+	Missing  int             `json:"missing,omitzero"`        // of an approval: how many others have to approve, too
 
 	Attempt    int            `json:"attempt,omitzero"`
 	Code       string         `json:"code,omitzero"`
@@ -88,13 +93,9 @@ func (t *tracer) tell(e *run.Event) {
 	case e.Child != nil:
 		t.returned(e)
 	case e.Decided != nil:
-		decision := "rejected"
-		if e.Decided.Approve {
-			decision = "approved"
-		}
-		t.decided(e, e.Decided.Actions, traceEntry{Decision: decision, By: who(e.Decided), Reason: e.Decided.Reason})
+		t.word(e)
 	case e.Expired != nil && e.Expired.Timeout:
-		t.decided(e, e.Expired.Actions, traceEntry{Decision: "expired"})
+		t.lapsed(e)
 	case e.Expired != nil:
 		t.decided(e, e.Expired.Actions, traceEntry{Decision: "changed"})
 	case e.Message != nil:
@@ -105,6 +106,10 @@ func (t *tracer) tell(e *run.Event) {
 		t.add(e, traceEntry{Type: "note", Text: "Asked to cancel.", Reason: e.Cancel.Reason, By: e.Cancel.By})
 	case e.Deadline != nil:
 		t.add(e, traceEntry{Type: "note", Text: "A deadline passed: " + e.Deadline.Which + "."})
+	case e.Refusal != nil:
+		t.add(e, traceEntry{Type: "budget", Decision: "refused", Reason: e.Refusal.Limit, Text: e.Refusal.Message})
+	case e.Type == run.BudgetRaised:
+		t.add(e, traceEntry{Type: "budget", Decision: "raised", By: actorOf(e)})
 	case e.Type == run.RunPaused && e.Actor != nil:
 		t.add(e, traceEntry{Type: "note", Text: "Paused.", By: e.Actor.By})
 	case e.Type == run.RunResumed && e.Actor != nil:
@@ -115,6 +120,14 @@ func (t *tracer) tell(e *run.Event) {
 			Text: e.Ended.Result.Summary, Code: e.Ended.Code, Reason: e.Ended.Error,
 		})
 	}
+}
+
+// actorOf is who did it, or "" where it was the clock.
+func actorOf(e *run.Event) string {
+	if e.Actor == nil {
+		return ""
+	}
+	return e.Actor.By
 }
 
 func who(d *run.Decided) string {
@@ -135,7 +148,11 @@ func (t *tracer) responded(e *run.Event) {
 	for i := range r.Actions {
 		entry.Calls = append(entry.Calls, r.Actions[i].ID)
 	}
-	if cut := r.Trimmed; cut != nil {
+	switch cut := r.Trimmed; {
+	case cut == nil:
+	case cut.Outputs+cut.Turns == 0:
+		entry.Reason = "Of older views of a page the model was sent the beginning."
+	default:
 		entry.Reason = "Older parts of the conversation were left out to fit the model's window."
 	}
 	t.add(e, entry)
@@ -234,12 +251,40 @@ func items(output string) *int {
 	return nil
 }
 
+// word tells a person's decision, with both versions of arguments that it changes.
+func (t *tracer) word(e *run.Event) {
+	d := e.Decided
+	entry := traceEntry{Decision: "rejected", By: who(d), Reason: d.Reason, For: d.Reach}
+	if d.Approve {
+		entry.Decision = "approved"
+	}
+	if action := t.state.Action(slices.Concat(d.Actions, []string{""})[0]); d.Arguments != "" && action != nil {
+		entry.Input, entry.Original = showArguments(d.Arguments), showArguments(action.Original)
+	}
+	t.decided(e, d.Actions, entry)
+}
+
+// lapsed tells what silence has decided.
+func (t *tracer) lapsed(e *run.Event) {
+	for _, id := range e.Expired.Actions {
+		entry := traceEntry{Decision: "expired"}
+		if action := t.state.Action(id); action != nil && action.Decision != nil && action.Decision.Approve {
+			entry.Decision, entry.Reason = "approved", action.Decision.Reason
+		}
+		t.decided(e, []string{id}, entry)
+	}
+}
+
 // decided tells one decision for each of the actions that it is about.
 func (t *tracer) decided(e *run.Event, actions []string, entry traceEntry) {
 	for _, id := range actions {
 		entry.Type, entry.ID = "approval", id
 		if action := t.state.Action(id); action != nil {
 			entry.N, entry.Tool = action.Step, action.Tool.Name
+			entry.Missing = 0
+			if e.Decided != nil && e.Decided.Approve {
+				entry.Missing = t.state.Missing(action)
+			}
 		}
 		t.add(e, entry)
 	}

@@ -33,11 +33,7 @@ type upload struct {
 
 // createFile stores a file. The form is read as it arrives, the file goes to the
 // disk on its way.
-func (a *API) createFile(ctx context.Context, r *wire.Request) (wire.Response, error) {
-	files, err := a.files()
-	if err != nil {
-		return wire.Response{}, err
-	}
+func (a *API) createFile(ctx context.Context, r *wire.Request, files Files) (wire.Response, error) {
 	kind, params, err := mime.ParseMediaType(r.Header("Content-Type"))
 	if err != nil || kind != "multipart/form-data" || params["boundary"] == "" {
 		return wire.Response{}, problem.Invalid("Content-Type", "must be multipart/form-data: send the file in the field file, and what it is for in the field purpose.")

@@ -114,14 +114,14 @@ func showWebhook(w *Webhook) webhookBody {
 
 func (a *API) webhookRoutes() []wire.Route {
 	return []wire.Route{
-		{Method: "POST", Path: "/v1/webhooks", Scope: "webhooks:manage", Secret: true, Handle: a.createWebhook},
-		{Method: "GET", Path: "/v1/webhooks", Scope: "webhooks:manage", Query: filters(), Handle: a.listWebhooks},
-		{Method: "GET", Path: "/v1/webhooks/{id}", Scope: "webhooks:manage", Handle: a.getWebhook},
-		{Method: "PATCH", Path: "/v1/webhooks/{id}", Scope: "webhooks:manage", Handle: a.patchWebhook},
-		{Method: "DELETE", Path: "/v1/webhooks/{id}", Scope: "webhooks:manage", Handle: a.deleteWebhook},
-		{Method: "POST", Path: "/v1/webhooks/{id}/rotate", Scope: "webhooks:manage", Secret: true, Handle: a.rotateWebhook},
-		{Method: "GET", Path: "/v1/webhooks/{id}/deliveries", Scope: "webhooks:manage", Query: filters("status"), Handle: a.listDeliveries},
-		{Method: "POST", Path: "/v1/webhooks/{id}/deliveries/{delivery}/redeliver", Scope: "webhooks:manage", Handle: a.redeliver},
+		{Method: "POST", Path: "/v1/webhooks", Scope: "webhooks:manage", Secret: true, Handle: with(a.webhooks, a.createWebhook)},
+		{Method: "GET", Path: "/v1/webhooks", Scope: "webhooks:manage", Query: filters(), Handle: with(a.webhooks, a.listWebhooks)},
+		{Method: "GET", Path: "/v1/webhooks/{id}", Scope: "webhooks:manage", Handle: with(a.webhooks, a.getWebhook)},
+		{Method: "PATCH", Path: "/v1/webhooks/{id}", Scope: "webhooks:manage", Handle: with(a.webhooks, a.patchWebhook)},
+		{Method: "DELETE", Path: "/v1/webhooks/{id}", Scope: "webhooks:manage", Handle: with(a.webhooks, a.deleteWebhook)},
+		{Method: "POST", Path: "/v1/webhooks/{id}/rotate", Scope: "webhooks:manage", Secret: true, Handle: with(a.webhooks, a.rotateWebhook)},
+		{Method: "GET", Path: "/v1/webhooks/{id}/deliveries", Scope: "webhooks:manage", Query: filters("status"), Handle: with(a.webhooks, a.listDeliveries)},
+		{Method: "POST", Path: "/v1/webhooks/{id}/deliveries/{delivery}/redeliver", Scope: "webhooks:manage", Handle: with(a.webhooks, a.redeliver)},
 	}
 }
 
@@ -133,16 +133,13 @@ func (a *API) webhooks() (Webhooks, error) {
 	return a.cfg.Webhooks, nil
 }
 
-func (a *API) createWebhook(ctx context.Context, r *wire.Request) (wire.Response, error) {
-	hooks, err := a.webhooks()
-	if err != nil {
-		return wire.Response{}, err
-	}
+func (a *API) createWebhook(ctx context.Context, r *wire.Request, hooks Webhooks) (wire.Response, error) {
 	var in webhookIn
 	if err := r.Decode(&in); err != nil {
 		return wire.Response{}, err
 	}
 	wanted := NewWebhook{URL: value(in.URL), Description: value(in.Description)}
+	var err error
 	if wanted.Events, err = readEvents(in.Events); err != nil {
 		return wire.Response{}, err
 	}
@@ -199,28 +196,14 @@ func (a *API) hookCommit(ctx context.Context, r *wire.Request, change func() (wi
 	return wire.Response{}, problem.New(problem.Conflict, "It is being changed again and again at this moment: try again.")
 }
 
-func (a *API) listWebhooks(ctx context.Context, r *wire.Request) (wire.Response, error) {
-	query := r.Query()
-	after, limit := query.String("starting_after"), query.Int("limit", defaultPage, 1, maxPage)
-	if err := query.Err(); err != nil {
-		return wire.Response{}, err
+func (a *API) listWebhooks(ctx context.Context, r *wire.Request, hooks Webhooks) (wire.Response, error) {
+	find := func(after string, limit int) ([]Webhook, error) {
+		return hooks.List(ctx, r.Caller.Project, after, limit)
 	}
-	hooks, err := a.webhooks()
-	if err != nil {
-		return wire.Response{}, err
-	}
-	found, err := hooks.List(ctx, r.Caller.Project, after, limit+1)
-	if err != nil {
-		return wire.Response{}, err
-	}
-	return wire.OK(listOf(found, limit, showWebhook, func(w *Webhook) string { return w.ID })), nil
+	return listPage(r.Query(), find, showWebhook, func(w *Webhook) string { return w.ID })
 }
 
-func (a *API) getWebhook(ctx context.Context, r *wire.Request) (wire.Response, error) {
-	hooks, err := a.webhooks()
-	if err != nil {
-		return wire.Response{}, err
-	}
+func (a *API) getWebhook(ctx context.Context, r *wire.Request, hooks Webhooks) (wire.Response, error) {
 	found, err := hooks.Get(ctx, r.Caller.Project, r.Path("id"))
 	if err != nil {
 		return wire.Response{}, err
@@ -228,7 +211,7 @@ func (a *API) getWebhook(ctx context.Context, r *wire.Request) (wire.Response, e
 	return wire.OK(showWebhook(&found)), nil
 }
 
-func (a *API) patchWebhook(ctx context.Context, r *wire.Request) (wire.Response, error) {
+func (a *API) patchWebhook(ctx context.Context, r *wire.Request, hooks Webhooks) (wire.Response, error) {
 	var in struct {
 		Status *string `json:"status"`
 	}
@@ -238,22 +221,18 @@ func (a *API) patchWebhook(ctx context.Context, r *wire.Request) (wire.Response,
 	if value(in.Status) != "enabled" {
 		return wire.Response{}, problem.Invalid("status", `can only be set to "enabled": DELETE the webhook to hear no more.`)
 	}
-	return a.changeWebhook(ctx, r, EnableWebhook)
+	return a.changeWebhook(ctx, r, hooks, EnableWebhook)
 }
 
-func (a *API) rotateWebhook(ctx context.Context, r *wire.Request) (wire.Response, error) {
-	return a.changeWebhook(ctx, r, RotateSecret)
+func (a *API) rotateWebhook(ctx context.Context, r *wire.Request, hooks Webhooks) (wire.Response, error) {
+	return a.changeWebhook(ctx, r, hooks, RotateSecret)
 }
 
-func (a *API) deleteWebhook(ctx context.Context, r *wire.Request) (wire.Response, error) {
-	return a.changeWebhook(ctx, r, RemoveWebhook)
+func (a *API) deleteWebhook(ctx context.Context, r *wire.Request, hooks Webhooks) (wire.Response, error) {
+	return a.changeWebhook(ctx, r, hooks, RemoveWebhook)
 }
 
-func (a *API) changeWebhook(ctx context.Context, r *wire.Request, change WebhookChange) (wire.Response, error) {
-	hooks, err := a.webhooks()
-	if err != nil {
-		return wire.Response{}, err
-	}
+func (a *API) changeWebhook(ctx context.Context, r *wire.Request, hooks Webhooks, change WebhookChange) (wire.Response, error) {
 	return a.hookCommit(ctx, r, func() (wire.Response, run.Commit, error) {
 		changed, c, err := hooks.Change(ctx, r.Caller.Project, r.Path("id"), change)
 		if change == RemoveWebhook {

@@ -5,9 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -16,12 +13,13 @@ import (
 
 	"go.uber.org/goleak"
 
-	"errand/e2e/contract"
 	"errand/internal/agent"
 	"errand/internal/api/native"
 	"errand/internal/api/wire"
+	"errand/internal/api/wire/wiretest"
 	"errand/internal/auth"
 	"errand/internal/engine"
+	"errand/internal/feed"
 	"errand/internal/model/script"
 	"errand/internal/problem"
 	"errand/internal/run"
@@ -31,120 +29,81 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// adminSecret is the key of the project default.
-const adminSecret = "sk_test_admin_0123456789"
-
 // world is the API over the real engine, in memory, behind a real HTTP server.
-// Every answer is held to the contract.
 type world struct {
+	*wiretest.Client
 	t      *testing.T
 	store  *memory.Store
 	engine *engine.Engine
 	shelf  *shelf
 	closet *closet
+	ears   *ears
 	api    *native.API
 	wire   *wire.Server
-	client *http.Client
-	url    string
-	secret string
 }
 
 func newWorld(t *testing.T, model *script.Model) *world {
 	t.Helper()
-	kept := memory.New(memory.Config{Now: time.Now})
-	w := &world{t: t, store: kept, shelf: &shelf{rows: kept}, closet: &closet{rows: kept, says: "Looks."}, secret: adminSecret}
-	w.engine = engine.New(engine.Config{Log: kept, Models: model, Tools: w.shelf, Now: time.Now})
-	keys := auth.NewBook(kept, time.Now)
-	if _, err := keys.EnsureAdmin(t.Context(), adminSecret); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.engine.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	w := &world{t: t}
+	var desk desk
+	changes := feed.New(1)
+	ledger := auth.NewLedger(time.Now)
+	base := wiretest.New(t, func(kept *memory.Store, cfg *engine.Config) {
+		cfg.Budgets, cfg.Bound = ledger, func(*run.Request) (int, run.Micros) { return 0, 0 }
+		w.store, w.shelf, w.closet = kept, &shelf{rows: kept}, &closet{rows: kept, says: "Looks."}
+		desk = w.openDesk()
+		cfg.Models, cfg.Tools, cfg.Outbox = model, w.shelf, desk.hub.Outbox
+		cfg.Log = told{kept, changes}
+	})
+	w.engine = base.Engine
 	var err error
 	w.api, err = native.New(native.Config{
-		Engine: w.engine, Runs: kept, Rows: kept, Keys: keys, Tools: w.shelf, Models: names{}, Index: &cabinet{}, Servers: w.closet, Version: "1.2.3",
+		Engine: w.engine, Runs: w.store, Rows: w.store, Keys: base.Keys, Tools: w.shelf, Models: names{}, Index: &cabinet{}, Servers: w.closet,
+		Files: desk, Webhooks: desk.bells, Version: "1.2.3", Changes: changes,
+		Budgets: auth.NewBudgets(w.store, w.store, ledger, time.Now), Spending: w.store,
 		Catalog: agent.Catalog{Tools: w.shelf, Models: names{}, Schemas: &schema.Cache{}, WallTime: 3600},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.wire, err = wire.New(wire.Config{
-		Routes: w.api.Routes(), Families: []*wire.Family{w.api.Family()}, Keys: keys, Rows: kept, Draining: w.engine.Draining(),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(w.wire)
-	terms, err := contract.Load()
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.url = server.URL
-	w.client = &http.Client{Transport: &contract.Transport{T: t, Contract: terms, Next: server.Client().Transport}, CheckRedirect: stay}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		w.engine.Close(ctx)
-		server.Close()
-		if err := kept.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	w.wire = base.Wire(w.api.Routes(), w.api.Family())
+	w.Client = base.Serve(w.wire)
 	return w
 }
 
-func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-
-// reply is an answer with its body read.
-type reply struct {
-	t      *testing.T
-	Status int
-	Header http.Header
-	Body   []byte
+// told is a log that tells the feed of its commits.
+type told struct {
+	*memory.Store
+	changes *feed.Feed
 }
 
-// do makes a request; headers are pairs of name and value.
+func (l told) Submit(c run.Commit, done func(error)) {
+	l.Store.Submit(c, func(err error) {
+		if err == nil {
+			l.changes.Tell(c.Runs)
+		}
+		done(err)
+	})
+}
+
+// reply is an answer, and how tests look into it.
+type reply struct{ wiretest.Reply }
+
 func (w *world) do(method, path, body string, headers ...string) reply {
 	w.t.Helper()
-	var sent io.Reader
-	if body != "" {
-		sent = strings.NewReader(body)
-	}
-	request, err := http.NewRequestWithContext(w.t.Context(), method, w.url+path, sent)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	request.Header.Set("Authorization", "Bearer "+w.secret)
-	for i := 0; i < len(headers); i += 2 {
-		request.Header.Set(headers[i], headers[i+1])
-	}
-	answer, err := w.client.Do(request)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return reply{t: w.t, Status: answer.StatusCode, Header: answer.Header, Body: text}
+	return reply{w.Do(method, path, body, headers...)}
 }
 
 // want does and checks the status.
 func (w *world) want(status int, method, path, body string, headers ...string) reply {
 	w.t.Helper()
-	got := w.do(method, path, body, headers...)
-	if got.Status != status {
-		w.t.Fatalf("%s %s %s: got %d, want %d: %s", method, path, body, got.Status, status, got.Body)
-	}
-	return got
+	return reply{w.Want(status, method, path, body, headers...)}
 }
 
 // as is the same world for the holder of another key.
 func (w *world) as(secret string) *world {
 	other := *w
-	other.secret = secret
+	other.Client = w.As(secret)
 	return &other
 }
 
@@ -156,12 +115,12 @@ func (w *world) key(body string) *world {
 
 // get returns the value at a path such as error.code or data.0.id.
 func (r reply) get(path string) any {
-	r.t.Helper()
+	r.T.Helper()
 	var value any
 	decoder := json.NewDecoder(bytes.NewReader(r.Body))
 	decoder.UseNumber()
 	if err := decoder.Decode(&value); err != nil {
-		r.t.Fatalf("no JSON: %v: %s", err, r.Body)
+		r.T.Fatalf("no JSON: %v: %s", err, r.Body)
 	}
 	for _, step := range strings.Split(path, ".") {
 		switch v := value.(type) {
@@ -181,27 +140,27 @@ func (r reply) get(path string) any {
 }
 
 func (r reply) text(path string) string {
-	r.t.Helper()
+	r.T.Helper()
 	text, ok := r.get(path).(string)
 	if !ok {
-		r.t.Fatalf("%s is no text in %s", path, r.Body)
+		r.T.Fatalf("%s is no text in %s", path, r.Body)
 	}
 	return text
 }
 
 func (r reply) has(path string, want any) reply {
-	r.t.Helper()
+	r.T.Helper()
 	if got := fmt.Sprint(r.get(path)); got != fmt.Sprint(want) {
-		r.t.Errorf("%s is %s, want %v, in %s", path, got, want, r.Body)
+		r.T.Errorf("%s is %s, want %v, in %s", path, got, want, r.Body)
 	}
 	return r
 }
 
 func (r reply) count(path string, want int) reply {
-	r.t.Helper()
+	r.T.Helper()
 	list, ok := r.get(path).([]any)
 	if !ok || len(list) != want {
-		r.t.Errorf("%s has %d elements, want %d, in %s", path, len(list), want, r.Body)
+		r.T.Errorf("%s has %d elements, want %d, in %s", path, len(list), want, r.Body)
 	}
 	return r
 }
@@ -266,7 +225,7 @@ func (s *shelf) Current(ctx context.Context, project, name string) (run.Tool, *r
 	if err != nil {
 		return run.Tool{}, nil, err
 	}
-	made, _, err := s.Compile(row.Data)
+	made, _, err := s.Compile(nil, row.Data)
 	return made.Tool, &run.RowWrite{Row: row, Expect: row.Version, Check: true}, err
 }
 
@@ -299,7 +258,7 @@ func (s *shelf) List(ctx context.Context, project string) ([]native.Tool, error)
 }
 
 func (s *shelf) of(row run.Row) (native.Tool, error) {
-	tool, _, err := s.Compile(row.Data)
+	tool, _, err := s.Compile(nil, row.Data)
 	tool.ID, tool.Created, tool.RowVersion, tool.Origin = row.ID, row.Created, row.Version, "registered"
 	return tool, err
 }
@@ -314,7 +273,14 @@ func (s *shelf) Get(ctx context.Context, project, name string) (native.Tool, err
 	return native.Tool{}, problem.New(problem.NotFound, "There is no tool %q.", name)
 }
 
-func (s *shelf) Compile(definition json.RawMessage) (native.Tool, json.RawMessage, error) {
+func (s *shelf) Compile(before, definition json.RawMessage) (native.Tool, json.RawMessage, error) {
+	if before != nil {
+		merged, err := native.Overlay(before, definition)
+		if err != nil {
+			return native.Tool{}, nil, err
+		}
+		definition = merged
+	}
 	var d struct {
 		Name       string            `json:"name"`
 		URL        string            `json:"url"`

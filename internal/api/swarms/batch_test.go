@@ -29,7 +29,7 @@ func (w *world) batch(status int, body string, headers ...string) batch {
 	}
 	var b batch
 	if status == 200 {
-		got.into(&b)
+		got.Into(&b)
 	}
 	return b
 }
@@ -116,9 +116,9 @@ func TestBatchOnce(t *testing.T) {
 	again := w.batch(200, body, "Idempotency-Key", "k1")
 	retried := w.do("POST", "/v1/agent/batch/completions", body)
 	var third, fourth batch
-	retried.into(&third)
+	retried.Into(&third)
 	repeated := w.do("POST", "/v1/agent/batch/completions", body, "X-Stainless-Retry-Count", "1")
-	repeated.into(&fourth)
+	repeated.Into(&fourth)
 	for i := range first.Results {
 		if again.Results[i].JobID != first.Results[i].JobID || fourth.Results[i].JobID != third.Results[i].JobID || third.Results[i].JobID == first.Results[i].JobID {
 			t.Errorf("%d: %s %s %s %s", i, first.Results[i].JobID, again.Results[i].JobID, third.Results[i].JobID, fourth.Results[i].JobID)
@@ -135,7 +135,7 @@ func TestBatchOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	var fifth batch
-	w.do("POST", "/v1/agent/batch/completions", body, "X-Stainless-Retry-Count", "2").into(&fifth)
+	w.do("POST", "/v1/agent/batch/completions", body, "X-Stainless-Retry-Count", "2").Into(&fifth)
 	if r := fifth.Results[1]; r.Success || !strings.Contains(r.Error, third.Results[1].JobID) || !fifth.Results[2].Success {
 		t.Errorf("%+v", fifth)
 	}

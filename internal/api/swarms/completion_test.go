@@ -66,7 +66,7 @@ func TestShapes(t *testing.T) {
 			`{"type":"type_error","loc":["body","imgs",1],"msg":"must be a string, not a number","input":2}]`,
 	} {
 		var body1 struct{ Detail json.RawMessage }
-		w.complete(422, body).into(&body1)
+		w.complete(422, body).Into(&body1)
 		if string(body1.Detail) != want {
 			t.Errorf("%s: got  %s\nwant %s", body, body1.Detail, want)
 		}
@@ -86,7 +86,7 @@ func TestShapes(t *testing.T) {
 func TestDoors(t *testing.T) {
 	w := newWorld(t, script.Steps())
 	poor := *w
-	poor.secret = "sk_wrong"
+	poor.Client = w.As("sk_wrong")
 	for _, c := range []struct {
 		status       int
 		method, path string

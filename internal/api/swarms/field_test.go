@@ -268,7 +268,7 @@ func TestPastAgents(t *testing.T) {
 		Count  int
 		Agents []map[string]json.RawMessage
 	}
-	w.do("GET", "/v1/agents/list", "").into(&list)
+	w.do("GET", "/v1/agents/list", "").Into(&list)
 	if list.Count != 2 || len(list.Agents) != 2 || string(list.Agents[0]["agent_name"]) != `"two"` || string(list.Agents[1]["agent_name"]) != `"one"` {
 		t.Fatalf("%+v", list)
 	}

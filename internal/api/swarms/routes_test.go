@@ -4,39 +4,14 @@ import (
 	"strings"
 	"testing"
 
-	"errand/e2e/contract"
-	"errand/internal/auth"
+	"errand/internal/api/wire/wiretest"
 	"errand/internal/model/script"
 )
 
 // TestRoutesAndContract holds the table and the contract together.
 func TestRoutesAndContract(t *testing.T) {
 	w := newWorld(t, script.Steps())
-	terms, err := contract.Load()
-	if err != nil {
-		t.Fatal(err)
-	}
-	described := map[string]contract.Operation{}
-	for _, operation := range terms.Operations() {
-		if operation.Tags[0] == "Swarms" {
-			described[operation.Method+" "+operation.Path] = operation
-		}
-	}
-	for _, route := range w.api.Routes() {
-		name := route.Method + " " + route.Path
-		operation, ok := described[name]
-		if !ok {
-			t.Errorf("%s is not in api/openapi.yaml", name)
-			continue
-		}
-		delete(described, name)
-		if operation.Scope != route.Scope || operation.Open != route.Open || len(operation.Query) != len(route.Query) {
-			t.Errorf("%s: the contract says %+v, the table scope %q (open: %t)", name, operation, route.Scope, route.Open)
-		}
-	}
-	for name := range described {
-		t.Errorf("%s is in api/openapi.yaml and not in the table", name)
-	}
+	wiretest.Agree(t, w.api.Routes(), func(tags []string) bool { return tags[0] == "Swarms" })
 }
 
 // TestScopes: a route that needs a scope refuses a key without it, in this API's
@@ -44,13 +19,8 @@ func TestRoutesAndContract(t *testing.T) {
 func TestScopes(t *testing.T) {
 	w := newWorld(t, script.Steps(script.Call("web.search", `{}`), script.Say("ok")))
 	as := func(scopes ...string) *world {
-		admin := auth.Caller{Project: auth.DefaultProject, KeyID: "key_test", Scopes: []string{"admin"}}
-		made, err := w.keys.Create(t.Context(), admin, auth.Draft{Name: "k" + strings.Join(scopes, ""), Scopes: scopes}, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
 		other := *w
-		other.secret = made.Secret
+		other.Client = w.As(w.base.Key("", scopes...))
 		return &other
 	}
 	poor := as("context:finance")

@@ -3,23 +3,17 @@ package swarms_test
 import (
 	"context"
 	"encoding/json"
-	"io"
 	"maps"
-	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 
-	"errand/e2e/contract"
 	"errand/internal/agent"
 	"errand/internal/api/swarms"
-	"errand/internal/api/wire"
-	"errand/internal/auth"
+	"errand/internal/api/wire/wiretest"
 	"errand/internal/engine"
 	"errand/internal/model/script"
 	"errand/internal/problem"
@@ -30,113 +24,49 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// contracted reads the contract once for all tests: it is the slowest part of a world.
-var contracted = sync.OnceValues(contract.Load)
-
-// adminSecret is the key of the project default.
-const adminSecret = "sk_test_admin_0123456789"
-
 // world is the API over the real engine, in memory, behind a real HTTP server.
-// Every answer is held to the contract.
 type world struct {
+	*wiretest.Client
 	t       *testing.T
+	base    *wiretest.World
 	store   *memory.Store
 	engine  *engine.Engine
 	model   *script.Model
 	shelf   *shelf
 	servers *servers
 	api     *swarms.API
-	keys    *auth.Book
-	client  *http.Client
-	url     string
-	secret  string
 }
 
 func newWorld(t *testing.T, model *script.Model) *world {
 	t.Helper()
-	kept := memory.New(memory.Config{Now: time.Now})
-	w := &world{t: t, store: kept, model: model, shelf: &shelf{}, servers: &servers{}, secret: adminSecret}
-	w.engine = engine.New(engine.Config{Log: kept, Models: model, Tools: w.shelf, Now: time.Now})
-	keys := auth.NewBook(kept, time.Now)
-	if _, err := keys.EnsureAdmin(t.Context(), adminSecret); err != nil {
-		t.Fatal(err)
-	}
-	w.keys = keys
-	if err := w.engine.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	w := &world{t: t, model: model, shelf: &shelf{}, servers: &servers{}}
+	w.base = wiretest.New(t, func(_ *memory.Store, cfg *engine.Config) { cfg.Models, cfg.Tools = model, w.shelf })
+	w.store, w.engine = w.base.Store, w.base.Engine
 	var err error
 	w.api, err = swarms.New(swarms.Config{
-		Engine: w.engine, Rows: kept, Models: names{}, Servers: w.servers,
+		Engine: w.engine, Rows: w.store, Models: names{}, Servers: w.servers,
 		Catalog: agent.Catalog{Tools: w.shelf, Models: names{}, Schemas: &schema.Cache{}, WallTime: 3600},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	served, err := wire.New(wire.Config{
-		Routes: w.api.Routes(), Families: []*wire.Family{w.api.Family()}, Keys: keys, Rows: kept, Draining: w.engine.Draining(),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(served)
-	terms, err := contracted()
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.url = server.URL
-	w.client = &http.Client{Transport: &contract.Transport{T: t, Contract: terms, Next: server.Client().Transport}}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		w.engine.Close(ctx)
-		server.Close()
-		if err := kept.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	w.Client = w.base.Serve(w.base.Wire(w.api.Routes(), w.api.Family()))
+	w.Header = "X-Api-Key"
 	return w
 }
 
-// reply is an answer with its body read.
-type reply struct {
-	t      *testing.T
-	Status int
-	Header http.Header
-	Body   []byte
-}
+// reply is an answer, and how tests look into it.
+type reply struct{ wiretest.Reply }
 
-// do makes a request; headers are pairs of name and value.
 func (w *world) do(method, path, body string, headers ...string) reply {
 	w.t.Helper()
-	request, err := http.NewRequestWithContext(w.t.Context(), method, w.url+path, strings.NewReader(body))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	request.Header.Set("X-Api-Key", w.secret)
-	for i := 0; i < len(headers); i += 2 {
-		request.Header.Set(headers[i], headers[i+1])
-	}
-	answer, err := w.client.Do(request)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return reply{t: w.t, Status: answer.StatusCode, Header: answer.Header, Body: text}
+	return reply{w.Do(method, path, body, headers...)}
 }
 
 // complete posts a completion and wants this status.
 func (w *world) complete(status int, body string, headers ...string) reply {
 	w.t.Helper()
-	got := w.do("POST", "/v1/agent/completions", body, headers...)
-	if got.Status != status {
-		w.t.Fatalf("%.300s: got %d, want %d: %s", body, got.Status, status, got.Body)
-	}
-	return got
+	return reply{w.Want(status, "POST", "/v1/agent/completions", body, headers...)}
 }
 
 // completion is the body of an answer.
@@ -154,17 +84,10 @@ type completion struct {
 	} `json:"usage"`
 }
 
-func (r reply) into(value any) {
-	r.t.Helper()
-	if err := json.Unmarshal(r.Body, value); err != nil {
-		r.t.Fatalf("%v: %s", err, r.Body)
-	}
-}
-
 func (r reply) completion() completion {
-	r.t.Helper()
+	r.T.Helper()
 	var c completion
-	r.into(&c)
+	r.Into(&c)
 	return c
 }
 
@@ -183,24 +106,16 @@ func (c completion) texts() []string {
 
 // detail is an error's sentence.
 func (r reply) detail() string {
-	r.t.Helper()
+	r.T.Helper()
 	var body struct{ Detail string }
-	r.into(&body)
+	r.Into(&body)
 	return body.Detail
 }
 
 // state is the run behind a job id.
 func (w *world) state(job string) run.State {
 	w.t.Helper()
-	id, err := run.ParseID(job)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	s, err := w.engine.Get(w.t.Context(), auth.DefaultProject, id)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return s
+	return w.base.State(job)
 }
 
 // names are the models that there are.

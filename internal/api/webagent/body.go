@@ -203,12 +203,13 @@ type taskBody struct {
 	Schema      *string            `json:"json_schema"`
 	Workflow    *workflow.Template `json:"cached_workflow"`
 	UseWorkflow bool               `json:"use_cached_workflow"`
+	CreatedAt   time.Time          `json:"created_at"`
 }
 
 func showTask(t *task) taskBody {
 	return taskBody{
 		ID: t.Number, Prompt: t.Prompt, Model: or(t.Model, defaultModel), Provider: or(t.Provider, defaultProvider), Webhook: t.Webhook,
-		Format: or(t.Format, defaultFormat), Schema: schemaText(t.Schema), Workflow: t.Workflow, UseWorkflow: t.UseWorkflow,
+		Format: or(t.Format, defaultFormat), Schema: schemaText(t.Schema), Workflow: t.Workflow, UseWorkflow: t.UseWorkflow, CreatedAt: t.created.UTC(),
 	}
 }
 

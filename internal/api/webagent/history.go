@@ -134,6 +134,7 @@ func showAction(turn *run.Turn, at int, mark *workflow.Mark) actionBody {
 
 // wentWrong is why an action has not done what it was to do.
 func wentWrong(a *run.Action) string {
+	text, _ := workflow.Split(a)
 	switch {
 	case a.Refused != "":
 		return a.Refused
@@ -142,9 +143,9 @@ func wentWrong(a *run.Action) string {
 	case !a.Done() || a.Outcome == run.OK:
 		return ""
 	case a.Outcome == run.Unknown:
-		return cmp.Or(a.Output, "Nobody knows whether this happened.")
+		return cmp.Or(text, "Nobody knows whether this happened.")
 	}
-	return cmp.Or(a.Output, "It was cut off before it did anything.")
+	return cmp.Or(text, "It was cut off before it did anything.")
 }
 
 // doneIn are the arguments of a call that says that the task is done.

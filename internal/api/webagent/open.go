@@ -20,8 +20,11 @@ func pageOrigins() []string {
 // pageOrigin reports whether pages of this origin may read answers.
 func pageOrigin(origin string) bool { return slices.Contains(pageOrigins(), origin) }
 
-// openName is who a request without a key is, in traces.
-const openName = "webagent-open"
+// Who a request without a key is, and what that is called in traces.
+const (
+	openKey  = "key_open"
+	openName = "webagent-open"
+)
 
 // guest lets a request without a key in: one of this machine, for this machine by
 // name, that no proxy has passed on and no foreign page has sent. The last three
@@ -52,7 +55,7 @@ func guest(hr *http.Request) (auth.Caller, bool) {
 		return auth.Caller{}, false
 	}
 	return auth.Caller{
-		Project: auth.DefaultProject, KeyID: "key_open", KeyName: openName,
+		Project: auth.DefaultProject, KeyID: openKey, KeyName: openName,
 		Scopes: []string{"runs:read", "runs:write", "agents:execute"},
 	}, true
 }

@@ -39,6 +39,8 @@ type request struct {
 	Prompt, Model, Provider, Webhook, Format *string
 
 	Wait        bool
+	NoWebhook   bool // the one that the task has is taken away: ""
+	NoSchema    bool // likewise
 	Schema      json.RawMessage
 	UseWorkflow *bool
 	Workflow    *workflow.Template
@@ -78,6 +80,7 @@ func (a *API) read(ctx context.Context, r *wire.Request, full bool) (request, er
 		in.Wait = *wait
 	}
 	in.Webhook = a.readWebhook(ctx, body.Webhook, &f)
+	in.NoWebhook, in.NoSchema = string(body.Webhook) == `""`, string(body.Schema) == `""`
 	in.Format = readEnum(body.Format, []string{"text", "json"}, &f, "response_format")
 	in.Schema = a.readSchema(body.Schema, &f)
 	in.UseWorkflow = readBool(body.UseWorkflow, &f, "use_cached_workflow")

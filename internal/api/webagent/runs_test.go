@@ -142,15 +142,19 @@ func TestReplay(t *testing.T) {
 	}
 }
 
-// TestReplayFails: three attempts that mend nothing end the run, and it says so.
+// TestReplayFails: three attempts that mend nothing end the run, and so does a model
+// that only looks; the run says so. What a model has done otherwise it is asked about.
 func TestReplayFails(t *testing.T) {
 	record := script.Call("browser.click", `{"index":5}`)
+	look, again := script.Call("browser.extract", `{}`), script.Call("browser.click", `{"element":{"xpath":"//b[5]"}}`)
 	for name, c := range map[string]struct {
 		mends   []script.Line
 		actions string
 		why     string
 	}{
-		"in vain":    {[]script.Line{script.Call("browser.extract", `{}`), script.Call("browser.click", `{"element":{"xpath":"//b[5]"}}`), script.Call("browser.extract", `{}`)}, "click! extract* click!* extract* done!", "3 attempts"},
+		"in vain":    {[]script.Line{look, again, look, again, again}, "click! extract* click!* extract* click!* click!* done!", "3 attempts of the model in 5 turns"},
+		"for ever":   {[]script.Line{look, look, look, look, look, look, look, look, look}, "click!" + strings.Repeat(" extract*", 8) + " done!", "in 8 turns"},
+		"by another": {[]script.Line{script.Call("browser.navigate", `{"url":"https://a.example"}`), script.Say("DONE")}, "click! navigate* done", ""},
 		"impossible": {[]script.Line{script.Say("CANNOT: the shop is closed")}, "click! done!", "the shop is closed"},
 		"was done":   {[]script.Line{script.Say("Done.")}, "click! done", ""},
 	} {

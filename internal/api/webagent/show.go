@@ -56,6 +56,9 @@ func (a *API) getRun(ctx context.Context, r *wire.Request) (wire.Response, error
 func (a *API) whole(ctx context.Context, r *wire.Request, s *run.State) (runBody, error) {
 	body := showRun(s)
 	project := r.Caller.Project
+	if value, is := body.Result.(json.RawMessage); is && r.Caller.KeyID == openKey {
+		body.Result = string(value) // the API's own page shows a text, and breaks on an object
+	}
 	if a.cfg.Webhooks != nil && body.Webhook != nil {
 		sent, err := a.cfg.Webhooks.Delivery(ctx, project, s.ID)
 		if err != nil {
@@ -245,6 +248,7 @@ func (a *API) changeTask(ctx context.Context, r *wire.Request) (wire.Response, e
 		return wire.Response{}, err
 	}
 	t, err := a.amend(ctx, r.Caller.Project, r.Path("id"), func(t *task) error {
+		in.unsay(t)
 		t.take(&in)
 		if in.Model != nil || in.Provider != nil {
 			_, err := a.model(t)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"errand/internal/api/wire"
 	"errand/internal/engine"
@@ -26,8 +27,9 @@ const (
 
 // task is what the runs of a prompt share. Nil is for what nobody has said.
 type task struct {
-	Number  int   `json:"-"`
-	version int64 // of its row
+	Number  int       `json:"-"`
+	created time.Time // of its row
+	version int64     // likewise
 
 	Prompt      string             `json:"prompt"`
 	Model       *string            `json:"model,omitempty"`
@@ -44,6 +46,12 @@ func (t *task) take(in *request) {
 	if in.Prompt != nil {
 		t.Prompt = *in.Prompt
 	}
+	if in.NoWebhook {
+		t.Webhook = nil
+	}
+	if in.NoSchema {
+		t.Schema = nil
+	}
 	over(&t.Model, in.Model)
 	over(&t.Provider, in.Provider)
 	over(&t.Webhook, in.Webhook)
@@ -56,6 +64,21 @@ func (t *task) take(in *request) {
 	}
 	if in.UseWorkflow != nil {
 		t.UseWorkflow = *in.UseWorkflow
+	}
+}
+
+// unsay forgets what a request says of a task that only repeats how the task is
+// shown: the API's page sends back the whole task when one word of it was changed,
+// and what nobody has chosen must not become a choice by that.
+func (in *request) unsay(t *task) {
+	for _, at := range []struct {
+		said  **string
+		kept  *string
+		shown string
+	}{{&in.Model, t.Model, defaultModel}, {&in.Provider, t.Provider, defaultProvider}, {&in.Format, t.Format, defaultFormat}} {
+		if at.kept == nil && *at.said != nil && **at.said == at.shown {
+			*at.said = nil
+		}
 	}
 }
 
@@ -101,7 +124,7 @@ func (a *API) loadTask(ctx context.Context, project, text string) (task, error) 
 }
 
 func taskOf(row *run.Row) (task, error) {
-	t := task{version: row.Version}
+	t := task{version: row.Version, created: row.Created}
 	if _, err := fmt.Sscanf(row.ID, "%d", &t.Number); err != nil {
 		return t, fmt.Errorf("reading the number of a task: %w", err)
 	}
@@ -117,7 +140,11 @@ func (a *API) write(project string, t *task) (run.RowWrite, error) {
 	if err != nil {
 		return run.RowWrite{}, fmt.Errorf("keeping a task: %w", err)
 	}
-	return run.RowWrite{Expect: t.version, Row: run.Row{Kind: taskKind, Project: project, ID: taskID(t.Number), Created: a.cfg.Now().UTC(), Data: data}}, nil
+	created := t.created
+	if created.IsZero() {
+		created = a.cfg.Now().UTC()
+	}
+	return run.RowWrite{Expect: t.version, Row: run.Row{Kind: taskKind, Project: project, ID: taskID(t.Number), Created: created, Data: data}}, nil
 }
 
 // tries bounds how often a number is asked for when other servers take it first.

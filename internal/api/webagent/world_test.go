@@ -5,21 +5,16 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 
-	"errand/e2e/contract"
 	"errand/internal/agent"
 	"errand/internal/api/webagent"
-	"errand/internal/api/wire"
+	"errand/internal/api/wire/wiretest"
 	"errand/internal/auth"
 	"errand/internal/engine"
 	"errand/internal/model/script"
@@ -32,14 +27,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// contracted reads the contract once for all tests: it is the slowest part of a world.
-var contracted = sync.OnceValues(contract.Load)
-
-// adminSecret is the key of the project default.
-const adminSecret = "sk_test_admin_0123456789"
-
 // world is the API over the real engine, in memory, behind a real HTTP server.
-// Every answer is held to the contract.
 type world struct {
 	t      *testing.T
 	store  *memory.Store
@@ -49,111 +37,49 @@ type world struct {
 	hooks  *hooks
 	api    *webagent.API
 	keys   *auth.Book
-	client *http.Client
-	url    string
+	line   *wiretest.Client
 	secret string
 }
 
 func newWorld(t *testing.T, model *script.Model, change ...func(*webagent.Config)) *world {
 	t.Helper()
-	kept := memory.New(memory.Config{Now: time.Now})
-	w := &world{t: t, store: kept, model: model, page: &page{}, hooks: &hooks{}, secret: adminSecret}
-	w.engine = engine.New(engine.Config{Log: kept, Models: workflow.NewPlayer(model), Tools: w.page, Now: time.Now})
-	keys := auth.NewBook(kept, time.Now)
-	if _, err := keys.EnsureAdmin(t.Context(), adminSecret); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.engine.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	w := &world{t: t, model: model, page: &page{}, hooks: &hooks{}, secret: wiretest.AdminSecret}
+	base := wiretest.New(t, func(_ *memory.Store, cfg *engine.Config) { cfg.Models, cfg.Tools = workflow.NewPlayer(model), w.page })
+	w.store, w.engine, w.keys = base.Store, base.Engine, base.Keys
 	cfg := webagent.Config{
-		Engine: w.engine, Rows: kept, Lines: kept, Models: names{}, Webhooks: w.hooks, Screenshots: w.page,
+		Engine: w.engine, Rows: w.store, Lines: w.store, Models: names{}, Webhooks: w.hooks, Screenshots: w.page,
 		Catalog: agent.Catalog{Tools: w.page, Models: names{}, Schemas: &schema.Cache{}, WallTime: 3600},
 	}
 	for _, f := range change {
 		f(&cfg)
 	}
-	w.keys = keys
 	api, err := webagent.New(cfg)
 	if w.api = api; err != nil {
 		t.Fatal(err)
 	}
-	served, err := wire.New(wire.Config{
-		Routes: api.Routes(), Families: []*wire.Family{api.Family()}, Keys: keys, Rows: kept, Draining: w.engine.Draining(),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(served)
-	terms, err := contracted()
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.url = server.URL
-	w.client = &http.Client{Transport: &contract.Transport{T: t, Contract: terms, Next: server.Client().Transport}}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		w.engine.Close(ctx)
-		server.Close()
-		if err := kept.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	w.line = base.Serve(base.Wire(api.Routes(), api.Family()))
+	w.line.Header = "X-Api-Key"
 	return w
 }
 
-// reply is an answer with its body read.
-type reply struct {
-	t      *testing.T
-	Status int
-	Header http.Header
-	Body   []byte
+// reply is an answer, and how tests look into it.
+type reply struct{ wiretest.Reply }
+
+func (r reply) into(value any) {
+	r.T.Helper()
+	r.Into(value)
 }
 
 // do makes a request; headers are pairs of name and value.
 func (w *world) do(method, path, body string, headers ...string) reply {
 	w.t.Helper()
-	request, err := http.NewRequestWithContext(w.t.Context(), method, w.url+path, strings.NewReader(body))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	if w.secret != "" {
-		request.Header.Set("X-Api-Key", w.secret)
-	}
-	for i := 0; i < len(headers); i += 2 {
-		if headers[i] == "Host" {
-			request.Host = headers[i+1]
-		}
-		request.Header.Set(headers[i], headers[i+1])
-	}
-	answer, err := w.client.Do(request)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return reply{t: w.t, Status: answer.StatusCode, Header: answer.Header, Body: text}
+	return reply{w.line.As(w.secret).Do(method, path, body, headers...)}
 }
 
 // want makes a request and wants this status.
 func (w *world) want(status int, method, path, body string, headers ...string) reply {
 	w.t.Helper()
-	got := w.do(method, path, body, headers...)
-	if got.Status != status {
-		w.t.Fatalf("%s %s %.300s: got %d, want %d: %s", method, path, body, got.Status, status, got.Body)
-	}
-	return got
-}
-
-func (r reply) into(value any) {
-	r.t.Helper()
-	if err := json.Unmarshal(r.Body, value); err != nil {
-		r.t.Fatalf("%v: %s", err, r.Body)
-	}
+	return reply{w.line.As(w.secret).Want(status, method, path, body, headers...)}
 }
 
 // told is any answer of this API, as far as tests look at one.
@@ -184,7 +110,7 @@ type told struct {
 }
 
 func (r reply) told() told {
-	r.t.Helper()
+	r.T.Helper()
 	var v told
 	r.into(&v)
 	return v

@@ -54,7 +54,7 @@ func expressInstructions(search string, available bool) string {
 	case searchIntent:
 		when = `Search the web with web.search, once, before you answer, unless there is plainly nothing to look up: a greeting, a calculation, a text to rewrite.`
 	case searchForce:
-		when = `Search the web with web.search, exactly once, before you answer, whatever the question is.`
+		when = `Begin with a search of the web with web.search, exactly one, whatever the question is; answer when its results are there.`
 	}
 	return paragraphs(expressPrompt, when+" "+silently+" There is no second search.", citing)
 }

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"errand/internal/agent"
+	"errand/internal/api/wire/wiretest"
 	"errand/internal/model/script"
 	"errand/internal/run"
 )
@@ -124,14 +125,14 @@ func (w *world) raw(text []byte) (int, http.Header, []byte) {
 		w.t.Fatal(err)
 	}
 	sent := bytes.TrimSuffix(body, []byte("\n"))
-	request, err := http.NewRequestWithContext(w.t.Context(), parsed.Method, w.url+parsed.RequestURI, bytes.NewReader(sent))
+	request, err := http.NewRequestWithContext(w.t.Context(), parsed.Method, w.URL+parsed.RequestURI, bytes.NewReader(sent))
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	for name, values := range parsed.Header {
-		request.Header[name] = []string{strings.ReplaceAll(values[0], "KEY", adminSecret)}
+		request.Header[name] = []string{strings.ReplaceAll(values[0], "KEY", wiretest.AdminSecret)}
 	}
-	got, err := w.client.Do(request)
+	got, err := w.HTTP.Do(request)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -153,6 +154,9 @@ func brief(s run.State) []byte {
 	var out bytes.Buffer
 	fmt.Fprintf(&out, "dialect %s, model %s, on_unknown %s, tethered %t\n", spec.Dialect, spec.Model, spec.OnUnknown, spec.Tethered)
 	fmt.Fprintf(&out, "tools %v, limits %v, gates %v, max_steps %d\n", tools, spec.ToolLimits, spec.Gates, spec.Limits.MaxSteps)
+	if spec.Require != "" {
+		fmt.Fprintf(&out, "require %s\n", spec.Require)
+	}
 	fmt.Fprintf(&out, "echo %s\n", spec.Echo)
 	for text := range strings.Lines(spec.Instructions) {
 		out.WriteString(strings.TrimRight("> "+text, " \n") + "\n")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"errand/internal/api/wire/wiretest"
 	"errand/internal/api/you"
 	"errand/internal/auth"
 	"errand/internal/engine"
@@ -64,23 +65,7 @@ const ask, askStream = `{"input":"What is the capital of France?"}`, `{"input":"
 // TestContract holds the table and the contract together.
 func TestContract(t *testing.T) {
 	w := newWorld(t, says("x"))
-	terms, err := agreement()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var described []string
-	for _, o := range terms.Operations() {
-		if slices.Contains(o.Tags, "You.com") {
-			described = append(described, o.Method+" "+o.Path+" "+o.Scope+strings.Join(o.Query, ","))
-		}
-	}
-	var served []string
-	for _, r := range w.api.Routes() {
-		served = append(served, r.Method+" "+r.Path+" "+r.Scope+strings.Join(r.Query, ","))
-	}
-	if diff := cmp.Diff(described, served); diff != "" {
-		t.Errorf("(-contract +table):\n%s", diff)
-	}
+	wiretest.Agree(t, w.api.Routes(), func(tags []string) bool { return slices.Contains(tags, "You.com") })
 }
 
 // TestFirstFrames: they come before the model says anything.
@@ -148,9 +133,9 @@ func TestDisconnect(t *testing.T) {
 			gone := make(chan struct{})
 			go func() {
 				defer close(gone)
-				request, _ := http.NewRequestWithContext(ctx, "POST", w.url+"/v1/agents/runs", strings.NewReader(body))
-				request.Header.Set("X-Api-Key", adminSecret)
-				if answer, err := w.client.Do(request); err == nil {
+				request, _ := http.NewRequestWithContext(ctx, "POST", w.URL+"/v1/agents/runs", strings.NewReader(body))
+				request.Header.Set("X-Api-Key", wiretest.AdminSecret)
+				if answer, err := w.HTTP.Do(request); err == nil {
 					<-ctx.Done()
 					answer.Body.Close()
 				}
@@ -329,17 +314,9 @@ func TestHalt(t *testing.T) {
 func TestScopes(t *testing.T) {
 	w := newWorld(t, script.Steps(script.Call("email.send", `{}`)))
 	w.saveAgents()
-	caller, err := w.keys.Authenticate(t.Context(), adminSecret)
-	if err != nil {
-		t.Fatal(err)
-	}
 	holder := func(scopes ...string) *world {
-		made, err := w.keys.Create(t.Context(), caller, auth.Draft{Name: "k", Scopes: scopes}, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
 		other := *w
-		other.secret = made.Secret
+		other.Client = w.As(w.base.Key("", scopes...))
 		return &other
 	}
 	if got := holder("runs:read").ask(403, `{"input":7}`); got.Code != "forbidden" {
@@ -359,12 +336,7 @@ func TestScopes(t *testing.T) {
 	}
 	// Without a word about tools, a key that may call none gets an answer without.
 	w2 := newWorld(t, says("Paris."))
-	caller, _ = w2.keys.Authenticate(t.Context(), adminSecret)
-	made, err := w2.keys.Create(t.Context(), caller, auth.Draft{Name: "k", Scopes: []string{"runs:write"}}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w2.secret = made.Secret
+	w2.Secret = w2.base.Key("", "runs:write")
 	if got := w2.ask(200, ask); got.text() != "Paris." || len(w2.state(got.ID).Spec.Tools) != 0 {
 		t.Errorf("%s", got.Body)
 	}

@@ -43,6 +43,9 @@ func (a *API) express(ctx context.Context, caller auth.Caller, o *order) (run.Sp
 		err = nil // nobody has asked for a search
 	}
 	spec.Instructions = expressInstructions(o.search, len(spec.Tools) > 0)
+	if o.search == searchForce { // said in the instructions too, for models that can't be held to it
+		spec.Require = searchTool
+	}
 	return spec, err
 }
 

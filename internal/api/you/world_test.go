@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -16,9 +15,9 @@ import (
 
 	"go.uber.org/goleak"
 
-	"errand/e2e/contract"
 	"errand/internal/agent"
 	"errand/internal/api/wire"
+	"errand/internal/api/wire/wiretest"
 	"errand/internal/api/you"
 	"errand/internal/auth"
 	"errand/internal/engine"
@@ -31,42 +30,27 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// adminSecret is the key of the project default.
-const adminSecret = "sk_test_admin_0123456789"
-
-// agreement is the contract, loaded once: it is large.
-var agreement = sync.OnceValues(contract.Load)
-
 // world is the API over the real engine, in memory, behind a real HTTP server.
-// Every answer is held to the contract.
 type world struct {
+	*wiretest.Client
 	t      *testing.T
+	base   *wiretest.World
 	store  *memory.Store
 	engine *engine.Engine
 	shelf  *shelf
-	keys   *auth.Book
 	api    *you.API
-	client *http.Client
-	url    string
-	secret string
 }
 
 func newWorld(t *testing.T, model engine.Models, change ...func(*you.Config)) *world {
 	t.Helper()
-	kept := memory.New(memory.Config{Now: time.Now})
-	w := &world{t: t, store: kept, shelf: &shelf{}, secret: adminSecret, keys: auth.NewBook(kept, time.Now)}
-	w.engine = engine.New(engine.Config{
-		Log: kept, Models: model, Tools: w.shelf, Now: time.Now,
-		Retry: func(err error, failures int) (bool, time.Duration) { return failures < 3, time.Millisecond },
+	w := &world{t: t, shelf: &shelf{}}
+	w.base = wiretest.New(t, func(_ *memory.Store, cfg *engine.Config) {
+		cfg.Models, cfg.Tools = model, w.shelf
+		cfg.Retry = func(err error, failures int) (bool, time.Duration) { return failures < 3, time.Millisecond }
 	})
-	if _, err := w.keys.EnsureAdmin(t.Context(), adminSecret); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.engine.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	w.store, w.engine = w.base.Store, w.base.Engine
 	cfg := you.Config{
-		Engine: w.engine, Rows: kept,
+		Engine: w.engine, Rows: w.store,
 		Catalog: agent.Catalog{Tools: w.shelf, Models: names{}, Schemas: &schema.Cache{}, WallTime: 3600},
 	}
 	for _, edit := range change {
@@ -77,28 +61,7 @@ func newWorld(t *testing.T, model engine.Models, change ...func(*you.Config)) *w
 		t.Fatal(err)
 	}
 	native := &wire.Family{Name: "native", Prefixes: []string{"/v1"}, Strict: true}
-	served, err := wire.New(wire.Config{
-		Routes: w.api.Routes(), Families: []*wire.Family{native, w.api.Family()}, Keys: w.keys, Rows: kept, Draining: w.engine.Draining(),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(served)
-	terms, err := agreement()
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.url = server.URL
-	w.client = &http.Client{Transport: &contract.Transport{T: t, Contract: terms, Next: server.Client().Transport}}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		_ = w.engine.Close(ctx)
-		server.Close()
-		if err := kept.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	w.Client = w.base.Serve(w.base.Wire(w.api.Routes(), native, w.api.Family()))
 	return w
 }
 
@@ -118,16 +81,8 @@ func (w *world) save(d agent.Definition) string {
 // post sends a body; headers are pairs of name and value.
 func (w *world) post(ctx context.Context, body string, headers ...string) *http.Response {
 	w.t.Helper()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, w.url+"/v1/agents/runs", strings.NewReader(body))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	request.Header.Set("Authorization", "Bearer "+w.secret)
-	request.Header.Set("Content-Type", "application/json")
-	for i := 0; i < len(headers); i += 2 {
-		request.Header.Set(headers[i], headers[i+1])
-	}
-	answer, err := w.client.Do(request)
+	headers = append([]string{"Content-Type", "application/json"}, headers...)
+	answer, err := w.HTTP.Do(w.Request(ctx, http.MethodPost, "/v1/agents/runs", body, headers))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -182,15 +137,7 @@ func (a *answer) text() string {
 // state is a run as the engine has it.
 func (w *world) state(id string) run.State {
 	w.t.Helper()
-	parsed, err := run.ParseID(id)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	s, err := w.engine.Get(w.t.Context(), auth.DefaultProject, parsed)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return s
+	return w.base.State(id)
 }
 
 // event is a frame of a stream.
