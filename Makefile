@@ -12,7 +12,7 @@ STATIC := CGO_ENABLED=0 GOFLAGS=-trimpath
 STAMP := $(shell git rev-parse --verify --quiet HEAD >/dev/null 2>&1 && echo true || echo false)
 
 # What the tests use from outside Go. scripts/setup.sh installs what is missing.
-TOOLS := gcc curl postgresql chromium node sdk
+TOOLS := gcc curl postgresql chromium python node sdk
 
 ORACLE := internal/model/openai/oracle
 

@@ -35,9 +35,57 @@ func (a *Agent) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// Approval says which tools need a person's word: names, or patterns (email.*).
+// Approval says which calls need a person's word, and whose.
 type Approval struct {
-	RequiredFor []string `json:"required_for"`
+	RequiredFor    []Gate   `json:"required_for"`
+	AfterUntrusted []string `json:"after_untrusted,omitempty"` // tools that need it once the run has read what others wrote
+	Timeout        int      `json:"timeout,omitempty"`         // seconds; 0 = it waits for ever
+	OnTimeout      string   `json:"on_timeout,omitempty"`      // reject, continue or approve
+	Separate       bool     `json:"separate,omitempty"`        // not of the key that started the run
+	Quorum         int      `json:"quorum,omitempty"`          // how many keys; 0 = one
+}
+
+// Gate is a tool or pattern (email.*) that needs approval; with When, the calls
+// whose arguments satisfy it (amount > 100).
+type Gate struct {
+	Tool string `json:"tool"`
+	When string `json:"when"`
+}
+
+// Gates are gates without conditions.
+func Gates(tools ...string) []Gate {
+	gates := []Gate{}
+	for _, tool := range tools {
+		gates = append(gates, Gate{Tool: tool})
+	}
+	return gates
+}
+
+// String is the gate in words.
+func (g Gate) String() string {
+	if g.When == "" {
+		return g.Tool
+	}
+	return g.Tool + " when " + g.When
+}
+
+// MarshalJSON writes a gate without a condition as its tool alone.
+func (g Gate) MarshalJSON() ([]byte, error) {
+	if g.When == "" {
+		return json.Marshal(g.Tool)
+	}
+	type plain Gate
+	return json.Marshal(plain(g))
+}
+
+// UnmarshalJSON reads both forms.
+func (g *Gate) UnmarshalJSON(text []byte) error {
+	if len(text) > 0 && text[0] == '"' {
+		*g = Gate{}
+		return json.Unmarshal(text, &g.Tool)
+	}
+	type plain Gate
+	return json.Unmarshal(text, (*plain)(g))
 }
 
 // Agents are the saved agents of the key's project.

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"time"
@@ -30,6 +31,38 @@ type Decision struct {
 	Reject   bool     `json:"reject,omitempty"`
 	OnReject string   `json:"on_reject,omitempty"` // continue: the model is told and goes on
 	Reason   string   `json:"reason,omitempty"`
+
+	// Of an approval of one action: other arguments, a JSON object in place of the
+	// action's.
+	Arguments json.RawMessage `json:"arguments,omitempty"`
+	// Digest is what has been seen of the one action; if it is another by now,
+	// nothing is decided.
+	Digest string `json:"digest,omitempty"`
+	// For is how far an approval reaches: once, run or arguments; empty = once.
+	For string `json:"for,omitempty"`
+}
+
+// LinkTo is what a link is to be good for.
+type LinkTo struct {
+	Decision string `json:"decision,omitempty"`     // approve, reject or both; empty = both
+	Expires  int    `json:"expires_in_s,omitempty"` // seconds; 0 = a day
+}
+
+// Link lets whoever has it decide on one action, once.
+type Link struct {
+	URL       string    `json:"url"` // a path, if the server knows no public URL
+	Run       string    `json:"run"`
+	Action    string    `json:"action_id"`
+	Decision  string    `json:"decision"`
+	Digest    string    `json:"digest"`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+// Link makes a link that decides on a pending action.
+func (a *Approvals) Link(ctx context.Context, run, action string, to LinkTo) (link Link, err error) {
+	path := runPath(run, "actions") + "/" + url.PathEscape(action) + "/links"
+	err = a.c.do(ctx, call{method: http.MethodPost, path: path, body: to, into: &link})
+	return link, err
 }
 
 // Decided is how a run stood right after a decision.

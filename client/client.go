@@ -13,7 +13,6 @@
 package client
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -38,6 +37,12 @@ type Client struct {
 	Keys      *Keys
 	Models    *Models
 	Index     *Index
+	Files     *Files
+	Webhooks  *Webhooks
+	Schedules *Schedules
+	Budgets   *Budgets
+	Audit     *Audit
+	Projects  *Projects
 
 	base    string
 	key     string
@@ -76,7 +81,8 @@ func New(address, key string, options ...Option) *Client {
 	}
 	c.Agents, c.Runs, c.Approvals = &Agents{c}, &Runs{c}, &Approvals{c}
 	c.Tools, c.Servers, c.Keys, c.Models = &Tools{c}, &Servers{c}, &Keys{c}, &Models{c}
-	c.Index = &Index{c}
+	c.Index, c.Files, c.Webhooks, c.Schedules = &Index{c}, &Files{c}, &Webhooks{c}, &Schedules{c}
+	c.Budgets, c.Audit, c.Projects = &Budgets{c}, &Audit{c}, &Projects{c}
 	return c
 }
 
@@ -85,7 +91,7 @@ type call struct {
 	method string
 	path   string
 	query  url.Values
-	body   any // encoded as JSON; nil = none
+	body   any // encoded as JSON, unless it is a *form; nil = none
 	into   any // decoded from the answer; nil = the answer is dropped
 }
 
@@ -108,12 +114,9 @@ func (c *Client) do(ctx context.Context, what call) error {
 
 // send returns an answer below 400. The caller closes its body.
 func (c *Client) send(ctx context.Context, what call, headers map[string]string) (*http.Response, error) {
-	var body []byte
-	if what.body != nil {
-		var err error
-		if body, err = json.Marshal(what.body); err != nil {
-			return nil, fmt.Errorf("encoding the request: %w", err)
-		}
+	body, err := payloadOf(what.body)
+	if err != nil {
+		return nil, err
 	}
 	key := ""
 	if what.method == http.MethodPost {
@@ -132,6 +135,7 @@ func (c *Client) send(ctx context.Context, what call, headers map[string]string)
 		}
 		answer, err := c.http.Do(request)
 		wait, again := c.again(what.method, try, answer, err)
+		again = again && (body == nil || body.again())
 		switch {
 		case !again && err != nil:
 			return nil, err
@@ -149,19 +153,22 @@ func (c *Client) send(ctx context.Context, what call, headers map[string]string)
 	}
 }
 
-func (c *Client) request(ctx context.Context, what call, body []byte) (*http.Request, error) {
+func (c *Client) request(ctx context.Context, what call, body payload) (*http.Request, error) {
 	address := c.base + what.path
 	if len(what.query) > 0 {
 		address += "?" + what.query.Encode()
 	}
-	request, err := http.NewRequestWithContext(ctx, what.method, address, bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, what.method, address, nil)
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", what.method, address, err)
 	}
-	if body == nil {
-		request.Body, request.ContentLength = nil, 0
-	} else {
-		request.Header.Set("Content-Type", "application/json")
+	if body != nil {
+		from, size, err := body.open()
+		if err != nil {
+			return nil, err
+		}
+		request.Body, request.ContentLength = io.NopCloser(from), size
+		request.Header.Set("Content-Type", body.kind())
 	}
 	if c.key != "" {
 		request.Header.Set("Authorization", "Bearer "+c.key)
@@ -191,12 +198,16 @@ func (c *Client) again(method string, try int, answer *http.Response, err error)
 		if seconds, err := strconv.Atoi(answer.Header.Get("Retry-After")); err == nil {
 			wait = max(wait, time.Duration(seconds)*time.Second)
 		}
-		return wait, true
+		return wait, wait <= longestWait
 	case http.StatusInternalServerError, http.StatusBadGateway, http.StatusGatewayTimeout:
 		return wait, method == http.MethodPost || method == http.MethodGet
 	}
 	return 0, false
 }
+
+// longestWait bounds what a caller is made to wait for: a budget that is used up is
+// no hiccup, and the error says when there is room again.
+const longestWait = time.Minute
 
 // sleep waits, or returns the reason why ctx ended first.
 func sleep(ctx context.Context, d time.Duration) error {

@@ -21,14 +21,15 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // script is a server that answers request after request, and remembers them.
 type script struct {
 	*httptest.Server
-	seen []*http.Request
+	seen   []*http.Request
+	bodies []string
 }
 
 func newScript(t *testing.T, answers ...http.HandlerFunc) (*script, *Client) {
 	s := &script{}
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body)
-		s.seen = append(s.seen, r)
+		body, _ := io.ReadAll(r.Body)
+		s.seen, s.bodies = append(s.seen, r), append(s.bodies, string(body))
 		if len(s.seen) > len(answers) {
 			t.Errorf("request %d: %s %s was not expected", len(s.seen), r.Method, r.URL)
 			w.WriteHeader(http.StatusTeapot)

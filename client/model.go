@@ -7,9 +7,11 @@ import (
 	"time"
 )
 
-// Model is a name that runs can use for their model.
+// Model is a name that runs can use for their model, or, with an Agent, that of a
+// saved agent, which chat completions can use for theirs.
 type Model struct {
 	ID       string       `json:"id"`
+	Agent    string       `json:"agent"`       // the agent's id; empty for a model
 	Resolves string       `json:"resolves_to"` // of an alias: what it stands for
 	Provider string       `json:"owned_by"`
 	Window   int          `json:"context_window"` // in tokens; 0 = not known
@@ -51,7 +53,7 @@ type ModelTest struct {
 // Models are the models that the server knows.
 type Models struct{ c *Client }
 
-// List returns the models.
+// List returns the saved agents, whose ids begin with agent:, and the models.
 func (m *Models) List(ctx context.Context) (Page[Model], error) {
 	return list[Model](ctx, m.c, call{path: "/v1/models"}, "", 0)
 }

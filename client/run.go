@@ -59,8 +59,17 @@ type Action struct {
 	Tool      string          `json:"tool"`
 	Preview   string          `json:"preview"`
 	Arguments json.RawMessage `json:"arguments"`
-	Digest    string          `json:"digest"`
+	Digest    string          `json:"digest"`             // of all that an approval is for
+	Original  json.RawMessage `json:"original_arguments"` // the model's, if a person has changed them
+	Approvals Words           `json:"approvals"`
 	Reason    string          `json:"reason"` // gate, outcome_unknown, changed
+	ExpiresAt *time.Time      `json:"expires_at"`
+}
+
+// Words is how far a pending action has come.
+type Words struct {
+	Given   []string `json:"given"`   // ids of the keys that have approved it
+	Missing int      `json:"missing"` // how many others have to
 }
 
 // PendingCall is a call of a function tool, whose output the caller owes.

@@ -81,9 +81,13 @@ type Key struct {
 	Secret    string     `json:"secret"`
 	Scopes    []string   `json:"scopes"`
 	Project   string     `json:"project"`
+	Agents    []string   `json:"agents"`              // ids of those that it is for; nil = all
+	PerMinute *int       `json:"requests_per_minute"` // nil = as many as the server lets any key
+	AtOnce    *int       `json:"runs_at_once"`        // nil = any number
 	ExpiresAt *time.Time `json:"expires_at"`
 	RevokedAt *time.Time `json:"revoked_at"`
 	CreatedAt time.Time  `json:"created_at"`
+	LastUsed  *time.Time `json:"last_used_at"`
 
 	// Raw is the whole answer, with what this type does not name.
 	Raw json.RawMessage `json:"-"`
@@ -104,6 +108,9 @@ type NewKey struct {
 	Name      string     `json:"name"`
 	Scopes    []string   `json:"scopes,omitempty"`
 	Project   string     `json:"project,omitempty"`
+	Agents    []string   `json:"agents,omitempty"` // ids or names
+	PerMinute int        `json:"requests_per_minute,omitempty"`
+	AtOnce    int        `json:"runs_at_once,omitempty"`
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
 }
 
@@ -124,4 +131,12 @@ func (k *Keys) List(ctx context.Context, after string, limit int) (Page[Key], er
 // Revoke ends a key at once.
 func (k *Keys) Revoke(ctx context.Context, id string) error {
 	return k.c.do(ctx, call{method: http.MethodDelete, path: "/v1/keys/" + url.PathEscape(id)})
+}
+
+// Rotate gives a key another secret, which only this answer has. The one before works
+// for as long as overlap says.
+func (k *Keys) Rotate(ctx context.Context, id string, overlap time.Duration) (key Key, err error) {
+	body := map[string]any{"overlap_s": int(overlap / time.Second)}
+	err = k.c.do(ctx, call{method: http.MethodPost, path: "/v1/keys/" + url.PathEscape(id) + "/rotate", body: body, into: &key})
+	return key, err
 }

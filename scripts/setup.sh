@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests use from outside Go, where it is missing:
 #
-#   scripts/setup.sh gcc curl postgresql chromium node sdk
+#   scripts/setup.sh gcc curl postgresql chromium python node sdk
 #
 # node is Node.js 22, sdk the npm packages of e2e/sdk, which need it.
 # It says nothing when nothing is missing. It installs only where it may: as
@@ -19,10 +19,11 @@ present() {
     curl) have curl ;;
     postgresql) have initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null ;;
     chromium) have chromium || have chromium-browser || have google-chrome ;;
+    python) /usr/bin/python3 -c 'import requests' 2>/dev/null || { have python3 && python3 -c 'import requests' 2>/dev/null; } ;;
     node) [[ $(.tools/bin/node --version 2>/dev/null || node --version 2>/dev/null) =~ ^v(2[2-9]|[3-9][0-9])\. ]] ;;
     # npm writes its own lock file when it has installed everything; ours is kept beside it.
     sdk) cmp -s e2e/sdk/package-lock.json e2e/sdk/node_modules/.installed-lock.json ;;
-    *) echo "setup: nothing is known about '$1'; it knows gcc, curl, postgresql, chromium, node and sdk" >&2; exit 2 ;;
+    *) echo "setup: nothing is known about '$1'; it knows gcc, curl, postgresql, chromium, python, node and sdk" >&2; exit 2 ;;
   esac
 }
 
@@ -33,6 +34,7 @@ packages() {
     curl) echo curl ;; # the guide's commands
     postgresql) echo postgresql ;;
     chromium) echo chromium ;;
+    python) echo python3 python3-requests ;; # the robots API's document has examples in it
     node | sdk) have npm || echo npm ;;
   esac
 }

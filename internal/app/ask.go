@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net/http"
 	"strings"
 
 	"errand/client"
@@ -14,27 +15,24 @@ import (
 // ask shows each pending action to the person at the terminal and decides as they
 // say. decided is false when they would rather leave it for later.
 func (o *once) ask(ctx context.Context, run client.Run) (decided bool, err error) {
-	var approve, reject []string
-	for i, action := range run.PendingActions {
-		o.p.note("\n%s wants to act: %s %s\n", o.p.bold(action.Tool), oneLine(action.Preview, 200), o.p.dim(action.ID))
-		switch action.Reason {
-		case "outcome_unknown":
-			o.p.note("It was begun before and nobody knows what came of it. Approve = do it again; reject = treat it as done.\n")
-		case "changed":
-			o.p.note("The tool is no longer what was approved.\n")
-		}
+	var approve, reject []client.Decision
+	for i := range run.PendingActions {
+		action := &run.PendingActions[i]
+		shown := action.Arguments
+		o.present(action)
 		choice, err := o.choose(ctx, action, len(run.PendingActions)-i)
 		if err != nil {
 			return false, err
 		}
 		switch choice {
 		case 'a':
-			approve = append(approve, action.ID)
+			approve = append(approve, approval(action, shown))
 		case 'r':
-			reject = append(reject, action.ID)
+			reject = append(reject, client.Decision{Actions: []string{action.ID}, Reject: true, Digest: action.Digest})
 		case 'A':
-			for _, rest := range run.PendingActions[i:] {
-				approve = append(approve, rest.ID)
+			approve = append(approve, approval(action, shown))
+			for _, rest := range run.PendingActions[i+1:] {
+				approve = append(approve, approval(&rest, rest.Arguments))
 			}
 		default:
 			return false, nil
@@ -43,26 +41,53 @@ func (o *once) ask(ctx context.Context, run client.Run) (decided bool, err error
 			break
 		}
 	}
-	for _, d := range []client.Decision{{Actions: approve}, {Actions: reject, Reject: true}} {
-		if len(d.Actions) == 0 {
-			continue
+	for _, d := range append(approve, reject...) {
+		var told *client.Error
+		_, err := o.api.Approvals.Decide(ctx, run.ID, d)
+		if errors.As(err, &told) && (told.Status == http.StatusBadRequest || told.Status == http.StatusConflict) {
+			o.p.note("Not decided: %s\n", printable(told.Error()))
+			return true, nil // what still waits is shown again, as it is now
 		}
-		if _, err := o.api.Approvals.Decide(ctx, run.ID, d); err != nil {
+		if err != nil {
 			return false, err
 		}
 	}
 	return true, nil
 }
 
+// present says what is about to be done, and what an approval would be for.
+func (o *once) present(action *client.Action) {
+	o.p.note("\n%s wants to act: %s %s\n", o.p.bold(action.Tool), oneLine(action.Preview, 200), o.p.dim(action.ID+" "+oneLine(action.Digest, 24)))
+	switch action.Reason {
+	case "outcome_unknown":
+		o.p.note("It was begun before and nobody knows what came of it. Approve = do it again; reject = treat it as done.\n")
+	case "changed":
+		o.p.note("It is no longer what was approved.\n")
+	}
+	if n := len(action.Approvals.Given); n > 0 {
+		o.p.note("%d of %d approvals are there.\n", n, n+action.Approvals.Missing)
+	}
+}
+
+// approval approves an action as it was shown, or with what the person has put in
+// place of its arguments.
+func approval(action *client.Action, shown json.RawMessage) client.Decision {
+	d := client.Decision{Actions: []string{action.ID}, Digest: action.Digest}
+	if !bytes.Equal(action.Arguments, shown) {
+		d.Arguments = action.Arguments
+	}
+	return d
+}
+
 // choose reads one answer: a, r, A (all that are left) or q. The end of the input
 // counts as q: a person who is gone has decided nothing.
-func (o *once) choose(ctx context.Context, action client.Action, left int) (rune, error) {
-	choices := "[a]pprove, [r]eject, [s]how arguments, [q]uit and decide later"
+func (o *once) choose(ctx context.Context, action *client.Action, left int) (rune, error) {
+	all := ""
 	if left > 1 {
-		choices = "[a]pprove, approve a[l]l, [r]eject, [s]how arguments, [q]uit and decide later"
+		all = ", approve a[l]l"
 	}
 	for {
-		o.p.note("%s? ", choices)
+		o.p.note("[a]pprove%s, [r]eject, [s]how arguments, [e]dit them, [q]uit and decide later? ", all)
 		line, err := readLine(ctx, o)
 		if errors.Is(err, io.EOF) {
 			return 'q', nil
@@ -81,8 +106,37 @@ func (o *once) choose(ctx context.Context, action client.Action, left int) (rune
 			return 'q', nil
 		case "s", "show":
 			o.p.note("%s\n", indented(action.Arguments))
+		case "e", "edit":
+			if err := o.edit(ctx, action); err != nil {
+				return 0, err
+			}
 		}
 	}
+}
+
+// edit reads other arguments for an action. The server holds them against the
+// tool's schema when they are approved.
+func (o *once) edit(ctx context.Context, action *client.Action) error {
+	if action.Reason == "outcome_unknown" {
+		o.p.note("It was begun already: it can be repeated as it was, or not at all.\n")
+		return nil
+	}
+	o.p.note("Now: %s\nOther arguments, an object of JSON on one line; an empty line leaves them:\n", printable(string(action.Arguments)))
+	line, err := readLine(ctx, o)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	text := strings.TrimSpace(line)
+	switch {
+	case text == "":
+		o.p.note("They stay as they are.\n")
+	case !strings.HasPrefix(text, "{") || !json.Valid([]byte(text)):
+		o.p.note("That is no object of JSON: they stay as they are.\n")
+	default:
+		action.Arguments = json.RawMessage(text)
+		o.p.note("Approve to call it with %s\n", printable(text))
+	}
+	return nil
 }
 
 // readLine waits for a line or for ctx. After ctx the reader is left waiting: the

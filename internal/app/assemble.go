@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -23,10 +23,15 @@ import (
 	"errand/internal/model/router"
 	"errand/internal/obs"
 	"errand/internal/queue/local"
+	"errand/internal/robot"
+	"errand/internal/rule"
 	"errand/internal/run"
+	"errand/internal/schedule"
 	"errand/internal/schema"
+	"errand/internal/span"
 	"errand/internal/store/sqlite"
 	"errand/internal/tool"
+	"errand/internal/tool/browser"
 	"errand/internal/tool/mcp"
 	"errand/internal/tool/web"
 	"errand/internal/webhook"
@@ -50,31 +55,40 @@ type options struct {
 
 // assembly is a server with all its parts, that listens nowhere yet.
 type assembly struct {
-	cfg      config.Config
-	self     string // the executable that computes; empty = there is none
-	path     string // the folders of programs, for finding a Chromium
-	logger   *slog.Logger
-	redactor *obs.Redactor
-	metrics  *obs.Metrics
-	store    *sqlite.Store
-	keys     *auth.Book
-	guest    *guest
-	models   *router.Router
-	found    int // endpoints that are configured; 0 = Ollama is looked for
-	tools    *tool.Set
-	guard    *egress.Guard
-	servers  *mcp.Servers
-	index    *index.Index
-	pages    *web.Fetcher // reads pages, for models and for the index
-	engines  []string     // that web.search asks, in order
-	files    *file.Store
-	hooks    *webhook.Hub
-	engine   *engine.Engine
-	jobs     *local.Queue
-	wire     *wire.Server
-	schemas  *schema.Cache
-	ready    atomic.Bool // for /readyz: from the end of start to the begin of stop
-	now      func() time.Time
+	cfg       config.Config
+	self      string // the executable that computes; empty = there is none
+	path      string // the folders of programs, for finding a Chromium
+	logger    *slog.Logger
+	redactor  *obs.Redactor
+	metrics   *obs.Metrics
+	level     obs.Level
+	tracer    *span.Tracer // nil = nobody collects traces
+	store     recorded
+	keys      *auth.Book
+	ledger    *auth.Ledger
+	budgets   *auth.Budgets
+	guest     *guest
+	models    *router.Router
+	found     int // endpoints that are configured; 0 = Ollama is looked for
+	tools     *tool.Set
+	guard     *egress.Guard
+	servers   *mcp.Servers
+	index     *index.Index
+	pages     *web.Fetcher     // reads pages, for models and for the index
+	engines   []string         // that web.search asks, in order
+	browser   *browser.Browser // nil = no Chromium was found
+	files     *file.Store
+	hooks     *webhook.Hub
+	robots    *robot.Book
+	desk      *robot.Desk
+	courier   *robot.Courier
+	engine    *engine.Engine
+	schedules *schedule.Keeper
+	jobs      *local.Queue
+	wire      *wire.Server
+	schemas   *schema.Cache
+	ready     atomic.Bool // for /readyz: from the end of start to the begin of stop
+	now       func() time.Time
 }
 
 // assemble makes the parts from the bottom up. Nothing runs and nothing is
@@ -84,8 +98,9 @@ func assemble(ctx context.Context, p *process, cfg config.Config, o options) (_ 
 	endpoints := a.endpoints(p, o)
 	a.found = len(endpoints)
 	a.redactor = obs.NewRedactor(append(cfg.Secrets(), endpointKeys(endpoints)...))
-	a.logger = obs.NewLogger(p.Err, cfg.Log.Format, cfg.Log.Level, a.redactor)
-	if a.store, err = sqlite.Open(ctx, sqlite.Config{Dir: cfg.Data, Now: p.now, Logger: a.logger}); err != nil {
+	a.level.Set(cfg.Log.Level)
+	a.logger = obs.NewLogger(p.Err, cfg.Log.Format, &a.level, a.redactor)
+	if a.store, err = openRecorded(ctx, sqlite.Config{Dir: cfg.Data, Now: p.now, Logger: a.logger, Wrote: a.metrics.Wrote}); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -93,7 +108,8 @@ func assemble(ctx context.Context, p *process, cfg config.Config, o options) (_ 
 			err = errors.Join(err, a.store.Close())
 		}
 	}()
-	a.keys = auth.NewBook(a.store, p.now)
+	a.keys, a.ledger = auth.NewBook(a.store, p.now), auth.NewLedger(p.now)
+	a.budgets = auth.NewBudgets(a.store, a.store, a.ledger, p.now)
 	if a.models, err = a.newRouter(endpoints, o.pace); err != nil {
 		return nil, usage(err) // all that these two refuse is in the settings
 	}
@@ -110,6 +126,7 @@ func assemble(ctx context.Context, p *process, cfg config.Config, o options) (_ 
 	}
 	defer func() {
 		if err != nil {
+			a.closeTracer()
 			err = errors.Join(err, a.servers.Close())
 		}
 	}()
@@ -120,14 +137,25 @@ func assemble(ctx context.Context, p *process, cfg config.Config, o options) (_ 
 		return nil, usage(err)
 	}
 	a.redactor.Add(a.tools.Secrets())
+	if err = a.openRobots(); err != nil {
+		return nil, err
+	}
+	if err = a.observe(ctx, p); err != nil {
+		return nil, err
+	}
 	a.engine = engine.New(engine.Config{
-		Log: a.store, Rows: a.store, Models: workflow.NewPlayer(a.models), Tools: &watched{Set: a.tools, redactor: a.redactor}, Now: p.now,
-		Retry: a.models.Retry, Logger: a.logger, Meter: meter{a.metrics}, MaxActive: a.mostActive(), Outbox: a.hooks.Outbox,
+		Log: a.store, Rows: a.store, Models: workflow.NewPlayer(a.models), Tools: a.tooling(), Now: p.now,
+		Retry: a.models.Retry, Logger: a.logger, Meter: meter{a.metrics}, MaxActive: a.mostActive(), Outbox: a.outbox,
+		Stored: observer{a.metrics, a.tracer}.stored, Span: a.spans(),
+		Ended: a.ended, Witness: a.store.witness, AtOnce: a.keys.AtOnce, Budgets: a.ledger, Bound: a.bound, Holds: (&rule.Book{}).Holds, Mask: a.redactor.Redact,
 	})
+	if err = a.openSchedules(); err != nil {
+		return nil, err
+	}
 	a.jobs = local.New(local.Config{
 		Store: a.store, Now: p.now, Logger: a.logger, Handlers: a.handlers(), Workers: workers,
 	})
-	a.metrics.Ask(storeSamples(a.store))
+	a.metrics.Ask(storeSamples(a.store.Store))
 	if a.wire, err = a.newWire(o); err != nil {
 		return nil, err
 	}
@@ -141,7 +169,10 @@ const workers = 64
 // handlers do the jobs, by kind.
 func (a *assembly) handlers() map[string]func(context.Context, run.Job) error {
 	all := a.hooks.Handlers()
+	maps.Copy(all, a.schedules.Handlers())
+	maps.Copy(all, a.courier.Handlers())
 	all[engine.DeadlineJob] = a.engine.Deadline
+	all[engine.BudgetJob], all[auth.RaisedJob] = a.wakeStarved, a.budgetRaised
 	all[file.ExpireJob] = a.files.Expire
 	return all
 }
@@ -152,8 +183,9 @@ func (a *assembly) newWire(o options) (*wire.Server, error) {
 		Engine: a.engine, Runs: a.store, Rows: named{a.store}, Keys: a.keys,
 		Catalog: a.catalog(),
 		Tools:   toolShelf{a.tools}, Models: modelShelf{a.models}, Index: library{a.index}, Servers: serverShelf{a.servers},
-		Files: fileShelf{a.files}, Webhooks: hookShelf{a.hooks}, Version: version(), Now: a.now,
-		MaxPrompt: a.cfg.Limits.PromptRunes,
+		Files: fileShelf{a.files}, Webhooks: hookShelf{a.hooks}, Schedules: scheduleShelf{a.schedules}, Audit: a.store.log(), Log: logLevel{a}, Home: "/ui/", Changes: a.store.changes, Version: version(), Now: a.now,
+		Budgets: a.budgets, Spending: a.store,
+		MaxPrompt: a.cfg.Limits.PromptRunes, PublicURL: a.address(), Mask: a.redactor.Redact,
 	})
 	if err != nil {
 		return nil, err
@@ -172,16 +204,25 @@ func (a *assembly) newWire(o options) (*wire.Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	asOpenAI, err := a.newOpenAI()
+	if err != nil {
+		return nil, err
+	}
+	asYao, err := a.newYao()
+	if err != nil {
+		return nil, err
+	}
 	a.guest = &guest{Keys: a.keys, secret: o.guest, name: o.name}
 	docs := "" // the server's own path
-	if a.cfg.PublicURL != "" {
-		docs = strings.TrimRight(a.cfg.PublicURL, "/") + "/docs#"
+	if base := a.address(); base != "" {
+		docs = base + "/docs#"
 	}
 	return wire.New(wire.Config{
-		Routes:   slices.Concat(api.Routes(), swarms.Routes(), asYou.Routes(), asWebagent.Routes(), a.probes(api.Family())),
-		Families: []*wire.Family{api.Family(), swarms.Family(), asYou.Family(), asWebagent.Family()},
+		Routes:   slices.Concat(api.Routes(), swarms.Routes(), asYou.Routes(), asWebagent.Routes(), asOpenAI.Routes(), asYao.Routes(), a.probes(api.Family()), a.pageRoutes(api.Family())),
+		Families: []*wire.Family{api.Family(), swarms.Family(), asYou.Family(), asWebagent.Family(), asOpenAI.Family(), asYao.Family()},
+		Origins:  a.cfg.CORSOrigins,
 		Keys:     a.guest, Rows: a.store, Recent: a.store.Recent, Draining: a.engine.Draining(), Now: a.now,
-		Logger: a.logger, Metrics: a.metrics, DocURL: docs,
+		Logger: a.logger, Metrics: a.metrics, PerMinute: a.cfg.RateLimit, DocURL: docs,
 	})
 }
 
@@ -234,6 +275,9 @@ func answerProbe(w http.ResponseWriter, status int, text string) {
 
 // start takes over the runs that an earlier process left, and begins to accept.
 func (a *assembly) start(ctx context.Context) error {
+	if err := a.budgets.Load(ctx); err != nil {
+		return err
+	}
 	if err := errors.Join(a.hooks.Start(ctx), a.engine.Start(ctx)); err != nil {
 		return err
 	}
@@ -273,5 +317,6 @@ func (a *assembly) stop(server *http.Server) error {
 // close lets go of what assemble made and nobody uses any more.
 func (a *assembly) close() error {
 	a.models.Close()
+	a.closeTracer()
 	return errors.Join(a.tools.Close(), a.servers.Close(), a.index.Close(), a.store.Close())
 }

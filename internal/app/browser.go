@@ -6,12 +6,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"errand/internal/file"
+	"errand/internal/problem"
 	"errand/internal/run"
 	"errand/internal/tool"
 	"errand/internal/tool/browser"
@@ -37,17 +38,26 @@ func (a *assembly) browserTools(searcher *web.Searcher) []tool.Tool {
 		cfg.Search = searcher // this server's own index is no search of the web
 	}
 	if a.files != nil {
-		shelf := browserFiles{files: a.files, base: strings.TrimRight(a.cfg.PublicURL, "/")}
+		shelf := browserFiles{files: a.files, logger: a.logger, base: a.address()}
 		cfg.Files, cfg.Keeper, cfg.EachStep = shelf, shelf, true
 	}
-	return browser.New(cfg).Tools()
+	a.browser = browser.New(cfg)
+	return a.browser.Tools()
+}
+
+// ended lets go of what was kept open for a run.
+func (a *assembly) ended(id run.ID) {
+	if a.browser != nil {
+		a.browser.Release(id)
+	}
 }
 
 // browserFiles are the files that a browser uploads and the screenshots that it
 // takes.
 type browserFiles struct {
-	files *file.Store
-	base  string // of addresses; empty = they are paths on this server
+	files  *file.Store
+	logger *slog.Logger
+	base   string // of addresses; empty = they are paths on this server
 }
 
 // Open opens a file for a page.
@@ -59,12 +69,17 @@ func (b browserFiles) Open(ctx context.Context, project, id string) (string, io.
 	return info.Name, content, nil
 }
 
-// Keep stores a screenshot.
+// Keep stores a screenshot. Where the project has no room left for one, there is
+// none: what the browser does is worth more than the picture of it.
 func (b browserFiles) Keep(ctx context.Context, project string, id run.ID, png []byte) (name, url string, err error) {
 	kept, err := b.files.Put(ctx, file.Info{
 		Project: project, Name: "screenshot.png", Type: "image/png", Purpose: file.Screenshot,
 		Metadata: map[string]string{"run": "run_" + id.String()}, Keep: screenshotTime,
 	}, bytes.NewReader(png))
+	if problem.Is(err, problem.QuotaExceeded) {
+		b.logger.Warn("no room for a screenshot", "run", id.String(), "project", project)
+		return "", "", nil
+	}
 	if err != nil {
 		return "", "", fmt.Errorf("keeping a screenshot: %w", err)
 	}

@@ -17,7 +17,7 @@ func TestHelp(t *testing.T) {
 	var all strings.Builder
 	for _, args := range [][]string{
 		{}, {"--help"}, {"help", "runs"}, {"serve", "--help"}, {"run", "-h"}, {"demo", "--help"}, {"agents", "create", "--help"},
-		{"approvals", "reject", "--help"}, {"tools", "add", "--help"}, {"index", "add", "--help"}, {"keys", "create", "--help"},
+		{"files", "get", "--help"}, {"webhooks", "add", "--help"}, {"schedules", "add", "--help"}, {"approvals", "reject", "--help"}, {"tools", "add", "--help"}, {"index", "add", "--help"}, {"keys", "create", "--help"},
 	} {
 		code, out, errs := newWorld(t).run(args...)
 		all.WriteString(said(args, code, out, errs) + "\n")
@@ -44,7 +44,7 @@ func TestFaultsSayWhatToDoNext(t *testing.T) {
 		"approve alone":      {args: []string{"run", "--approve", "act_01", "task"}, code: exitUsage, want: []string{"--resume"}},
 		"empty page":         {args: []string{"runs", "list", "--limit", "0"}, code: exitUsage, want: []string{"--limit", "1 to 100"}},
 		"agent and tool":     {args: []string{"run", "--agent", "a", "--tool", "b", "task"}, code: exitUsage, want: []string{"--tool"}},
-		"unknown setting":    {env: []string{"ERRAND_RATE_LIMIT=3"}, args: []string{"serve"}, code: exitUsage, want: []string{"ERRAND_RATE_LIMIT"}},
+		"unknown setting":    {env: []string{"ERRAND_RATE=3"}, args: []string{"serve"}, code: exitUsage, want: []string{"ERRAND_RATE"}},
 		"postgres":           {env: []string{"ERRAND_STORE=postgres://h/d"}, args: []string{"serve"}, code: exitUsage, want: []string{"postgres://…", "SQLite"}},
 		"address in use":     {args: []string{"serve", "--addr", strings.TrimPrefix(nobodyAt(t), "http://")}, code: exitFailed, want: []string{"--addr"}},
 		"nobody there":       {env: []string{"ERRAND_URL=" + nobody.URL}, args: []string{"runs", "list"}, code: exitFailed, want: []string{"errand serve", "ERRAND_URL"}},

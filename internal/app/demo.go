@@ -152,7 +152,7 @@ func (d *demo) life(ctx context.Context) (err error) {
 		return err
 	}
 	d.say("An agent")
-	d.tell("%s may call %s; %s needs a person's approval.", agent.Name, strings.Join(agent.Tools, " and "), strings.Join(agent.Approval.RequiredFor, ", "))
+	d.tell("%s may call %s; %s needs a person's approval.", agent.Name, strings.Join(agent.Tools, " and "), joined(agent.Approval.RequiredFor))
 	d.say("A run: %q", demoPrompt)
 	run, err := l.api.Agents.Run(ctx, agent.ID, client.Task{Prompt: demoPrompt, Background: true})
 	if err != nil {

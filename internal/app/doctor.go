@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -13,23 +11,41 @@ import (
 	"errand/internal/config"
 	"errand/internal/model/router"
 	"errand/internal/problem"
-	"errand/internal/store/sqlite"
 	"errand/internal/tool/mcp"
 )
 
-type doctorCommand struct{ settingFlags }
+type doctorCommand struct {
+	settingFlags
+	Deep bool `help:"Read everything: every log, every stored file, every page of the database. It takes minutes on a large one."`
+	JSON bool `help:"Print JSON."`
+}
 
 // Help is the command's longer help.
 func (doctorCommand) Help() string {
-	return `Looks at what errand serve would use: the settings, the tools that they define, the data
-directory, and whether each model server answers. Exit code 1 when something is wrong.`
+	return `Looks at what errand serve uses, while it runs or not: the settings and the tools that they
+define, whether each model server answers, the data directory, and whether what is stored keeps
+what the server promises: every run that has not ended has a reason to wait, lists say what the
+logs say, nothing is overdue, the audit log is whole.
+
+Each line is ok, warn or FAIL. Exit code 1 when something fails; a warning does not.`
 }
 
 // check is one thing that was looked at.
 type check struct {
 	what string
 	how  string // what was found
+	warn bool   // how is not as it should be, and the server works all the same
 	err  error
+}
+
+func (c *check) level() string {
+	switch {
+	case c.err != nil:
+		return "fail"
+	case c.warn:
+		return "warn"
+	}
+	return "ok"
 }
 
 // Run looks and tells.
@@ -39,24 +55,47 @@ func (c *doctorCommand) Run(ctx context.Context, p *process) error {
 	if file == "" {
 		file = "no file; environment and defaults"
 	}
-	checks := []check{{"settings", file, err}}
+	checks := []check{{what: "settings", how: file, err: err}}
 	if err == nil {
+		checks = append(checks, checkSurroundings(p, &cfg)...)
 		checks = append(checks, checkTools(ctx, p, cfg)...)
-		checks = append(checks, checkStorage(ctx, p, cfg))
+		checks = append(checks, checkStorage(ctx, p, cfg, c.Deep)...)
 		checks = append(checks, checkModels(ctx, p, cfg)...)
 	}
-	sick := false
-	for _, each := range checks {
-		mark, text := p.green("ok  "), each.how
-		if each.err != nil {
-			mark, text, sick = p.red("FAIL"), publicText(each.err), true
-		}
-		p.print("%s  %-10s %s\n", mark, each.what, text)
-	}
-	if sick {
+	if sick := c.tell(p, checks); sick {
 		return quiet(exitFailed)
 	}
 	return nil
+}
+
+// tell prints what was found, and reports whether something fails.
+func (c *doctorCommand) tell(p *process, checks []check) (sick bool) {
+	type line struct {
+		Check string `json:"check"`
+		Level string `json:"level"`
+		Found string `json:"found"`
+	}
+	lines := []line{}
+	for i := range checks {
+		each := &checks[i]
+		text := each.how
+		if each.err != nil {
+			text, sick = publicText(each.err), true
+		}
+		lines = append(lines, line{each.what, each.level(), text})
+	}
+	if c.JSON {
+		_ = p.printJSON(struct {
+			OK     bool   `json:"ok"`
+			Checks []line `json:"checks"`
+		}{!sick, lines}) // nobody could be told of an output that is closed
+		return sick
+	}
+	marks := map[string]string{"ok": p.green("ok  "), "warn": p.yellow("warn"), "fail": p.red("FAIL")}
+	for _, l := range lines {
+		p.print("%s  %-10s %s\n", marks[l.Level], l.Check, l.Found)
+	}
+	return sick
 }
 
 func publicText(err error) string {
@@ -88,26 +127,6 @@ func checkTools(ctx context.Context, p *process, cfg config.Config) []check {
 		names = append(names, listed[i].Tool.Name)
 	}
 	return []check{{what: "tools", how: strings.Join(names, ", "), err: errors.Join(err, made.Close())}, {what: "search", how: a.searches()}}
-}
-
-// checkStorage opens the data directory if it is there and nobody has it.
-func checkStorage(ctx context.Context, p *process, cfg config.Config) check {
-	found := check{what: "storage", how: cfg.Data}
-	if _, err := os.Stat(filepath.Join(cfg.Data, sqlite.FileName)); errors.Is(err, os.ErrNotExist) {
-		found.how += ": empty; the first start makes it"
-		return found
-	}
-	store, err := sqlite.Open(ctx, sqlite.Config{Dir: cfg.Data, Now: p.now})
-	if problem.Is(err, problem.Conflict) {
-		found.how = publicText(err) + " (that is fine if it is your server)"
-		return found
-	}
-	if err != nil {
-		found.err = err
-		return found
-	}
-	found.err = errors.Join(store.Ping(ctx), store.Close())
-	return found
 }
 
 // checkWait is how long a model server gets to list its models.

@@ -110,6 +110,8 @@ func nextStepTold(err *client.Error) string {
 		return "Use a key that was granted it: errand keys create NAME --scope SCOPE."
 	case "storage_full":
 		return "Make space on the server's disk; it goes on by itself."
+	case "quota_exceeded":
+		return "Delete what is no longer needed: errand files rm, errand index remove."
 	case "overloaded", "rate_limited":
 		return "Try again in a moment."
 	case "internal":

@@ -12,9 +12,18 @@ type grammar struct {
 	Keys      keysGroup      `cmd:"" help:"API keys of a server."`
 	Tools     toolsGroup     `cmd:"" help:"Tools that agents can call."`
 	Index     indexGroup     `cmd:"" help:"Files and pages that agents can search."`
+	Files     filesGroup     `cmd:"" help:"Files for runs, and files that runs have left."`
+	Webhooks  webhooksGroup  `cmd:"" help:"Endpoints that hear of runs."`
+	Schedules schedulesGroup `cmd:"" help:"What starts by the clock."`
+	Budgets   budgetsGroup   `cmd:"" help:"What runs may use up in a day or a month."`
+	Usage     usageCommand   `cmd:"" help:"What runs have used up."`
+	Projects  projectsGroup  `cmd:"" help:"Projects of a server: each owns its agents, runs and keys."`
+	Audit     auditGroup     `cmd:"" help:"Who did what on a server."`
 	MCP       mcpGroup       `cmd:"" name:"mcp" help:"MCP servers, whose tools agents can call."`
 	Models    modelsGroup    `cmd:"" help:"Models that the server knows."`
 	Doctor    doctorCommand  `cmd:"" help:"Check settings, storage and models."`
+	Backup    backupCommand  `cmd:"" help:"Copy the data of a server, which may run."`
+	Restore   restoreCommand `cmd:"" help:"Make a data directory of a backup."`
 	Version   versionCommand `cmd:"" help:"Print the version."`
 }
 
@@ -39,25 +48,33 @@ type agentsGroup struct {
 }
 
 type runsGroup struct {
-	List   runsList   `cmd:"" help:"List runs, newest first."`
-	Get    runsGet    `cmd:"" help:"Show a run with its trace."`
-	Watch  runsWatch  `cmd:"" help:"Follow a run until it ends."`
-	Cancel runsCancel `cmd:"" help:"End a run now."`
-	Pause  runsPause  `cmd:"" help:"Hold a run: what is under way ends, nothing new starts."`
-	Resume runsResume `cmd:"" help:"Let a paused run go on."`
-	Delete runsDelete `cmd:"" help:"Delete a run that has ended or waits."`
+	List    runsList    `cmd:"" help:"List runs, newest first."`
+	Get     runsGet     `cmd:"" help:"Show a run with its trace."`
+	Watch   runsWatch   `cmd:"" help:"Follow a run until it ends."`
+	Explain runsExplain `cmd:"" help:"Say why a run is where it is, and what it took."`
+	Cancel  runsCancel  `cmd:"" help:"End a run now."`
+	Pause   runsPause   `cmd:"" help:"Hold a run: what is under way ends, nothing new starts."`
+	Resume  runsResume  `cmd:"" help:"Let a paused run go on."`
+	Delete  runsDelete  `cmd:"" help:"Delete a run that has ended or waits."`
 }
 
 type approvalsGroup struct {
 	List    approvalsList    `cmd:"" help:"List what waits for a person."`
 	Approve approvalsApprove `cmd:"" help:"Approve actions of a run."`
 	Reject  approvalsReject  `cmd:"" help:"Reject actions of a run."`
+	Link    approvalsLink    `cmd:"" help:"Make a link that decides once, for mail or chat."`
 }
 
 type keysGroup struct {
 	Create keysCreate `cmd:"" help:"Create a key; its secret is shown once."`
 	List   keysList   `cmd:"" help:"List keys."`
+	Rotate keysRotate `cmd:"" help:"Give a key another secret; the old one may go on working for a while."`
 	Revoke keysRevoke `cmd:"" help:"Revoke a key at once."`
+}
+
+type projectsGroup struct {
+	Add  projectsAdd  `cmd:"" help:"Make a project."`
+	List projectsList `cmd:"" help:"List projects."`
 }
 
 type modelsGroup struct {

@@ -15,7 +15,7 @@ import (
 
 // openIndex opens the search index beside the store.
 func (a *assembly) openIndex(ctx context.Context) (err error) {
-	a.index, err = index.Open(ctx, index.Config{Dir: a.cfg.Data, Pages: pageReader{a}, Now: a.now})
+	a.index, err = index.Open(ctx, index.Config{Dir: a.cfg.Data, Pages: pageReader{a}, Now: a.now, Most: megabytes(a.cfg.Limits.IndexMB)})
 	return err
 }
 

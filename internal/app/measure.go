@@ -18,14 +18,13 @@ import (
 type meter struct{ metrics *obs.Metrics }
 
 // ModelCalled counts a model call by its provider, because models have too many
-// names, and the tokens that it took.
-func (m meter) ModelCalled(model string, used run.Usage, took time.Duration, failure problem.Code) {
+// names; what it took is counted with the model that answered, by stored.
+func (m meter) ModelCalled(model string, _ run.Usage, took time.Duration, failure problem.Code) {
 	provider, _, qualified := strings.Cut(model, "/")
 	if !qualified && provider != "offline" {
 		provider = "default" // an alias, or a name that means the only endpoint
 	}
 	m.metrics.ModelCalled(provider, cmp.Or(string(failure), "ok"), took)
-	m.metrics.Tokens(used.Input, used.Output, used.Cached)
 }
 
 // ToolCalled counts a tool call. Users choose tools' names, so they are no label.

@@ -21,6 +21,9 @@ func (c *modelsList) Run(ctx context.Context, p *process) error {
 		rows := [][]string{{"name", "window", "in/out $ per M", "health", "stands for"}}
 		for i := range page.Data {
 			m := &page.Data[i]
+			if m.Agent != "" {
+				continue // `errand agents list` has them
+			}
 			rows = append(rows, []string{printable(m.ID), windowOf(m.Window), priceOf(m.Price), healthOf(m.Health), orDash(printable(m.Resolves))})
 		}
 		p.table(rows)

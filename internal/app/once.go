@@ -208,7 +208,7 @@ func (o *once) gates(ctx context.Context) (*client.Approval, error) {
 	if acting == nil {
 		return nil, nil
 	}
-	return &client.Approval{RequiredFor: acting}, nil
+	return &client.Approval{RequiredFor: client.Gates(acting...)}, nil
 }
 
 func (o *once) resume(ctx context.Context) (id, after string, err error) {

@@ -23,7 +23,7 @@ import (
 	"errand/internal/model/router"
 	"errand/internal/problem"
 	"errand/internal/run"
-	"errand/internal/store/sqlite"
+	"errand/internal/seal"
 	"errand/internal/tool"
 	"errand/internal/tool/clock"
 	"errand/internal/tool/compute"
@@ -161,6 +161,13 @@ func (a *assembly) newTools(rows tool.Rows) (*tool.Set, error) {
 		return nil, err
 	}
 	cfg := tool.Config{Builtin: builtin, Defined: defined, HTTP: toolhttp.New(guard, agent), Rows: rows}
+	if rows != nil { // the data directory is there
+		box, err := seal.Load(a.cfg.Data)
+		if err != nil {
+			return nil, err
+		}
+		cfg.Sealer = box
+	}
 	if a.servers != nil {
 		cfg.Remote = a.servers
 	}
@@ -190,7 +197,7 @@ func (a *assembly) queries() map[string]sql.Query {
 func (a *assembly) definitions() ([]tool.Definition, error) {
 	var all []tool.Definition
 	for _, document := range a.cfg.Tools {
-		_, stored, err := toolShelf{}.Compile(document.JSON)
+		_, stored, err := toolShelf{}.Compile(nil, document.JSON)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", document.Origin, err)
 		}
@@ -204,7 +211,7 @@ func (a *assembly) definitions() ([]tool.Definition, error) {
 }
 
 // named lets agents find their rows by name in the store's own words.
-type named struct{ *sqlite.Store }
+type named struct{ recorded }
 
 // Named returns the row with this name.
 func (n named) Named(ctx context.Context, kind, project, name string) (run.Row, error) {
@@ -310,9 +317,19 @@ func showTool(e *tool.Entry) (native.Tool, error) {
 	return shown, err
 }
 
-// Compile checks a definition and returns the tool that it makes and the
-// definition's stored form.
-func (t toolShelf) Compile(text json.RawMessage) (native.Tool, json.RawMessage, error) {
+// Compile checks a definition, which may change a stored one, and returns the tool
+// that it makes and its stored form.
+func (t toolShelf) Compile(before, fields json.RawMessage) (native.Tool, json.RawMessage, error) {
+	text := fields
+	if before != nil {
+		known, err := t.set.Reveal(before)
+		if err != nil {
+			return native.Tool{}, nil, err
+		}
+		if text, err = native.Overlay(known, fields); err != nil {
+			return native.Tool{}, nil, err
+		}
+	}
 	var d tool.Definition
 	if err := strictJSON(text, &d); err != nil {
 		return native.Tool{}, nil, err
@@ -326,13 +343,21 @@ func (t toolShelf) Compile(text json.RawMessage) (native.Tool, json.RawMessage, 
 			return native.Tool{}, nil, err
 		}
 	}
-	stored, err := json.Marshal(d)
+	stored, err := t.conceal(d)
 	if err != nil {
 		return native.Tool{}, nil, err
 	}
 	public := d.Public()
 	shown, err := showTool(&tool.Entry{Tool: d.Describe(), Origin: tool.Registered, Definition: &public})
 	return shown, stored, err
+}
+
+// conceal returns the stored form; those of the operator's files are stored nowhere.
+func (t toolShelf) conceal(d tool.Definition) (json.RawMessage, error) {
+	if t.set == nil {
+		return json.Marshal(d)
+	}
+	return t.set.Conceal(d)
 }
 
 // strictJSON decodes a definition of a file and names the field that does not

@@ -90,9 +90,13 @@ func (c *serveCommand) Run(ctx context.Context, p *process) error {
 	if err := a.begin(ctx, guest); err != nil {
 		return errors.Join(err, listener.Close(), a.close())
 	}
-	server := wire.NewHTTPServer(a.wire, a.logger)
+	server := wire.NewHTTPServer(newFront(&a.cfg, a.wire), a.logger)
 	served := make(chan error, 1)
 	go func() { served <- a.serve(server, listener) }()
+	unprofile, err := a.profile()
+	if err != nil {
+		return errors.Join(err, a.stop(server), <-served)
+	}
 	a.logger.Debug("ready", "addr", listener.Addr().String(), "data", cfg.Data, "model", a.answering())
 	p.banner(a, listener.Addr(), secret)
 	var beside sync.WaitGroup
@@ -116,7 +120,7 @@ func (c *serveCommand) Run(ctx context.Context, p *process) error {
 	}
 	cancel()
 	beside.Wait()
-	return err
+	return errors.Join(err, unprofile())
 }
 
 // open makes sure that there is a key, and listens. The secret is not empty when
@@ -187,7 +191,7 @@ func (p *process) banner(a *assembly, addr net.Addr, secret string) {
 	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
 		host = fmt.Sprintf("localhost:%d", tcp.Port) // every address, this one among them
 	}
-	url := cmp.Or(strings.TrimRight(a.cfg.PublicURL, "/"), scheme+"://"+host)
+	url := cmp.Or(strings.TrimRight(a.cfg.PublicURL, "/"), scheme+"://"+host+a.cfg.BasePath)
 	data, err := filepath.Abs(a.cfg.Data)
 	if err != nil {
 		data = a.cfg.Data

@@ -339,6 +339,8 @@ func TestTheKeyOfTheProcessItselfLeavesWithIt(t *testing.T) {
 // nobody has a key.
 type nobody struct{}
 
+func (nobody) Changes() int { return 0 }
+
 func (nobody) Authenticate(context.Context, string) (auth.Caller, error) {
 	return auth.Caller{}, problem.New(problem.Unauthenticated, "no")
 }
@@ -372,7 +374,7 @@ func TestMetricsCountARun(t *testing.T) {
 		`errand_model_calls_total{outcome="ok",provider="offline"} 2`,
 		`errand_tool_calls_total{outcome="ok"} 1`,
 		`errand_http_requests_total{method="POST",route="/v1/runs",status="201"} 1`,
-		`errand_model_tokens_total{kind="input"}`,
+		`errand_model_tokens_total{kind="input",model="offline"}`,
 		"errand_commits_total ",
 	} {
 		if !strings.Contains(body, line) {

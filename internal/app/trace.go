@@ -122,6 +122,10 @@ func (t *tracer) event(event client.Event) {
 		t.line("  Paused.")
 	case "run.resumed":
 		t.line("  Resumed.")
+	case "budget.refused":
+		t.line("  %s %s", t.p.yellow("!"), oneLine(d.Message, 300))
+	case "budget.raised":
+		t.line("  The budget may have room again.")
 	case "deadline.passed":
 		t.line("  A deadline passed: %s.", d.Which)
 	}
@@ -130,7 +134,7 @@ func (t *tracer) event(event client.Event) {
 // wakes reports whether an event lets a resting run go on: that a driver comes
 // after it is no news.
 func wakes(event string) bool {
-	return slices.Contains([]string{"approval.decided", "approval.expired", "input.received", "message.added", "run.resumed", "run.started"}, event)
+	return slices.Contains([]string{"approval.decided", "approval.expired", "input.received", "message.added", "run.resumed", "run.started", "budget.raised"}, event)
 }
 
 // heading begins a step, once.

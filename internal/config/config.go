@@ -12,10 +12,10 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
-	"net/netip"
 	"net/url"
 	"strings"
 	"unicode/utf8"
@@ -31,6 +31,13 @@ type Config struct {
 	Store string `yaml:"store"`
 	// PublicURL is how the outside world reaches the server, for links.
 	PublicURL string `yaml:"public_url"`
+	// BasePath stands before every path: /errand behind a proxy that passes it on.
+	BasePath string `yaml:"base_path"`
+	// TrustedProxies are addresses (CIDR) whose word on who asks, and how, is taken.
+	TrustedProxies List `yaml:"trusted_proxies"`
+	// CORSOrigins are those whose pages may call what SDKs in browsers call, with a
+	// key: https://app.example.com, * for any (the default), none for none.
+	CORSOrigins List `yaml:"cors_origins"`
 	// AdminKey is the secret of the key named admin: 16 characters or more.
 	AdminKey Secret `yaml:"admin_key"`
 	// Model answers where a caller names none: provider/name, an alias, or auto.
@@ -63,6 +70,9 @@ type Config struct {
 	// Chromium is the program that browser tools drive, as a path or a name on the
 	// PATH. Empty = whichever is installed; without any there are no such tools.
 	Chromium string `yaml:"chromium"`
+	// RateLimit is how many requests a key may make in a minute, unless it has a limit
+	// of its own. Default 0: any number.
+	RateLimit int `yaml:"rate_limit"`
 	// MaxActive bounds the runs that are driven at once. Default 1,000.
 	MaxActive int `yaml:"max_active"`
 	// TLSCert and TLSKey are PEM files; both or neither.
@@ -79,7 +89,10 @@ type Config struct {
 	Tools  []Document `yaml:"tools"`
 	Agents []Document `yaml:"agents"`
 	Log    Log        `yaml:"log"`
-	You    You        `yaml:"you"`
+	// Pprof is where profiles of the process are served, host:port on loopback.
+	// Empty = nowhere.
+	Pprof string `yaml:"pprof"`
+	You   You    `yaml:"you"`
 	// WebAgent is about the API of browser runs.
 	WebAgent WebAgent `yaml:"webagent"`
 
@@ -87,13 +100,17 @@ type Config struct {
 	File string `yaml:"-"`
 }
 
-// Limits are the operator's ceilings for one run.
+// Limits are the operator's ceilings for one run, and for what one project keeps.
 type Limits struct {
 	// MaxSteps is the most model turns that a run may ask for; 0 = as each API has
 	// it: 16, and 50 for a Swarms agent that works by itself.
 	MaxSteps int `yaml:"max_steps"`
 	// PromptRunes is how many characters (code points) a prompt may have.
 	PromptRunes int `yaml:"prompt_runes"`
+	// FilesMB is how much the files of one project may have, in millions of bytes,
+	// and IndexMB how much text it may have in the search index; 0 = any amount.
+	FilesMB int `yaml:"files_mb"`
+	IndexMB int `yaml:"index_mb"`
 }
 
 // Endpoint is a model server. Model is the one that the aliases mean there. Kind
@@ -207,13 +224,14 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 // Defaults returns the settings of a server that was told nothing.
 func Defaults() Config {
 	return Config{
-		Addr:      "127.0.0.1:8420",
-		Data:      "errand-data",
-		Store:     "sqlite",
-		MaxActive: 1000,
-		Limits:    Limits{PromptRunes: 100_000},
-		Log:       Log{Level: "info", Format: "text"},
-		You:       You{AnswerType: "message.answer"},
+		Addr:        "127.0.0.1:8420",
+		Data:        "errand-data",
+		Store:       "sqlite",
+		CORSOrigins: List{"*"},
+		MaxActive:   1000,
+		Limits:      Limits{PromptRunes: 100_000, FilesMB: 10_000, IndexMB: 1000},
+		Log:         Log{Level: "info", Format: "text"},
+		You:         You{AnswerType: "message.answer"},
 	}
 }
 
@@ -259,19 +277,6 @@ func (c *Config) Secrets() []string {
 	return all
 }
 
-// Loopback reports whether the server can be reached from this machine only.
-func (c *Config) Loopback() bool {
-	host, _, err := net.SplitHostPort(c.Addr)
-	if err != nil {
-		return false
-	}
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.IsLoopback()
-}
-
 // minAdminKey is long enough that guessing over a network is hopeless.
 const minAdminKey = 16
 
@@ -288,12 +293,18 @@ func (c *Config) check() error {
 		return fmt.Errorf("admin_key: too short; use %d characters or more", minAdminKey)
 	case c.WebAgent.Open && !c.Loopback():
 		return fmt.Errorf("webagent.open: requests without a key are for a server that only this machine reaches; leave addr out, or set it to 127.0.0.1:8420")
+	case c.Pprof != "" && !loopback(c.Pprof):
+		return fmt.Errorf("pprof: %q can be reached from other machines, or is no host:port; profiles show what is in memory: use 127.0.0.1:6060", c.Pprof)
 	case c.MaxActive < 1:
 		return fmt.Errorf("max_active: must be 1 or more")
+	case c.RateLimit < 0:
+		return fmt.Errorf("rate_limit: must be 1 or more, or 0 for any number of requests")
 	case c.Limits.MaxSteps < 0:
 		return fmt.Errorf("limits.max_steps: must be 1 or more, or 0 for each API's own ceiling")
 	case c.Limits.PromptRunes < 1:
 		return fmt.Errorf("limits.prompt_runes: must be 1 or more")
+	case c.Limits.FilesMB < 0 || c.Limits.IndexMB < 0:
+		return fmt.Errorf("limits.files_mb and limits.index_mb: must be 1 or more, or 0 for any amount")
 	case c.You.AnswerType != "message.answer" && c.You.AnswerType != "chat_node.answer":
 		return fmt.Errorf("you.answer_type: %q is not message.answer or chat_node.answer", c.You.AnswerType)
 	case (c.TLSCert == "") != (c.TLSKey == ""):
@@ -304,7 +315,7 @@ func (c *Config) check() error {
 	if _, _, err := net.SplitHostPort(c.Addr); err != nil {
 		return fmt.Errorf("addr: %q is not host:port; for example 127.0.0.1:8420", c.Addr)
 	}
-	if err := checkWords(c.Log); err != nil {
+	if err := errors.Join(checkWords(c.Log), checkOrigins(c.CORSOrigins), c.checkFront()); err != nil {
 		return err
 	}
 	return c.checkURLs()
@@ -313,6 +324,21 @@ func (c *Config) check() error {
 func scheme(text string) string {
 	before, _, _ := strings.Cut(text, "://")
 	return before + "://…"
+}
+
+// checkOrigins holds origins to the spelling of browsers, which is compared byte by
+// byte.
+func checkOrigins(origins List) error {
+	for _, origin := range origins {
+		if (origin == "*" || origin == "none") && len(origins) == 1 {
+			continue
+		}
+		at, err := url.Parse(origin)
+		if err != nil || at.Scheme == "" || at.Host == "" || origin != strings.ToLower(at.Scheme+"://"+at.Host) {
+			return fmt.Errorf("cors_origins: %q is no origin; write scheme and host in small letters and nothing behind them, such as https://app.example.com, or * or none alone", origin)
+		}
+	}
+	return nil
 }
 
 func checkWords(log Log) error {

@@ -73,10 +73,10 @@ func TestEverySettingHasItsVariable(t *testing.T) {
 		"ERRAND_ADDR=[::1]:9", "ERRAND_DATA=/d", "ERRAND_STORE=sqlite", "ERRAND_PUBLIC_URL=https://e.example",
 		"ERRAND_ADMIN_KEY=0123456789abcdef", "ERRAND_MODEL=m", "ERRAND_EGRESS_ALLOW=127.0.0.0/8, 10.0.0.0/8:443",
 		"ERRAND_SEARCH=brave, index", "ERRAND_SEARXNG_URL=http://s:8", "BRAVE_API_KEY=bk", "YDC_API_KEY=yk", "EXA_API_KEY=",
-		"ERRAND_SMTP_URL=smtp://u:p@h:25", "ERRAND_SMTP_FROM=a@b", "ERRAND_MAX_ACTIVE=3", "ERRAND_TLS_CERT=/c",
-		"ERRAND_TLS_KEY=/k", "ERRAND_MAX_STEPS=40", "ERRAND_PROMPT_RUNES=9000",
+		"ERRAND_SMTP_URL=smtp://u:p@h:25", "ERRAND_SMTP_FROM=a@b", "ERRAND_MAX_ACTIVE=3", "ERRAND_RATE_LIMIT=600", "ERRAND_PPROF=[::1]:6060", "ERRAND_TLS_CERT=/c",
+		"ERRAND_TLS_KEY=/k", "ERRAND_MAX_STEPS=40", "ERRAND_PROMPT_RUNES=9000", "ERRAND_FILES_MB=20", "ERRAND_INDEX_MB=0",
 		"ERRAND_LOG_LEVEL=debug", "ERRAND_LOG_FORMAT=json", "ERRAND_YOU_ANSWER_TYPE=chat_node.answer", "ERRAND_WEBAGENT_OPEN=1",
-		"ERRAND_CHROMIUM=/c/chromium", "ERRAND_FALLBACK=a/b, c/d", "ERRAND_URL=http://x", "ERRAND_API_KEY=k", "ERRAND_SERVICE_HOST=10.0.0.1", "ERRAND_PORT_8420_TCP=x",
+		"ERRAND_CHROMIUM=/c/chromium", "ERRAND_BASE_PATH=/errand", "ERRAND_TRUSTED_PROXIES=10.0.0.0/8, ::1", "ERRAND_CORS_ORIGINS=https://a.example, http://localhost:3000", "ERRAND_FALLBACK=a/b, c/d", "ERRAND_URL=http://x", "ERRAND_API_KEY=k", "ERRAND_SERVICE_HOST=10.0.0.1", "ERRAND_PORT_8420_TCP=x",
 	}
 	got, err := Load(Source{Dir: t.TempDir(), Env: env})
 	if err != nil {
@@ -86,7 +86,7 @@ func TestEverySettingHasItsVariable(t *testing.T) {
 		Addr: "[::1]:9", Data: "/d", Store: "sqlite", PublicURL: "https://e.example", AdminKey: "0123456789abcdef",
 		Search: List{"brave", "index"}, SearXNGURL: "http://s:8", SearchKeys: map[string]Secret{"brave": "bk", "you": "yk"},
 		Model: "m", Fallbacks: map[string]List{"*": {"a/b", "c/d"}}, EgressAllow: List{"127.0.0.0/8", "10.0.0.0/8:443"}, SMTPURL: "smtp://u:p@h:25", SMTPFrom: "a@b",
-		MaxActive: 3, TLSCert: "/c", TLSKey: "/k", Limits: Limits{40, 9000}, Log: Log{"debug", "json"}, You: You{"chat_node.answer"}, WebAgent: WebAgent{true}, Chromium: "/c/chromium",
+		MaxActive: 3, RateLimit: 600, Pprof: "[::1]:6060", TLSCert: "/c", TLSKey: "/k", Limits: Limits{40, 9000, 20, 0}, Log: Log{"debug", "json"}, You: You{"chat_node.answer"}, WebAgent: WebAgent{true}, Chromium: "/c/chromium", BasePath: "/errand", TrustedProxies: List{"10.0.0.0/8", "::1"}, CORSOrigins: List{"https://a.example", "http://localhost:3000"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -185,15 +185,17 @@ func TestRefused(t *testing.T) {
 		"misspelt nested key":   {file: "addr: 127.0.0.1:1\nlimits:\n  max_stps: 3", want: []string{"line 3", "limits.max_stps", "max_steps"}},
 		"misspelt key of entry": {file: "endpoints:\n  x:\n    uri: http://h", want: []string{"line 3", "endpoints.x.uri", "url"}},
 		"key of parameter":      {file: "sql:\n  q: {dsn: a, statement: b, parameters: {p: {typ: text}}}", want: []string{"line 2", "typ", "type"}},
-		"later setting":         {file: "rate_limit: 3", want: []string{"line 1", "rate_limit", "no such setting"}},
+		"later setting":         {file: "cluster: 3", want: []string{"line 1", "cluster", "no such setting"}},
 		"duplicate key":         {file: "addr: 127.0.0.1:1\naddr: 127.0.0.1:2", want: []string{"2"}},
 		"not YAML":              {file: "addr: [", want: []string{"errand.yaml"}},
 		"wrong type":            {file: "max_active: many", want: []string{"errand.yaml"}},
-		"later variable":        {env: "ERRAND_RATE_LIMIT=3", want: []string{"ERRAND_RATE_LIMIT", "no such setting"}},
+		"later variable":        {env: "ERRAND_CLUSTER=3", want: []string{"ERRAND_CLUSTER", "no such setting"}},
 		"misspelt variable":     {env: "ERRAND_ADRR=x", want: []string{"ERRAND_ADRR", "did you mean ERRAND_ADDR?"}},
 		"not a number":          {env: "ERRAND_MAX_ACTIVE=x", want: []string{"ERRAND_MAX_ACTIVE", "whole number"}},
 		"flag not a number":     {flags: map[string]string{"max-active": "x"}, want: []string{"--max-active"}},
 		"postgres":              {env: "ERRAND_STORE=postgres://u:hunter2@h/d", want: []string{"store", "postgres://…"}},
+		"profiles for all":      {env: "ERRAND_PPROF=:6060", want: []string{"pprof", ":6060", "127.0.0.1:6060"}},
+		"profiles nowhere":      {env: "ERRAND_PPROF=6060", want: []string{"pprof", "host:port"}},
 		"short key":             {env: "ERRAND_ADMIN_KEY=short", want: []string{"admin_key", "16"}},
 		"search key of none":    {file: "search_keys: {barve: x}", want: []string{"search_keys.barve", "did you mean brave?"}},
 		"search engine's URL":   {env: "ERRAND_SEARXNG_URL=hunter2", want: []string{"searxng_url", "http://127.0.0.1:8888"}},
@@ -201,6 +203,9 @@ func TestRefused(t *testing.T) {
 		"half of TLS":           {env: "ERRAND_TLS_CERT=/c", want: []string{"tls_key"}},
 		"half of mail":          {env: "ERRAND_SMTP_URL=smtp://h:25", want: []string{"smtp_from"}},
 		"mail over http":        {env: "ERRAND_SMTP_URL=http://u:hunter2@h\nERRAND_SMTP_FROM=a@b", want: []string{"smtp[s]://"}},
+		"origin with a path":    {file: "cors_origins: https://a.example/", want: []string{"cors_origins", "https://a.example/"}},
+		"any and one origin":    {env: "ERRAND_CORS_ORIGINS=*,https://a.example", want: []string{"cors_origins", `"*"`}},
+		"no origin":             {env: "ERRAND_CORS_ORIGINS=null", want: []string{"cors_origins", "null"}},
 		"no port":               {env: "ERRAND_ADDR=localhost", want: []string{"addr", "host:port"}},
 		"missing reference":     {file: "admin_key: ${NOWHERE}", want: []string{"admin_key", "NOWHERE"}},
 		"missing agent file":    {file: "agents: [gone.yaml]", want: []string{"gone.yaml"}},
