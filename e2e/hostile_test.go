@@ -82,7 +82,7 @@ func TestHostileBodies(t *testing.T) {
 	c.Do(http.MethodGet, "/v1/runs?limit=101", nil).Refused(http.StatusBadRequest, "invalid_request")
 	c.Do(http.MethodGet, "/v1/runs?lmit=1", nil).Refused(http.StatusBadRequest, "invalid_request")
 	c.Do(http.MethodPost, "/v1/webhooks", `{}`).Refused(http.StatusBadRequest, "invalid_request")
-	c.Do(http.MethodPost, "/v1/schedules", `{}`).Refused(http.StatusNotImplemented, "not_available")
+	c.Do(http.MethodPost, "/v1/schedules", `{}`).Refused(http.StatusBadRequest, "invalid_request")
 	if n := created(c); n != 0 {
 		t.Errorf("%d runs were made of hostile requests", n)
 	}

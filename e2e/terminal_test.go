@@ -48,6 +48,7 @@ func TestRunOnATerminal(t *testing.T) {
 			t.Errorf("exit code %d, %d mails:\n%s", code, len(w.Mail.Letters()), said)
 		}
 	})
+	t.Run("edits", editsOnATerminal)
 	t.Run("decides later", func(t *testing.T) {
 		t.Parallel()
 		w := rig.New(t)
@@ -76,4 +77,35 @@ func TestRunOnATerminal(t *testing.T) {
 			t.Errorf("%+v", list)
 		}
 	})
+}
+
+// editsOnATerminal puts other arguments in the place of a call's, first some that
+// do not satisfy its schema.
+func editsOnATerminal(t *testing.T) {
+	t.Parallel()
+	w := rig.New(t)
+	w.Model.Plays(chase)
+	s := w.Sit(t, "run", "--agent", "agent.yaml", chasePrompt)
+	s.Reads("sha256:", 1) // what an approval would be for
+	s.Reads("[e]dit", 1)
+	s.Types("e\n")
+	s.Reads("on one line", 1)
+	s.Types(`{"to":7}` + "\n")
+	for asked := 2; asked <= 4; asked++ {
+		s.Reads("[e]dit", asked)
+		s.Types(map[bool]string{true: "a\n", false: "r\n"}[asked == 2])
+	}
+	s.Reads("Not decided", 1) // 7 is nobody's address: all three are asked about again
+	s.Reads("[e]dit", 5)
+	s.Types("e\n")
+	s.Reads("on one line", 2)
+	s.Types(`{"to":"ada@example.com","subject":"Hi","body":"Only you."}` + "\n")
+	for asked := 6; asked <= 8; asked++ {
+		s.Reads("[e]dit", asked)
+		s.Types(map[bool]string{true: "a\n", false: "r\n"}[asked == 6])
+	}
+	code, said := s.Ends()
+	if diff := cmp.Diff(map[string]int{"ada@example.com": 1}, w.Mail.Addressees()); code != 0 || diff != "" {
+		t.Errorf("exit code %d, mails (-want +got):\n%s\n%s", code, diff, said)
+	}
 }

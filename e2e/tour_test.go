@@ -17,8 +17,8 @@ func TestEveryRoute(t *testing.T) {
 	w := rig.New(t)
 	c := w.Start().Client()
 	for name, part := range map[string]func(*testing.T, *rig.World, *rig.Client){
-		"agents": tourAgents, "tools": tourTools, "steering": tourSteering, "functions": tourFunctions,
-		"threads": tourThreads, "keys": tourKeys, "models": tourModels, "index": tourIndex, "pages": tourPages,
+		"agents": tourAgents, "tools": tourTools, "steering": tourSteering, "links": tourLinks, "functions": tourFunctions,
+		"threads": tourThreads, "keys": tourKeys, "models": tourModels, "budgets": tourBudgets, "server": tourServer, "index": tourIndex, "schedules": tourSchedules, "pages": tourPages, "feed": tourFeed,
 	} {
 		t.Run(name, func(t *testing.T) {
 			at := *c
@@ -26,7 +26,7 @@ func TestEveryRoute(t *testing.T) {
 			part(t, w, &at)
 		})
 	}
-	if missing := w.Missing("Agents", "Runs", "Approvals", "Tools", "Keys", "Models", "Index", "Pages"); len(missing) != 0 {
+	if missing := w.Missing("Agents", "Runs", "Approvals", "Tools", "Keys", "Audit", "Budgets", "Models", "Index", "Schedules", "Pages", "UI"); len(missing) != 0 {
 		t.Errorf("these routes have not succeeded once: %s", strings.Join(missing, ", "))
 	}
 }
@@ -76,7 +76,7 @@ func tourTools(t *testing.T, w *rig.World, c *rig.Client) {
 	if got.Outcome != "ok" || !strings.Contains(got.Output, "booked") {
 		t.Errorf("%+v", got)
 	}
-	for _, path := range []string{"/v1/tools", "/v1/tools/shelf.read", "/v1/models", "/v1/approvals"} {
+	for _, path := range []string{"/v1/tools", "/v1/tools/shelf.read", "/v1/models", "/v1/models/default", "/v1/approvals"} {
 		c.Get(path, nil)
 	}
 	// What was approved is what runs: a changed tool asks again.
@@ -237,6 +237,11 @@ func tourKeys(t *testing.T, _ *rig.World, c *rig.Client) {
 	if listed := c.Get("/v1/keys", nil); strings.Contains(string(listed.Body), key.Secret) || !strings.Contains(string(listed.Body), key.ID) {
 		t.Errorf("%s", listed.Body)
 	}
+	c.Post("/v1/keys/"+key.ID+"/rotate", `{"overlap_s":60}`, nil)
+	c.Post("/v1/projects", `{"name":"tour"}`, nil)
+	for _, path := range []string{"/v1/projects", "/v1/audit", "/v1/audit/verify"} {
+		c.Get(path, nil)
+	}
 	c.Do("DELETE", "/v1/keys/"+key.ID, nil).Is(http.StatusOK)
 	c.Do("DELETE", "/v1/keys/"+key.ID, nil).Refused(http.StatusConflict, "conflict")
 }
@@ -244,15 +249,56 @@ func tourKeys(t *testing.T, _ *rig.World, c *rig.Client) {
 func tourPages(t *testing.T, _ *rig.World, c *rig.Client) {
 	open := *c
 	open.Key = ""
-	for _, path := range []string{"/", "/docs", "/openapi.yaml", "/openapi.json", "/healthz", "/readyz", "/metrics"} {
+	for _, path := range []string{"/", "/docs", "/openapi.yaml", "/openapi.json", "/ui/", "/ui/app.js", "/ui/app.css", "/ui/tokens.css", "/healthz", "/readyz", "/metrics"} {
 		open.Do("GET", path, nil).Is(http.StatusOK)
 	}
 	for _, later := range []struct{ method, path string }{
-		{"GET", "/v1/usage"}, {"GET", "/v1/observability/runs"}, {"GET", "/v1/audit"}, {"POST", "/v1/schedules"}, {"PATCH", "/v1/schedules/x"},
+		{"GET", "/v1/observability/runs"},
 	} {
 		if fault := c.Do(later.method, later.path, nil).Refused(http.StatusNotImplemented, "not_available"); fault.Message == "" {
 			t.Error(fmt.Sprint(later, " says nothing"))
 		}
+	}
+}
+
+func tourServer(t *testing.T, _ *rig.World, c *rig.Client) {
+	var log struct{ Level string }
+	c.Get("/v1/log-level", &log)
+	c.Do("PUT", "/v1/log-level", `{"level":"`+log.Level+`"}`).Is(http.StatusOK)
+	c.Do("PUT", "/v1/log-level", `{"level":"loud"}`).Refused(http.StatusBadRequest, "invalid_request")
+}
+
+func tourBudgets(t *testing.T, _ *rig.World, c *rig.Client) {
+	var made budget
+	c.Post("/v1/budgets", `{"name":"tour","period":"day","max_tokens":1000000000}`, &made)
+	c.Do("PATCH", "/v1/budgets/tour", `{"max_cost_usd":5}`).Is(http.StatusOK).Into(&made)
+	c.Do("POST", "/v1/budgets", `{"name":"tour","period":"day","max_tokens":1}`).Refused(http.StatusConflict, "conflict")
+	for _, path := range []string{"/v1/budgets", "/v1/budgets/" + made.ID, "/v1/usage", "/v1/usage?group_by=day,project,agent,key,model&project=*"} {
+		c.Get(path, nil)
+	}
+	c.Do("DELETE", "/v1/budgets/"+made.ID, nil).Is(http.StatusOK)
+	c.Do("GET", "/v1/budgets/"+made.ID, nil).Refused(http.StatusNotFound, "not_found")
+}
+
+// tourFeed reads what is said about runs beside their own pages.
+func tourFeed(t *testing.T, _ *rig.World, c *rig.Client) {
+	feed := c.Follow("GET", "/v1/stream", nil)
+	if first, err := feed.Next(); err != nil || first.Event != "resync" {
+		t.Fatalf("%+v, %v", first, err)
+	}
+	var run rig.Run
+	c.Post("/v1/runs", map[string]any{"model": "auto", "prompt": "told"}, &run)
+	for {
+		f, err := feed.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Event == "run.changed" && strings.Contains(f.Data, run.ID) {
+			break
+		}
+	}
+	for _, path := range []string{"/v1/runs/" + run.ID + "/explain", "/v1/runs/" + run.ID + "/steps/1/prompt", "/v1/stats", "/v1/stats?bucket=day"} {
+		c.Get(path, nil)
 	}
 }
 

@@ -269,7 +269,7 @@ func (t *Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 		}
 		answer.Body = io.NopCloser(bytes.NewReader(body))
 	}
-	if err := t.Contract.Check(request.Method, request.URL.Path, answer, body); err != nil {
+	if err := t.Contract.Check(request.Method, request.URL.EscapedPath(), answer, body); err != nil {
 		t.T.Errorf("outside of the contract: %v", err)
 	}
 	return answer, nil

@@ -31,6 +31,7 @@ type Action struct {
 	Tool      string         `json:"tool"`
 	Preview   string         `json:"preview"`
 	Arguments map[string]any `json:"arguments"`
+	Digest    string         `json:"digest"`
 	Reason    string         `json:"reason"`
 }
 
