@@ -41,6 +41,21 @@ func TestYou(t *testing.T) {
 	typeIn(t, "you.md", base)
 }
 
+func TestOpenAI(t *testing.T) {
+	base := serve(t, nil)
+	typeIn(t, "openai.md", base)
+}
+
+func TestYao(t *testing.T) {
+	base := serve(t, nil)
+	typeIn(t, "yao.md", base)
+}
+
+func TestSchedules(t *testing.T) {
+	base := serve(t, nil)
+	typeIn(t, "schedules.md", base)
+}
+
 func TestSwarms(t *testing.T) {
 	base := serve(t, nil)
 	typeIn(t, "swarms.md", base)
