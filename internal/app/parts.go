@@ -323,6 +323,10 @@ func (t toolShelf) Compile(before, fields json.RawMessage) (native.Tool, json.Ra
 	text := fields
 	if before != nil {
 		known, err := t.set.Reveal(before)
+		var named struct{ Headers json.RawMessage }
+		if problem.Is(err, problem.ToolFailed) && json.Unmarshal(fields, &named) == nil && named.Headers != nil {
+			err = nil // they come anew
+		}
 		if err != nil {
 			return native.Tool{}, nil, err
 		}

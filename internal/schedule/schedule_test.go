@@ -213,7 +213,7 @@ func TestFailingFast(t *testing.T) {
 		if runs := w.runs(); len(runs) < 24 || runs[len(runs)-1].Sub(runs[len(runs)-2]) > time.Hour+time.Second {
 			t.Errorf("in a day: %v", runs)
 		}
-		if s := w.change(id, func(d *schedule.Definition) { d.Every = "2s" }); s.Failures != 0 || s.Next.Sub(time.Now()) > 2*time.Second {
+		if s := w.change(id, func(d *schedule.Definition) { d.Every = "2s" }); s.Failures != 0 || time.Until(s.Next) > 2*time.Second {
 			t.Errorf("somebody has looked at it, and it stands at %+v", s)
 		}
 		w.behave(0, run.Completed)

@@ -14,6 +14,7 @@ type compiled struct {
 	definition Definition
 	tool       run.Tool
 	row        run.Row // without Data; zero for the operator's tools
+	locked     error   // its headers can't be opened: it can be seen, changed and removed, not called
 }
 
 func compile(d Definition) *compiled { return &compiled{definition: d, tool: d.Describe()} }
@@ -63,12 +64,16 @@ func (s *Set) compile(row run.Row) (*compiled, error) {
 		return c, nil
 	}
 	d, err := s.Reveal(row.Data)
-	if err != nil {
+	locked := problem.Is(err, problem.ToolFailed)
+	if err != nil && !locked {
 		return nil, fmt.Errorf("reading the stored definition of tool %s: %w", row.Name, err)
 	}
 	d = d.WithDefaults()
 	d.Name = row.Name
 	c := compile(d)
+	if locked {
+		c.locked = err
+	}
 	c.row = row
 	c.row.Data = nil
 	s.cache.put(c)

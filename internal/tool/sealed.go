@@ -3,9 +3,10 @@ package tool
 import (
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"net/url"
 	"strings"
+
+	"errand/internal/problem"
 )
 
 // Sealer encrypts what must not stand in a database as it is. internal/seal has the
@@ -41,7 +42,9 @@ func (s *Set) Conceal(d Definition) ([]byte, error) {
 	return json.Marshal(kept)
 }
 
-// Reveal reads the stored form of a definition.
+// Reveal reads the stored form of a definition. If its headers can't be opened,
+// because the key that sealed them is gone, it returns the rest of it, and a
+// tool_failed problem that says what to do.
 func (s *Set) Reveal(data []byte) (Definition, error) {
 	var kept stored
 	if err := json.Unmarshal(data, &kept); err != nil {
@@ -51,13 +54,17 @@ func (s *Set) Reveal(data []byte) (Definition, error) {
 		return kept.Definition, nil
 	}
 	if s.sealer == nil {
-		return Definition{}, fmt.Errorf("the headers of tool %s are sealed, and this server has no key", kept.Name)
+		return kept.Definition, locked(kept.Name, nil)
 	}
 	headers, err := s.sealer.Open(kept.Sealed, kept.place())
 	if err != nil {
-		return Definition{}, fmt.Errorf("opening the headers of tool %s: %w", kept.Name, err)
+		return kept.Definition, locked(kept.Name, err)
 	}
 	return kept.Definition, json.Unmarshal(headers, &kept.Headers)
+}
+
+func locked(name string, cause error) error {
+	return problem.New(problem.ToolFailed, "The headers of %s can't be opened with this server's seal.key: put back the key that it had, or change the tool with its headers given anew.", name).Because(cause)
 }
 
 // forms are the ways in which a secret commonly stands in a text: an answer may quote

@@ -179,6 +179,9 @@ func (s *Set) Call(ctx context.Context, call run.ToolCall) (run.ToolResult, erro
 			}
 		}
 	}
+	if c.locked != nil {
+		return run.ToolResult{}, c.locked
+	}
 	if c.tool.Version != call.Tool.Version {
 		return run.ToolResult{}, changed(name)
 	}

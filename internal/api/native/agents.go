@@ -165,7 +165,9 @@ func (a *API) changeAgent(ctx context.Context, r *wire.Request, before agent.Age
 }
 
 // Overlay returns a JSON object with the fields of patch in place of its own.
-func Overlay(object any, patch json.RawMessage) (json.RawMessage, error) { return overlay(object, patch) }
+func Overlay(object any, patch json.RawMessage) (json.RawMessage, error) {
+	return overlay(object, patch)
+}
 
 // overlay returns the JSON object shown with the fields of patch in place of its
 // own, and without the given fields, which no request may set.

@@ -21,8 +21,7 @@ const eventPath = "/v1/agent/robots/shop/events/orders"
 // newShop is a world with a robot that takes events, and its secret.
 func newShop(t *testing.T) (*world, string) {
 	t.Helper()
-	var w *world
-	w = newWorld(t, newHost(nil), func(cfg *yao.Config) {
+	w := newWorld(t, newHost(nil), func(cfg *yao.Config) {
 		book := cfg.Robots.(*robot.Book)
 		cfg.Secrets, cfg.Grants = book, cfg.Keys.(*auth.Book)
 	})
