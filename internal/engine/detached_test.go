@@ -196,3 +196,37 @@ func TestDetachedSurvives(t *testing.T) {
 		}
 	}
 }
+
+// Work that has failed may be confirmed again; what has been done, or is under way,
+// may not be done twice.
+func TestDetachedAgainAfterAFailure(t *testing.T) {
+	var fails bool
+	model := script.Func(func(_ context.Context, req run.Request) (script.Line, error) {
+		switch {
+		case req.Model != "worker":
+			return script.Call("confirm", `{"goals":"three reports"}`), nil
+		case fails:
+			return script.Fail("model_auth"), nil
+		}
+		return script.Say("Done."), nil
+	})
+	inWorld(t, model, func(t *testing.T, w *world) {
+		child := func(want run.Status) run.ID {
+			s := talk("chat/1")
+			s.Tethered = false
+			id := *w.rest(w.create(s), run.Completed).Turns[0].Actions[0].Child
+			w.rest(id, want)
+			return id
+		}
+		fails = true
+		first := child(run.FailedStatus)
+		fails = false
+		second := child(run.Completed)
+		if second == first {
+			t.Error("work that has failed can't be started again")
+		}
+		if third := child(run.Completed); third != second {
+			t.Error("work that has been done is done again")
+		}
+	})
+}

@@ -24,22 +24,21 @@ func (d *driver) handOff(ctx context.Context, a *run.Action) {
 	}
 	h := d.state.Spec.Handoff(&a.Tool)
 	d.e.descend(&d.state, a, h, &spec)
-	child, known, err := d.claimChild(ctx, h, &spec)
+	child, claim, err := d.claimChild(ctx, h, &spec)
 	if err != nil {
 		d.after(betweenTries, func() {}) // nobody can tell now; ask again
 		return
 	}
-	var full error
+	known := claim.known
 	if h.Detached && !known {
-		full = d.e.mayBegin(&spec)
+		if full := d.e.mayBegin(&spec); full != nil {
+			d.add(run.Event{Type: run.ToolFinished, Finished: &run.Finished{
+				Action: a.ID, Outcome: run.Errored, Output: "The call was not made: " + problem.From(full).Detail,
+			}})
+			return
+		}
 	}
-	if full != nil {
-		d.rows = slices.DeleteFunc(d.rows, func(w run.RowWrite) bool { return w.Kind == run.ClaimKind })
-		d.add(run.Event{Type: run.ToolFinished, Finished: &run.Finished{
-			Action: a.ID, Outcome: run.Errored, Output: "The call was not made: " + problem.From(full).Detail,
-		}})
-		return
-	}
+	d.rows = append(d.rows, claim.write...)
 	d.add(run.Event{Type: run.ToolStarted, Started: &run.Started{Action: a.ID, Epoch: d.epoch, Attempt: a.Attempt + 1, Child: &child}})
 	if !known {
 		born := run.Event{
@@ -67,39 +66,67 @@ func (e *Engine) mayBegin(spec *run.Spec) error {
 	return err
 }
 
+// claim is what is known of the work of a detached handoff.
+type claim struct {
+	known bool           // a run does it already
+	write []run.RowWrite // by which a new run claims it; none if nobody asks for that
+}
+
 // claimChild names the run that does the work of a handoff: a new one, or the one
-// that does it already. Two commits that claim the same work can't both succeed:
-// the one that comes second finds the other's claim when it decides again.
-func (d *driver) claimChild(ctx context.Context, h *run.Handoff, spec *run.Spec) (child run.ID, known bool, err error) {
+// that does it already, or has done it. Work that has failed or was cancelled may be
+// started anew. Two commits that claim the same work can't both succeed: the one
+// that comes second finds the other's claim when it decides again.
+func (d *driver) claimChild(ctx context.Context, h *run.Handoff, spec *run.Spec) (child run.ID, c claim, err error) {
 	child = d.e.NewID()
 	if !h.Detached || h.Claim == "" || d.e.cfg.Rows == nil {
-		return child, false, nil
+		return child, c, nil
 	}
 	id := run.ClaimID(h.Claim, spec.Input.Text)
-	found := run.Row{}
-	for i := range d.rows { // of another call of the same reply
-		if w := &d.rows[i].Row; w.Kind == run.ClaimKind && w.ID == id {
-			found = *w
-		}
-	}
-	if found.Data == nil {
-		found, err = d.e.cfg.Rows.Row(ctx, run.ClaimKind, spec.Project, id)
-	}
-	if problem.Is(err, problem.NotFound) {
+	row, err := d.booked(ctx, spec.Project, id)
+	switch {
+	case problem.Is(err, problem.NotFound):
+		row = run.Row{Kind: run.ClaimKind, Project: spec.Project, ID: id, Created: d.e.now()}
 		if child, err = d.reserved(ctx, h, child); err != nil {
-			return child, false, err
+			return child, c, err
 		}
-		row := run.Row{Kind: run.ClaimKind, Project: spec.Project, ID: id, Created: d.e.now()}
-		row.Data, err = json.Marshal(run.Claimed{Run: child})
-		d.rows = append(d.rows, run.RowWrite{Row: row, Expect: run.MustNotExist})
-		return child, false, err
+	case err != nil:
+		return child, c, err
+	default:
+		var before run.Claimed
+		if err := json.Unmarshal(row.Data, &before); err != nil {
+			return child, c, err
+		}
+		if failed, err := d.inVain(ctx, before.Run); err != nil || !failed {
+			return before.Run, claim{known: true}, err
+		}
 	}
-	if err != nil {
-		return child, false, err
+	expect := row.Version
+	row.Data, err = json.Marshal(run.Claimed{Run: child})
+	return child, claim{write: []run.RowWrite{{Row: row, Expect: expect}}}, err
+}
+
+// booked reads a claim: also one that another call of the same reply is about to
+// make, which has no version yet.
+func (d *driver) booked(ctx context.Context, project, id string) (run.Row, error) {
+	for i := range d.rows {
+		if w := &d.rows[i].Row; w.Kind == run.ClaimKind && w.ID == id {
+			return *w, nil
+		}
 	}
-	var claimed run.Claimed
-	err = json.Unmarshal(found.Data, &claimed)
-	return claimed.Run, true, err
+	return d.e.cfg.Rows.Row(ctx, run.ClaimKind, project, id)
+}
+
+// inVain reports whether the run that has claimed a piece of work has ended without
+// having done it, or is gone.
+func (d *driver) inVain(ctx context.Context, id run.ID) (bool, error) {
+	if d.unborn(id) {
+		return false, nil
+	}
+	line, err := d.e.cfg.Log.Summary(ctx, id)
+	if problem.Is(err, problem.NotFound) {
+		return true, nil
+	}
+	return line.Deleted || line.Status == run.FailedStatus || line.Status == run.CancelledStatus, err
 }
 
 // reserved is the id that the handoff has kept for its first work, or the fresh one
