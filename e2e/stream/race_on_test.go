@@ -9,6 +9,6 @@ import "time"
 const (
 	silent     = 250              // readers that never read
 	idleCost   = 100e3            // bytes that an idle stream may take
-	silentCost = 200e3            // bytes that a reader may cost who does not read
+	silentCost = 350e3            // bytes that a reader may cost who does not read
 	slowest    = 10 * time.Second // that a reader who reads may be behind the model at worst
 )
