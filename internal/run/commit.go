@@ -23,6 +23,9 @@ type Append struct {
 	Expected int64   // the log's last sequence number that the writer has seen; 0 makes the run
 	Events   []Event // numbered Expected+1, Expected+2 …; their IDs are the writer's
 	Summary  Summary // the run as it stands after Events
+	// Orphan is written with the append if the run then needs a driver and no node has
+	// one for it: Summary.Live and no Summary.Driver. Nil = there is one node alone.
+	Orphan *Job
 }
 
 // ErrConflict says that the log has moved on: someone else has appended.
@@ -48,20 +51,23 @@ func (c *RowConflict) Error() string {
 // Summary is a run's line in lists: what can be filtered, sorted and shown
 // without reading the log. Its store keeps one per run, replaced by each Append.
 type Summary struct {
-	ID          ID
-	Project     string
-	Dialect     string
-	Agent       string // id of the saved agent, or empty
-	Model       string
-	Status      Status
-	StopReason  StopReason
-	Seq         int64
-	Epoch       int64
-	Steps       int
-	MaxSteps    int
-	Usage       Usage
-	Pending     int  // actions that wait for a person
-	Live        bool // needs a driver: a sweep at start finds these
+	ID         ID
+	Project    string
+	Dialect    string
+	Agent      string // id of the saved agent, or empty
+	Model      string
+	Status     Status
+	StopReason StopReason
+	Seq        int64
+	Epoch      int64
+	Steps      int
+	MaxSteps   int
+	Usage      Usage
+	Pending    int  // actions that wait for a person
+	Live       bool // needs a driver: a sweep at start finds these
+	// Driver is the node whose driver keeps the run moving; empty = nobody's, or there is
+	// one node alone. Only drivers change it: what anybody else appends leaves it as it is.
+	Driver      string
 	Title       string
 	Fingerprint string
 	CreatedAt   time.Time

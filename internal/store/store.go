@@ -12,7 +12,8 @@
 //   - A commit that fails its checks fails alone; others in its group don't.
 //   - What was answered with nil is on disk (in memory: readable).
 //
-// To change who may append to a run, edit Admit; to change what a row write
+// To change who may append to a run, edit Admit; when a run's driver is asked for,
+// Orphaned; to change what a row write
 // expects, edit AdmitRow; to add a store, make it pass storetest.
 package store
 
@@ -54,7 +55,19 @@ func Admit(stored *run.Summary, a *run.Append) (run.Summary, error) {
 		return line, run.ErrConflict
 	}
 	line.Epoch = epoch
+	if a.Epoch == 0 {
+		line.Driver = stored.Driver
+	}
 	return line, nil
+}
+
+// Orphaned is the job that a writes because the run, whose line is as Admit has
+// returned it, needs a driver and has none; nil if that is not so.
+func Orphaned(line *run.Summary, a *run.Append) *run.Job {
+	if !line.Live || line.Driver != "" || line.Deleted {
+		return nil
+	}
+	return a.Orphan
 }
 
 // admitEpoch returns the run's epoch after a, or run.ErrFenced. Taking over means

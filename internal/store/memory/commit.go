@@ -2,6 +2,7 @@ package memory
 
 import (
 	"bytes"
+	"slices"
 	"time"
 
 	"errand/internal/run"
@@ -28,6 +29,7 @@ type rowKey struct{ kind, project, id string }
 // staged is what a commit would change, until all of it is admitted.
 type staged struct {
 	lines map[run.ID]run.Summary
+	jobs  []run.Job           // for runs that the commit leaves without a driver
 	rows  map[rowKey]*run.Row // nil = deleted
 }
 
@@ -44,20 +46,20 @@ func (s *Store) write(it *item) (poke func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	stage := staged{lines: map[run.ID]run.Summary{}, rows: map[rowKey]*run.Row{}}
-	if err := s.stage(&it.commit, stage); err != nil {
+	if err := s.stage(&it.commit, &stage); err != nil {
 		s.stats.Conflicts++
 		return nil, err
 	}
 	s.apply(it, stage)
 	s.stats.Groups, s.stats.Commits, s.stats.Largest = s.stats.Groups+1, s.stats.Commits+1, 1
-	if len(it.commit.Jobs) > 0 || it.retry != 0 {
+	if len(it.commit.Jobs)+len(stage.jobs) > 0 || it.retry != 0 {
 		return s.onJobs, nil
 	}
 	return nil, nil
 }
 
 // stage checks the commit piece by piece, each on what the earlier ones leave.
-func (s *Store) stage(c *run.Commit, stage staged) error {
+func (s *Store) stage(c *run.Commit, stage *staged) error {
 	for i := range c.Runs {
 		a := &c.Runs[i]
 		var there *run.Summary
@@ -71,9 +73,12 @@ func (s *Store) stage(c *run.Commit, stage staged) error {
 			return err
 		}
 		stage.lines[a.ID] = line
+		if job := store.Orphaned(&line, a); job != nil {
+			stage.jobs = append(stage.jobs, *job)
+		}
 	}
 	for i := range c.Rows {
-		if err := s.stageRow(&c.Rows[i], stage); err != nil {
+		if err := s.stageRow(&c.Rows[i], *stage); err != nil {
 			return err
 		}
 	}
@@ -186,11 +191,11 @@ func (s *Store) apply(it *item, stage staged) {
 		line.Hash = store.Chain(before, &line)
 		s.audit = append(s.audit, line)
 	}
-	s.applyJobs(it)
+	s.applyJobs(it, stage.jobs)
 }
 
-func (s *Store) applyJobs(it *item) {
-	for _, job := range it.commit.Jobs {
+func (s *Store) applyJobs(it *item, orphans []run.Job) {
+	for _, job := range slices.Concat(it.commit.Jobs, orphans) {
 		s.lastJob++
 		job.ID, job.Tries = s.lastJob, 0
 		job.Due, job.Data = store.Time(store.Millis(job.Due)), bytes.Clone(job.Data)

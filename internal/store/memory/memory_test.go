@@ -17,5 +17,5 @@ func TestStore(t *testing.T) {
 		s := memory.New(memory.Config{Now: now})
 		t.Cleanup(func() { s.Close() })
 		return s
-	}})
+	}, Shared: true})
 }

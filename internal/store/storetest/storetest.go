@@ -62,6 +62,8 @@ type (
 type Harness struct {
 	// Open returns a new, empty store that t's cleanup closes.
 	Open func(t *testing.T, now func() time.Time) Store
+	// Shared says that several nodes can have the store: it keeps Summary.Driver.
+	Shared bool
 	// Reopen closes a store and opens it again; nil for a store that forgets.
 	Reopen func(t *testing.T, s Store) Store
 }
@@ -78,6 +80,7 @@ func Run(t *testing.T, h Harness) {
 		{"Mistakes", mistakes},
 		{"TwoDrivers", twoDrivers},
 		{"Takeovers", takeovers},
+		{"Drivers", drivers},
 		{"Deletion", deletion},
 		{"Live", live},
 		{"Rows", rowLife},
