@@ -26,6 +26,7 @@ const (
 	InvalidRequest      Code = "invalid_request"      // a field failed validation; Fields lists all of them
 	Unauthenticated     Code = "unauthenticated"      // missing, malformed, foreign, revoked or expired key
 	ScopeDenied         Code = "scope_denied"         // the key lacks a scope; Detail names requested and granted
+	CrossOrigin         Code = "cross_origin"         // a session's cookie on a request that no page of this server has made
 	NotFound            Code = "not_found"            // not there, or not in this project
 	MethodNotAllowed    Code = "method_not_allowed"   // the path exists, the method does not
 	Conflict            Code = "conflict"             // the object's state does not allow it

@@ -22,6 +22,26 @@ type Audit struct {
 	Hash      [32]byte        // the store's
 }
 
+// AuditQuery selects lines. Empty fields select all.
+type AuditQuery struct {
+	Project string
+	Action  string // approval.decided
+	Actor   string // id or name of a key
+	Target  string // run_…, key_…
+	Since   time.Time
+	After   int64 // keyset: only lines behind this one
+	Limit   int
+}
+
+// Takes reports whether the query selects a line.
+func (q *AuditQuery) Takes(line *Audit) bool {
+	return (q.Project == "" || q.Project == line.Project) &&
+		(q.Action == "" || q.Action == line.Action) &&
+		(q.Actor == "" || q.Actor == line.Actor || q.Actor == line.ActorName) &&
+		(q.Target == "" || q.Target == line.Target) &&
+		(q.Since.IsZero() || !line.At.Before(q.Since)) && line.Seq > q.After
+}
+
 // Audits returns the lines for what people have asked of a run by these events,
 // which the state has taken, and for what it was denied; nil for most events.
 func Audits(s *State, events []Event) []Audit {

@@ -92,6 +92,9 @@ type Usage struct {
 	Written   int    `json:"written,omitempty"` // of Input, kept in the provider's cache for later, which may cost more
 	Cost      Micros `json:"cost,omitempty"`
 	Unpriced  bool   `json:"unpriced,omitempty"` // some of it ran on a model without a known price
+	// Estimated says that some of the tokens were counted by this server, and rather
+	// too high than too low, because the provider did not say.
+	Estimated bool `json:"estimated,omitempty"`
 }
 
 // Add returns the sum of u and v.
@@ -99,7 +102,7 @@ func (u Usage) Add(v Usage) Usage {
 	return Usage{
 		Input: u.Input + v.Input, Output: u.Output + v.Output,
 		Cached: u.Cached + v.Cached, Reasoning: u.Reasoning + v.Reasoning, Written: u.Written + v.Written,
-		Cost: u.Cost + v.Cost, Unpriced: u.Unpriced || v.Unpriced,
+		Cost: u.Cost + v.Cost, Unpriced: u.Unpriced || v.Unpriced, Estimated: u.Estimated || v.Estimated,
 	}
 }
 

@@ -127,6 +127,34 @@ type RunQuery struct {
 	Limit    int
 }
 
+// RunSearch narrows a list of runs by what no index has, and turns it around. Before is
+// where the page before has ended, in either order.
+type RunSearch struct {
+	RunQuery
+	Words   []RunWord // all of them have to be there
+	MinCost *Micros   // nil = any
+	MaxCost *Micros
+	Oldest  bool // oldest first
+	Look    int  // how many lines to look at, at most; 0 = all
+}
+
+// RunWord is a word that a run's line has to have: in its title, its model, its id, or
+// the name of its agent, which stores do not know.
+type RunWord struct {
+	Text   string   // in lower case
+	Agents []string // ids of those whose name has it
+}
+
+// RunFound is what a search has found so far.
+type RunFound struct {
+	Lines  []Summary
+	Looked int // lines looked at
+	// Reached is where the search stands when Look was used up before Limit lines were
+	// found: what was made beyond it was not looked at. Zero = all that was asked for is
+	// there.
+	Reached ID
+}
+
 // RowQuery selects rows of one kind and project, in order of ID.
 type RowQuery struct {
 	Kind, Project string

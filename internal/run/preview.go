@@ -211,7 +211,7 @@ func Visible(text string) string {
 		switch {
 		case r == '\n' || r == '\t':
 			out.WriteByte(' ')
-		case unicode.IsPrint(r):
+		case !Hidden(r):
 			out.WriteRune(r)
 		case r > 0xFFFF:
 			fmt.Fprintf(&out, `\U%08x`, r)
@@ -220,6 +220,17 @@ func Visible(text string) string {
 		}
 	}
 	return out.String()
+}
+
+// brailleBlank is a sign without a single dot.
+const brailleBlank = '\u2800'
+
+// Hidden reports whether a character can't be seen, looks like a space and is none, or
+// turns the text around. To Unicode some of them are letters and marks: the fillers of
+// Hangul, and variation selectors, in which whole messages have been hidden.
+func Hidden(r rune) bool {
+	return !unicode.IsPrint(r) || r == brailleBlank ||
+		unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
 
 func clip(text string) string {

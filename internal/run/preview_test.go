@@ -28,6 +28,21 @@ func TestPreviewMasksSecrets(t *testing.T) {
 	}
 }
 
+// TestVisible: what can't be seen is written out, whatever Unicode takes it for.
+func TestVisible(t *testing.T) {
+	for text, want := range map[string]string{
+		"a\u202eb\u200b\u2066\u00ad\ufeff\x1b":    `a\u202eb\u200b\u2066\u00ad\ufeff\u001b`,
+		"pay\u3164\u115f\u1160\uffa0\u17b4":       `pay\u3164\u115f\u1160\uffa0\u17b4`,       // letters that have no ink
+		"x\u2800y\u00a0z":                         `x\u2800y\u00a0z`,                         // spaces that are none
+		"m\ufe00\ufe0f\u034f\U000e0100\U000e0041": `m\ufe00\ufe0f\u034f\U000e0100\U000e0041`, // marks that carry messages
+		"Zoë 東京 ❤ e\u0301\n":                      "Zoë 東京 ❤ e\u0301 ",
+	} {
+		if got := Visible(text); got != want {
+			t.Errorf("%q: %s, want %s", text, got, want)
+		}
+	}
+}
+
 func TestExhibit(t *testing.T) {
 	got := Exhibit("{\"to\":\"evil\u202egpj\\u200b\",\"n\":1.50,\"auth\":{\"password\":\"hunter2\"},\"none\":[],\"note\":\"sk-live-123456\"}", hush)
 	want := "{\n  \"to\": \"evil\\u202egpj\\u200b\",\n  \"n\": 1.50,\n  \"auth\": {\n    \"password\": \"[redacted]\"\n  },\n  \"none\": [],\n  \"note\": \"[redacted]\"\n}"

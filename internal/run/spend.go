@@ -106,7 +106,7 @@ func (s *State) Hold(call Effect, at time.Time, tokens int, cost Micros) Hold {
 // Forfeit is the spending of a call of which nobody knows what it has cost: all
 // that it could.
 func (h *Hold) Forfeit() Spend {
-	return Spend{Account: h.Account, Calls: 1, Usage: Usage{Input: h.Tokens, Cost: h.Cost}}
+	return Spend{Account: h.Account, Calls: 1, Usage: Usage{Input: h.Tokens, Cost: h.Cost, Estimated: true}}
 }
 
 // Room is what a budget says to a hold.
@@ -131,4 +131,36 @@ func (r *Request) Cap() {
 		r.Params.MaxTokens = ReplyTokens
 		r.Params.Defaults = append(slices.Clone(r.Params.Defaults), "max_tokens")
 	}
+}
+
+// envelope is what a message, a call or a tool adds to a request beside its texts,
+// in bytes: names of fields, quotes, brackets.
+const envelope = 48
+
+// Weigh counts the bytes of what a request says, each of which is a token at most,
+// and its pictures.
+func (r *Request) Weigh() (text, pictures int) {
+	text = envelope + len(r.Output)
+	for i := range r.Messages {
+		m := &r.Messages[i]
+		text += envelope + len(m.Text) + len(m.Reasoning) + len(m.CallID) + len(m.Tool) + len(m.Carry)
+		for j := range m.Calls {
+			text += envelope + len(m.Calls[j].ID) + len(m.Calls[j].Name) + len(m.Calls[j].Arguments)
+		}
+		pictures += len(m.Images)
+	}
+	for i := range r.Tools {
+		t := &r.Tools[i]
+		text += envelope + len(t.Name) + len(t.Description) + len(t.Parameters)
+	}
+	return text, pictures
+}
+
+// Longest is how many tokens the reply may have, thoughts included, under the bound
+// that Cap sets where there is none.
+func (r *Request) Longest() int {
+	if r.Params.MaxTokens == 0 {
+		return ReplyTokens + r.Params.Thinking
+	}
+	return r.Params.MaxTokens + r.Params.Thinking
 }

@@ -218,6 +218,12 @@ func Matches(q *run.RunQuery, line *run.Summary) bool {
 		(q.Until.IsZero() || Millis(line.CreatedAt) < Millis(q.Until))
 }
 
+// EndedBefore reports whether the line's run ended before t; of the zero time every
+// run is said to, also one that has not ended.
+func EndedBefore(line *run.Summary, t time.Time) bool {
+	return t.IsZero() || !line.EndedAt.IsZero() && Millis(line.EndedAt) < Millis(t)
+}
+
 // Rounded returns the line as it reads back: its times in UTC, to the millisecond.
 func Rounded(line run.Summary) run.Summary {
 	line.CreatedAt = Time(Millis(line.CreatedAt))

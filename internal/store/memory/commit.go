@@ -45,6 +45,9 @@ func (s *Store) write(it *item) (poke func(), err error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if it.purge != nil {
+		return nil, s.purge(it)
+	}
 	stage := staged{lines: map[run.ID]run.Summary{}, rows: map[rowKey]*run.Row{}}
 	if err := s.stage(&it.commit, &stage); err != nil {
 		s.stats.Conflicts++

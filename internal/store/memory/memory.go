@@ -56,6 +56,10 @@ type item struct {
 	retry  int64    // a job to try again at due
 	due    time.Time
 	done   func(error)
+
+	purge   []run.ID // runs to remove
+	most    int
+	removed func(rows int)
 }
 
 // New returns an empty store.

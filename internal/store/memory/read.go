@@ -30,6 +30,9 @@ func (s *Store) Load(_ context.Context, id run.ID, after int64, limit int) ([]ru
 		if limit > 0 && len(events) == limit {
 			break
 		}
+		if len(events) == 0 && kept.seq != after+1 {
+			return nil, nil // its beginning is gone: the run is being removed
+		}
 		e := run.Event{Seq: kept.seq, ID: kept.id, At: kept.at}
 		if err := run.Decode(kept.kind, kept.body, &e); err != nil {
 			return nil, fmt.Errorf("loading run %s: %w", id, err)
@@ -65,6 +68,25 @@ func (s *Store) Runs(_ context.Context, q run.RunQuery) ([]run.Summary, error) {
 		return store.Matches(&q, line) && (q.Before.IsZero() || bytes.Compare(line.ID[:], q.Before[:]) < 0)
 	})
 	return cut(lines, q.Limit), nil
+}
+
+// Search lists one project's runs by what no index has. It looks at all of them
+// whatever the search says: they are in memory.
+func (s *Store) Search(_ context.Context, q run.RunSearch) (run.RunFound, error) {
+	matches := store.Searching(&q)
+	var found run.RunFound
+	found.Lines = s.lines(func(line *run.Summary) bool {
+		if beyond := bytes.Compare(line.ID[:], q.Before[:]); !q.Before.IsZero() && (beyond == 0 || (beyond > 0) != q.Oldest) {
+			return false
+		}
+		found.Looked++
+		return matches(line)
+	})
+	if q.Oldest {
+		slices.Reverse(found.Lines)
+	}
+	found.Lines = cut(found.Lines, q.Limit)
+	return found, nil
 }
 
 // Count returns how many runs of a saved agent have each status, without deleted

@@ -1,54 +1,19 @@
 package sqlite
 
 import (
-	"encoding/json"
-	"strings"
+	"context"
+	"slices"
+	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"errand/internal/run"
+	"errand/internal/store/storetest"
 )
 
-// life is what the engine appends for a run of two model calls and one tool call.
-func life(n uint64) [4]run.Append {
-	at := time.UnixMilli(1_800_000_000_000)
-	id := run.NewID(at.Add(time.Duration(n)*time.Millisecond), 0, n)
-	spec := run.Spec{
-		Project: "default", Dialect: "native", Model: "openai/gpt-5", Instructions: strings.Repeat("Be exact. ", 20),
-		Input: run.Message{Role: run.User, Text: strings.Repeat("Find the invoices. ", 5)},
-		Tools: []run.Tool{{Name: "finance.read", Class: run.Safe, Parameters: json.RawMessage(`{"type":"object","properties":{"status":{"type":"string"}}}`)}},
-	}
-	call := run.Call{ID: "call_1", Name: "finance.read", Arguments: `{"status":"unpaid"}`}
-	groups := [4][]run.Event{
-		{{Type: run.RunCreated, Created: &run.Created{Spec: spec}}},
-		{
-			{Type: run.ModelResponded, Responded: &run.Responded{Step: 1, Reply: run.Reply{Calls: []run.Call{call}}, Actions: []run.Planned{{ID: "act_01", Digest: strings.Repeat("a", 64)}}}},
-			{Type: run.ToolStarted, Started: &run.Started{Action: "act_01", Epoch: 1, Attempt: 1}},
-		},
-		{{Type: run.ToolFinished, Finished: &run.Finished{Action: "act_01", Outcome: run.OK, Output: strings.Repeat("row ", 50)}}},
-		{
-			{Type: run.ModelResponded, Responded: &run.Responded{Step: 2, Reply: run.Reply{Text: strings.Repeat("Answer. ", 20)}}},
-			{Type: run.RunFinished, Ended: &run.Ended{Status: run.Completed, Reason: run.Answered}},
-		},
-	}
-	line := run.Summary{ID: id, Project: "default", Dialect: "native", Agent: "agt_0123456789", Model: spec.Model, Status: run.Running,
-		Epoch: 1, MaxSteps: 8, Live: true, Title: "Find the invoices", Fingerprint: strings.Repeat("f", 43), CreatedAt: at, UpdatedAt: at}
-	var appends [4]run.Append
-	for i, events := range groups {
-		a := run.Append{ID: id, Epoch: 1, Expected: line.Seq, Events: events}
-		for j := range events {
-			line.Seq++
-			events[j].Seq, events[j].ID, events[j].At = line.Seq, n<<8|uint64(line.Seq), at
-		}
-		if i == 3 {
-			line.Status, line.StopReason, line.Live, line.EndedAt = run.Completed, run.Answered, false, at
-		}
-		a.Summary = line
-		appends[i] = a
-	}
-	return appends
-}
+func life(n uint64) [4]run.Append { return storetest.Life(n) }
 
 // BenchmarkAppend writes whole runs from 32 clients, each waiting for every
 // commit, as no engine has to.
@@ -57,6 +22,8 @@ func BenchmarkAppend(b *testing.B) {
 	var next atomic.Uint64
 	b.SetParallelism(16)
 	b.ReportAllocs()
+	var before, after syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &before) // it does not fail for oneself
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
 			for _, a := range life(next.Add(1)) {
@@ -66,7 +33,10 @@ func BenchmarkAppend(b *testing.B) {
 			}
 		}
 	})
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &after)
 	stats := s.Stats()
+	used := after.Utime.Nano() + after.Stime.Nano() - before.Utime.Nano() - before.Stime.Nano()
+	b.ReportMetric(float64(used)/1000/float64(b.N), "cpu-us/run")
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "runs/s")
 	b.ReportMetric(float64(stats.Commits)/float64(stats.Groups), "commits/group")
 	b.ReportMetric(float64(stats.FileBytes+stats.WALBytes)/float64(b.N), "bytes/run")
@@ -103,4 +73,68 @@ func BenchmarkList(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkPurge writes whole runs from one client, alone and beside a purge of old
+// ones that rests as long as each of its steps took, and reports what a commit waits.
+func BenchmarkPurge(b *testing.B) {
+	const old, page = 20_000, 100
+	s := open(b, Config{})
+	var ids []run.ID
+	for n := uint64(0); n < old; n += 250 {
+		var c run.Commit
+		for m := n; m < n+250; m++ {
+			parts := life(m)
+			c.Runs = append(c.Runs, parts[:]...)
+			ids = append(ids, parts[0].ID)
+		}
+		if err := s.Append(b.Context(), c); err != nil {
+			b.Fatal(err)
+		}
+	}
+	next := uint64(old)
+	commits := func(b *testing.B) {
+		var took []time.Duration
+		for b.Loop() {
+			next++
+			for _, a := range life(next) {
+				began := time.Now()
+				if err := s.Append(b.Context(), run.Commit{Runs: []run.Append{a}}); err != nil {
+					b.Fatal(err)
+				}
+				took = append(took, time.Since(began))
+			}
+		}
+		slices.Sort(took)
+		b.ReportMetric(float64(took[len(took)/2].Microseconds()), "us/p50")
+		b.ReportMetric(float64(took[len(took)*99/100].Microseconds()), "us/p99")
+		b.ReportMetric(float64(took[len(took)-1].Microseconds()), "us/max")
+	}
+	b.Run("alone", commits)
+	b.Run("beside", func(b *testing.B) {
+		var purging sync.WaitGroup
+		ctx, stop := context.WithCancel(b.Context())
+		steps, longest := 0, time.Duration(0)
+		purging.Go(func() {
+			for ctx.Err() == nil && len(ids) > page {
+				began := time.Now()
+				n, err := s.Purge(b.Context(), ids[:page], 500)
+				if err != nil {
+					b.Error(err)
+					return
+				}
+				if n < 500 {
+					ids = ids[page:]
+				}
+				steps, longest = steps+1, max(longest, time.Since(began))
+				rest := time.NewTimer(time.Since(began))
+				<-rest.C
+			}
+		})
+		commits(b)
+		stop()
+		purging.Wait()
+		b.ReportMetric(float64(longest.Microseconds()), "us/longest-step")
+		b.ReportMetric(float64(steps), "steps")
+	})
 }

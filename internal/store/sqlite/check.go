@@ -62,6 +62,9 @@ func (w *writer) admit(group []*item) error {
 }
 
 func (w *writer) admitItem(it *item) (conflict, err error) {
+	if it.purge != nil {
+		return w.admitPurge(it.purge)
+	}
 	for i := range it.commit.Runs {
 		a := &it.commit.Runs[i]
 		h, err := w.head(a.ID)

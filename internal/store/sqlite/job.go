@@ -27,30 +27,38 @@ func (s *Store) Jobs(ctx context.Context, limit int) (jobs []run.Job, err error)
 		limit = math.MaxInt
 	}
 	err = s.readers.use(ctx, func(conn *sqlite.Conn) error {
-		stmt, err := conn.Prepare("SELECT id, due, kind, run, tries, data FROM jobs ORDER BY due, id LIMIT ?")
+		stmt, err := conn.Prepare("SELECT " + jobColumns + " FROM jobs ORDER BY due, id LIMIT ?")
 		if err != nil {
 			return err
 		}
 		defer stmt.Reset()
 		stmt.BindInt64(1, int64(limit))
-		for {
-			if found, err := stmt.Step(); err != nil || !found {
-				return err
-			}
-			jobs = append(jobs, run.Job{
-				ID:    stmt.ColumnInt64(0),
-				Due:   store.Time(stmt.ColumnInt64(1)),
-				Kind:  stmt.ColumnText(2),
-				Run:   columnID(stmt, 3),
-				Tries: stmt.ColumnInt(4),
-				Data:  columnBytes(stmt, 5),
-			})
-		}
+		jobs, err = scanJobs(stmt)
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("reading jobs: %w", err)
 	}
 	return jobs, nil
+}
+
+const jobColumns = "id, due, kind, run, tries, data"
+
+// scanJobs reads jobColumns of all rows.
+func scanJobs(stmt *sqlite.Stmt) (jobs []run.Job, _ error) {
+	for {
+		if found, err := stmt.Step(); err != nil || !found {
+			return jobs, err
+		}
+		jobs = append(jobs, run.Job{
+			ID:    stmt.ColumnInt64(0),
+			Due:   store.Time(stmt.ColumnInt64(1)),
+			Kind:  stmt.ColumnText(2),
+			Run:   columnID(stmt, 3),
+			Tries: stmt.ColumnInt(4),
+			Data:  columnBytes(stmt, 5),
+		})
+	}
 }
 
 // FinishJob deletes a job. One that is gone is no error.

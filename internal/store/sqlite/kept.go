@@ -78,15 +78,14 @@ func (k *kept) keep(row run.Row, age uint64) {
 	}
 }
 
-// drop forgets the rows that a group has written. The writer calls it when the
-// group is in the file and before anyone is told.
+// drop forgets the rows that a group has written, and all that a refused commit had
+// named: should something else have changed the file after all, who tries again would
+// otherwise meet the same old row for ever. The writer calls it when the group is in
+// the file and before anyone is told.
 func (k *kept) drop(group []*item) {
 	for _, it := range group {
-		if !it.admitted() {
-			continue
-		}
 		for i := range it.commit.Rows {
-			if row := &it.commit.Rows[i]; !row.Check {
+			if row := &it.commit.Rows[i]; !row.Check || !it.admitted() {
 				k.change(rowKey{row.Kind, row.Project, row.ID})
 			}
 		}

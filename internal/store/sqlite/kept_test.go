@@ -8,6 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+
 	"errand/internal/problem"
 	"errand/internal/run"
 	"errand/internal/store"
@@ -164,6 +167,36 @@ func TestKeptRefusesTheLate(t *testing.T) {
 	s.kept.keep(old, age)
 	if got := see(t, s, "1", "a"); got != [2]int64{2, 2} {
 		t.Errorf("read after the commit: %v", got)
+	}
+}
+
+// TestKeptAfterAStrangersHand: whoever edits the file under a running server breaks
+// the rule that only its process writes; a commit that is refused for it finds the row
+// as it is at its second try, and does not go round for ever.
+func TestKeptAfterAStrangersHand(t *testing.T) {
+	s := open(t, Config{})
+	write(t, s, put("1", "a", 0))
+	if got := see(t, s, "1", "a"); got != [2]int64{1, 1} {
+		t.Fatalf("before: %v", got)
+	}
+	other, err := sqlite.OpenConn(s.path, sqlite.OpenReadWrite)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sqlitex.ExecuteTransient(other, "UPDATE rows SET version = 7 WHERE kind = 'tool'", nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Close(); err != nil {
+		t.Fatal(err)
+	}
+	check := put("1", "a", 1)
+	check.Check = true
+	var conflict *run.RowConflict
+	if err := s.Append(t.Context(), run.Commit{Rows: []run.RowWrite{check}}); !errors.As(err, &conflict) {
+		t.Fatalf("a commit on the old row: %v", err)
+	}
+	if got := see(t, s, "1", "a"); got != [2]int64{7, 7} {
+		t.Errorf("after the refusal: %v", got)
 	}
 }
 

@@ -23,10 +23,13 @@ const (
 	idColumn       = 0
 	dialectColumn  = 2
 	agentColumn    = 3
+	modelColumn    = 4
+	titleColumn    = 6
 	createdColumn  = 8
 	statusColumn   = 10
 	standColumn    = 10
 	progressColumn = 15
+	costColumn     = 22
 )
 
 func insertLineSQL() string {

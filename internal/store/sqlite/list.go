@@ -21,7 +21,7 @@ const scanRows = 2000
 // by time start and stop at ids this far outside.
 const idSlack = time.Minute
 
-// scan is one walk down an index, newest run first.
+// scan is one walk along an index, newest run first.
 type scan struct {
 	where string // all of it answered by one index
 	args  []string
@@ -29,6 +29,13 @@ type scan struct {
 	stop  run.ID // and none below this
 	match func(*run.Summary) bool
 	limit int
+
+	likely func(*run.Summary) bool // of the columns of glance, before the others are read; nil = all are
+
+	oldest bool // oldest run first: only ids above stop, and below below
+	look   int  // lines to look at, at most; 0 = all
+	looked int
+	spent  bool // look is used up, and there may be more
 }
 
 // Live returns the runs that need a driver, oldest first.
@@ -96,11 +103,8 @@ func plan(q *run.RunQuery) []scan {
 	if !q.Before.IsZero() {
 		base.below = q.Before[:]
 	}
-	if !q.Until.IsZero() {
-		// An id is never younger than its run but for clocks' whims.
-		if until := run.NewID(q.Until.Add(idSlack), 0, 0); base.below == nil || bytes.Compare(until[:], base.below) < 0 {
-			base.below = until[:]
-		}
+	if until := untilID(q); until != nil && (base.below == nil || bytes.Compare(until, base.below) < 0) {
+		base.below = until
 	}
 	narrow := func(columns string, values ...string) scan {
 		one := base
@@ -140,8 +144,20 @@ func firstID(t time.Time) run.ID {
 	return run.NewID(t.Add(-idSlack), 0, 0)
 }
 
+// untilID is above the ids of all runs created before the query's end; nil = it has
+// none. An id is never younger than its run but for clocks' whims.
+func untilID(q *run.RunQuery) []byte {
+	if q.Until.IsZero() {
+		return nil
+	}
+	id := run.NewID(q.Until.Add(idSlack), 0, 0)
+	return id[:]
+}
+
 // scan collects the lines that match.
-func (s *Store) scan(ctx context.Context, one scan) ([]run.Summary, error) {
+func (s *Store) scan(ctx context.Context, one scan) ([]run.Summary, error) { return s.walk(ctx, &one) }
+
+func (s *Store) walk(ctx context.Context, one *scan) ([]run.Summary, error) {
 	if one.below == nil {
 		one.below = bytes.Repeat([]byte{0xff}, len(run.ID{})+1) // above every id
 	}
@@ -158,8 +174,8 @@ func (s *Store) scan(ctx context.Context, one scan) ([]run.Summary, error) {
 	return lines, nil
 }
 
-// chunk looks at up to scanRows lines in one transaction, moves below to the last
-// of them, and reports whether there is more to look at.
+// chunk looks at up to scanRows lines in one transaction, moves to the last of them,
+// and reports whether there is more to look at.
 func (c *scan) chunk(conn *sqlite.Conn, lines []run.Summary) ([]run.Summary, bool, error) {
 	stmt, err := conn.Prepare(c.sql())
 	if err != nil {
@@ -175,18 +191,36 @@ func (c *scan) chunk(conn *sqlite.Conn, lines []run.Summary) ([]run.Summary, boo
 		if found, err := stmt.Step(); err != nil || !found {
 			return lines, false, err
 		}
-		line := scanLine(stmt)
-		c.below = line.ID[:]
-		if !c.match(&line) {
-			continue
+		c.move(columnID(stmt, idColumn))
+		if c.likely == nil || c.likely(glance(stmt)) {
+			if line := scanLine(stmt); c.match(&line) {
+				lines = append(lines, line)
+			}
 		}
-		if lines = append(lines, line); len(lines) == c.limit {
+		switch {
+		case c.limit > 0 && len(lines) == c.limit:
+			return lines, false, nil
+		case c.look > 0 && c.looked == c.look:
+			c.spent = true
 			return lines, false, nil
 		}
 	}
 	return lines, true, nil
 }
 
+// move goes on to the lines behind this one.
+func (c *scan) move(id run.ID) {
+	if c.looked++; c.oldest {
+		c.stop = id
+	} else {
+		c.below = id[:]
+	}
+}
+
 func (c *scan) sql() string {
-	return "SELECT " + lineColumns + " FROM runs WHERE " + c.where + " AND id < ? AND id >= ? ORDER BY id DESC"
+	order := " AND id < ? AND id >= ? ORDER BY id DESC"
+	if c.oldest {
+		order = " AND id < ? AND id > ? ORDER BY id"
+	}
+	return "SELECT " + lineColumns + " FROM runs WHERE " + c.where + order
 }

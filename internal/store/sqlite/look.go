@@ -109,18 +109,9 @@ func Faults(ctx context.Context, path string) (faults []string, err error) {
 	return faults, nil
 }
 
-// Stock is numbers of what is in a store that no list of one project shows.
-type Stock struct {
-	Runs    map[run.Status]int // without deleted ones
-	Events  int64
-	Rows    map[string]int // by kind
-	Jobs    int
-	Orphans int // events of runs that have no line, or a deleted one
-}
-
 // Stock counts what is in the store. It reads all of the smaller tables and the index
 // of the larger ones, in one transaction: it is for checks, not for requests.
-func (s *Store) Stock(ctx context.Context) (h Stock, err error) {
+func (s *Store) Stock(ctx context.Context) (h store.Stock, err error) {
 	h.Runs, h.Rows = map[run.Status]int{}, map[string]int{}
 	err = s.readers.use(ctx, func(conn *sqlite.Conn) error {
 		counts := func(query string, take func(stmt *sqlite.Stmt) error) error {

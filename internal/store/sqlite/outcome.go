@@ -151,6 +151,10 @@ func (w *writer) hasEvent(id run.ID, e *run.Event) (trace, error) {
 // off has its new time.
 func (w *writer) gone(it *item) (bool, error) {
 	clear(w.rows)
+	if it.purge != nil && len(it.purge.runs) > 0 {
+		line, there, err := readLine(w.conn, it.purge.runs[0])
+		return !there || line.Deleted, err // what is left goes with the next one
+	}
 	for i := range it.commit.Rows {
 		if row := &it.commit.Rows[i]; row.Delete {
 			if state, err := w.row(rowKey{row.Kind, row.Project, row.ID}); err != nil || state.version != 0 {

@@ -109,6 +109,9 @@ func (s *Store) Load(ctx context.Context, id run.ID, after int64, limit int) ([]
 		if err != nil {
 			return nil, fmt.Errorf("loading run %s: %w", id, err)
 		}
+		if len(raws) > 0 && raws[0].event.Seq != after+1 {
+			return nil, nil // its beginning is gone: the run is being removed
+		}
 		for _, one := range raws {
 			if err := run.Decode(one.kind, one.body, &one.event); err != nil {
 				return nil, fmt.Errorf("loading run %s: %w", id, err)

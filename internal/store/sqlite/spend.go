@@ -10,12 +10,12 @@ import (
 )
 
 const (
-	spendColumns = "day, agent, under, key, model, runs, calls, input, output, cached, reasoning, written, cost, unpriced"
-	addSpendSQL  = "INSERT INTO spend (project, " + spendColumns + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) " +
+	spendColumns = "day, agent, under, key, model, runs, calls, input, output, cached, reasoning, written, cost, unpriced, estimated"
+	addSpendSQL  = "INSERT INTO spend (project, " + spendColumns + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) " +
 		"ON CONFLICT DO UPDATE SET runs = runs + excluded.runs, calls = calls + excluded.calls, " +
 		"input = input + excluded.input, output = output + excluded.output, cached = cached + excluded.cached, " +
 		"reasoning = reasoning + excluded.reasoning, written = written + excluded.written, " +
-		"cost = cost + excluded.cost, unpriced = unpriced OR excluded.unpriced"
+		"cost = cost + excluded.cost, unpriced = unpriced OR excluded.unpriced, estimated = estimated OR excluded.estimated"
 	spentSQL = "SELECT " + spendColumns + " FROM spend WHERE project = ? AND day >= ? AND day <= ? ORDER BY day, agent, under, key, model"
 )
 
@@ -56,6 +56,7 @@ func bindSpend(stmt *sqlite.Stmt, s *run.Spend) {
 		stmt.BindInt64(i+7, number)
 	}
 	stmt.BindBool(15, u.Unpriced)
+	stmt.BindBool(16, u.Estimated)
 }
 
 // Spent returns what a project has spent on the days from the first to the last,
@@ -92,7 +93,7 @@ func scanSpend(stmt *sqlite.Stmt, project string) run.Spend {
 		Runs: stmt.ColumnInt(5), Calls: stmt.ColumnInt(6),
 		Usage: run.Usage{
 			Input: stmt.ColumnInt(7), Output: stmt.ColumnInt(8), Cached: stmt.ColumnInt(9), Reasoning: stmt.ColumnInt(10),
-			Written: stmt.ColumnInt(11), Cost: run.Micros(stmt.ColumnInt64(12)), Unpriced: stmt.ColumnBool(13),
+			Written: stmt.ColumnInt(11), Cost: run.Micros(stmt.ColumnInt64(12)), Unpriced: stmt.ColumnBool(13), Estimated: stmt.ColumnBool(14),
 		},
 	}
 }

@@ -20,6 +20,7 @@ type statements struct {
 	putRow, deleteRow, freeName, sweep  *sqlite.Stmt
 	insertJob, finishJob, retryJob      *sqlite.Stmt
 	selectJob, addSpend, addAudit       *sqlite.Stmt
+	purgeJobs, purgeEvents, purgeLine   *sqlite.Stmt
 }
 
 // sweepRows bounds the expired rows that one group deletes, and sweepEvery how
@@ -62,6 +63,9 @@ func prepare(conn *sqlite.Conn) (statements, error) {
 		{&s.selectJob, "SELECT due FROM jobs WHERE id = ?"},
 		{&s.addSpend, addSpendSQL},
 		{&s.addAudit, addAuditSQL},
+		{&s.purgeJobs, "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE run = ? LIMIT ?)"},
+		{&s.purgeEvents, "DELETE FROM events WHERE (run, seq) IN (SELECT run, seq FROM events WHERE run = ? ORDER BY seq LIMIT ?)"},
+		{&s.purgeLine, "DELETE FROM runs WHERE id = ? AND ? > 0"},
 	} {
 		stmt, err := conn.Prepare(one.sql)
 		if err != nil {
@@ -102,6 +106,9 @@ func (w *writer) write(group []*item) error {
 }
 
 func (w *writer) writeItem(it *item) error {
+	if it.purge != nil {
+		return w.writePurge(it.purge)
+	}
 	bodies := it.bodies
 	for i := range it.commit.Runs {
 		a := &it.commit.Runs[i]

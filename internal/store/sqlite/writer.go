@@ -27,7 +27,8 @@ type item struct {
 	finish int64    // a job to delete
 	retry  int64    // a job to try again at due
 	due    time.Time
-	err    error // found before it was queued
+	purge  *purge // runs to remove
+	err    error  // found before it was queued
 	done   func(error)
 
 	// Filled in by the writer.

@@ -15,10 +15,14 @@ func spending(f *fixture) {
 			Calls:   calls, Usage: run.Usage{Input: 10 * calls, Output: calls, Cost: run.Micros(cost)},
 		}
 	}
+	guess := func(s run.Spend) run.Spend {
+		s.Usage.Estimated, s.Usage.Unpriced = true, true
+		return s
+	}
 	f.append(f.created(1, nil))
 	f.commit(run.Commit{Spend: []run.Spend{spent("default", "2026-03-01", "a", 1, 100), spent("default", "2026-03-01", "a", 2, 50)}})
 	f.commit(run.Commit{Runs: []run.Append{f.next(1, 0, message("x"))}, Spend: []run.Spend{
-		spent("default", "2026-03-01", "a", 1, 7), spent("default", "2026-03-01", "b", 1, 1), spent("default", "2026-03-02", "a", 1, 2),
+		spent("default", "2026-03-01", "a", 1, 7), guess(spent("default", "2026-03-01", "b", 1, 1)), spent("default", "2026-03-02", "a", 1, 2),
 		spent("other", "2026-03-01", "a", 1, 1000), {Account: run.Account{Project: "default", Day: "2026-03-03"}, Runs: 4},
 	}})
 	late := f.next(1, 0, message("y"))
@@ -27,7 +31,7 @@ func spending(f *fixture) {
 	if err := f.s.Append(f.ctx(), run.Commit{Runs: []run.Append{late}, Spend: []run.Spend{spent("default", "2026-03-01", "a", 1, 9)}}); err == nil {
 		f.Fatal("a late append was admitted")
 	}
-	want := []run.Spend{spent("default", "2026-03-01", "a", 4, 157), spent("default", "2026-03-01", "b", 1, 1), spent("default", "2026-03-02", "a", 1, 2)}
+	want := []run.Spend{spent("default", "2026-03-01", "a", 4, 157), guess(spent("default", "2026-03-01", "b", 1, 1)), spent("default", "2026-03-02", "a", 1, 2)}
 	got, err := f.s.Spent(f.ctx(), "default", "2026-03-01", "2026-03-02")
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		f.Errorf("spent, error %v (-want +got):\n%s", err, diff)

@@ -47,11 +47,30 @@ type (
 		RetryJob(ctx context.Context, id int64, due time.Time) error
 		OnJobs(poke func())
 	}
+	// Past is what retention, export and erasure of a project ask for beside the rest.
+	Past interface {
+		// Past lists runs of one project, oldest first, behind the given id, deleted ones
+		// included: those that ended before a time, or with the zero time all of them;
+		// limit 0 = all.
+		Past(ctx context.Context, project string, ended time.Time, after run.ID, limit int) ([]run.Summary, error)
+		// Purge removes runs that have ended, in the given order: their events, their
+		// jobs, their lines, and no more than most of these in this one commit. It
+		// returns how many went; fewer than most say that nothing is left of the runs.
+		// From the commit on in which its first event goes a run is deleted to whoever
+		// looks. One that is not there is no error; one that has not ended is
+		// run.ErrConflict, and then nothing goes.
+		Purge(ctx context.Context, runs []run.ID, most int) (removed int, err error)
+		// Kinds names the kinds of rows that a project has, in order.
+		Kinds(ctx context.Context, project string) ([]string, error)
+		// LooseJobs lists jobs that belong to no run, by id, behind the given one.
+		LooseJobs(ctx context.Context, after int64, limit int) ([]run.Job, error)
+	}
 	Store interface {
 		Log
 		Lists
 		Rows
 		Jobs
+		Past
 		Ping(ctx context.Context) error
 		Stats() store.Stats
 		Close() error
@@ -90,11 +109,16 @@ func Run(t *testing.T, h Harness) {
 		{"RowLists", rowLists},
 		{"RunLists", runLists},
 		{"RunPages", runPages},
+		{"Searching", searching},
 		{"RunCounts", runCounts},
 		{"Recent", recent},
 		{"Spending", spending},
 		{"Audit", audit},
 		{"Jobs", jobLife},
+		{"LooseJobs", looseJobs},
+		{"PastRuns", pastRuns},
+		{"Purge", purging},
+		{"RowKinds", kindsOfRows},
 		{"ConcurrentWriters", concurrentWriters},
 		{"AnswersInOrder", answersInOrder},
 		{"Closing", closing},

@@ -3,108 +3,28 @@
 package sql
 
 import (
-	"bytes"
-	"os"
-	"os/exec"
-	"os/user"
-	"path/filepath"
-	"strconv"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"errand/internal/problem"
+	"errand/internal/store/postgres/pgtest"
 	"errand/internal/tool"
 	"errand/internal/tool/tooltest"
 )
 
-// binary finds one of PostgreSQL's programs, which Debian keeps off the PATH.
-func binary(t *testing.T, name string) string {
+// filled returns the DSN of a database with a few invoices, on a server of the
+// tests' own.
+func filled(t *testing.T) string {
 	t.Helper()
-	if path, err := exec.LookPath(name); err == nil {
-		return path
-	}
-	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/" + name)
-	if len(found) > 0 {
-		return found[len(found)-1]
-	}
-	if os.Getenv("CI") == "true" {
-		t.Fatalf("%s is not installed: apt-get install postgresql", name)
-	}
-	t.Skipf("%s is not installed, so SQL on PostgreSQL is not tested: apt-get install postgresql", name)
-	return ""
-}
-
-// somebody returns whom PostgreSQL's programs can run as: it refuses root.
-func somebody(t *testing.T) *syscall.Credential {
-	t.Helper()
-	if os.Getuid() != 0 {
-		return nil
-	}
-	for _, name := range []string{"postgres", "nobody"} {
-		if u, err := user.Lookup(name); err == nil {
-			uid, _ := strconv.ParseUint(u.Uid, 10, 32)
-			gid, _ := strconv.ParseUint(u.Gid, 10, 32)
-			return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid), NoSetGroups: true}
-		}
-	}
-	t.Fatal("there is no user postgres or nobody to run PostgreSQL as")
-	return nil
-}
-
-// privateServer starts a PostgreSQL of the test's own on a socket in a directory
-// of its own, and returns its DSN.
-func privateServer(t *testing.T) string {
-	t.Helper()
-	initdb, postgres := binary(t, "initdb"), binary(t, "postgres")
-	dir, err := os.MkdirTemp("", "errand-pg") // short: a socket's path has 107 bytes
+	dsn := pgtest.Start(t, pgtest.Options{NoSync: true}).Database(t)
+	conn, err := pgx.Connect(t.Context(), dsn)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	who := somebody(t)
-	if who != nil {
-		if err := os.Chown(dir, int(who.Uid), int(who.Gid)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	data := filepath.Join(dir, "data")
-	command := func(name string, arguments ...string) *exec.Cmd {
-		cmd := exec.Command(name, arguments...)
-		cmd.Dir = dir
-		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "TZ=UTC", "HOME=" + dir}
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: who}
-		return cmd
-	}
-	if out, err := command(initdb, "-D", data, "-U", "errand", "-A", "trust", "-E", "UTF8", "--no-sync").CombinedOutput(); err != nil {
-		t.Fatalf("initdb: %v\n%s", err, out)
-	}
-	server := command(postgres, "-D", data, "-k", dir, "-h", "", "-F")
-	var said bytes.Buffer
-	server.Stdout, server.Stderr = &said, &said
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = server.Process.Signal(syscall.SIGQUIT) // ends at once; the directory goes anyway
-		_ = server.Wait()
-	})
-	dsn := "postgres://errand@/postgres?host=" + dir
-	for deadline := time.After(30 * time.Second); ; {
-		conn, err := pgx.Connect(t.Context(), dsn)
-		if err == nil {
-			fill(t, conn)
-			return dsn
-		}
-		select {
-		case <-deadline:
-			t.Fatalf("PostgreSQL did not start: %v\n%s", err, said.String())
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
+	fill(t, conn)
+	return dsn
 }
 
 func fill(t *testing.T, conn *pgx.Conn) {
@@ -123,7 +43,7 @@ func fill(t *testing.T, conn *pgx.Conn) {
 
 // One server for all, because starting one takes a second.
 func TestPostgres(t *testing.T) {
-	dsn := privateServer(t)
+	dsn := filled(t)
 	t.Run("tooltest", func(t *testing.T) { postgresTooltest(t, dsn) })
 	t.Run("rows", func(t *testing.T) { postgresRows(t, dsn) })
 	t.Run("only reads", func(t *testing.T) { postgresOnlyReads(t, dsn) })
@@ -211,7 +131,7 @@ func postgresErrors(t *testing.T, dsn string) {
 	for name, c := range map[string]struct{ dsn, statement, says string }{
 		"no column":    {dsn, "SELECT nothing FROM invoices", `column "nothing" does not exist`},
 		"a bad value":  {dsn, "SELECT 1/0", "division by zero"},
-		"no database":  {strings.Replace(dsn, "/postgres?", "/secret_place?", 1), "SELECT 1", "could not be read"},
+		"no database":  {strings.Replace(dsn, "/test1?", "/secret_place?", 1), "SELECT 1", "could not be read"},
 		"no server":    {"postgres://u:hush-hush@127.0.0.1:1/secret_place", "SELECT 1", "could not be read"},
 		"no such user": {strings.Replace(dsn, "errand@", "secret_place@", 1), "SELECT 1", "could not be read"},
 	} {

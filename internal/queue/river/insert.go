@@ -1,0 +1,111 @@
+package river
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivertype"
+
+	"errand/internal/run"
+)
+
+// Writer inserts jobs in the transactions of others. Make one with NewWriter.
+type Writer struct {
+	routes Routes
+	now    func() time.Time
+	client *river.Client[pgx.Tx]
+	news   news // what Poke tells of
+}
+
+const (
+	// ahead is how far ahead of their time River's leader makes jobs available, and
+	// how often it does. What is due sooner is inserted as available, or it would
+	// be late by up to this.
+	ahead = 5 * time.Second
+	// silence is how seldom River itself tells of new jobs in a queue: it would do it
+	// in the event's transaction. Queue.Poke does it afterwards.
+	silence = 24 * time.Hour
+)
+
+// NewWriter returns a writer that sends each kind of job to the queue that routes
+// names; nil for the clock means time.Now, for the logger none.
+func NewWriter(routes Routes, now func() time.Time, logger *slog.Logger) (*Writer, error) {
+	if now == nil {
+		now = time.Now
+	}
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
+	w := &Writer{routes: routes, now: now}
+	var err error
+	w.client, err = river.NewClient(riverpgxv5.New(nil), &river.Config{
+		Logger: calm(logger), MaxAttempts: maxAttempts, FetchCooldown: silence, FetchPollInterval: silence,
+		Hooks: []rivertype.Hook{river.HookInsertBeginFunc(w.soon)},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("making the writer of jobs: %w", err)
+	}
+	return w, nil
+}
+
+// Insert writes jobs as part of tx: they are there when it commits, and never were
+// when it does not. A job's Tries are kept, its ID is River's to choose.
+func (w *Writer) Insert(ctx context.Context, tx pgx.Tx, jobs []run.Job) error {
+	if len(jobs) == 0 {
+		return nil
+	}
+	params := make([]river.InsertManyParams, len(jobs))
+	for i := range jobs {
+		var err error
+		if params[i], err = w.params(&jobs[i]); err != nil {
+			return fmt.Errorf("inserting a job of kind %q: %w", jobs[i].Kind, err)
+		}
+	}
+	if _, err := w.client.InsertManyTx(ctx, tx, params); err != nil {
+		return fmt.Errorf("inserting jobs: %w", err)
+	}
+	return nil
+}
+
+func (w *Writer) params(job *run.Job) (river.InsertManyParams, error) {
+	options := &river.InsertOpts{Queue: w.routes.Queue(job.Kind)}
+	if now := w.now(); job.Due.After(now) {
+		options.ScheduledAt = job.Due
+	} else {
+		// It gets the database's time in place of its own: that clock may be behind
+		// ours, and the job would seem to lie ahead.
+		w.news.note(options.Queue, now)
+	}
+	if job.Tries > 0 {
+		var err error
+		if options.Metadata, err = json.Marshal(map[string]int{failuresKey: job.Tries}); err != nil {
+			return river.InsertManyParams{}, err
+		}
+	}
+	return river.InsertManyParams{Args: task{Name: job.Kind, Run: job.Run, Data: job.Data}, InsertOpts: options}, nil
+}
+
+// soon makes a job available that is due before River's leader would get to it.
+func (w *Writer) soon(_ context.Context, p *rivertype.JobInsertParams) error {
+	if p.State == rivertype.JobStateScheduled && p.ScheduledAt.Sub(w.now()) <= ahead {
+		p.State = rivertype.JobStateAvailable
+	}
+	return nil
+}
+
+// Forget deletes jobs of a run, as part of tx, and no more than most of them; it
+// returns how many. One that is being done stays.
+func (w *Writer) Forget(ctx context.Context, tx pgx.Tx, id run.ID, most int) (int, error) {
+	tag, err := tx.Exec(ctx, `DELETE FROM river_job WHERE id IN (
+		SELECT id FROM river_job WHERE args @> jsonb_build_object('run', $1::text) AND state <> 'running' LIMIT $2)`, id.String(), most)
+	if err != nil {
+		return 0, fmt.Errorf("deleting the jobs of run %s: %w", id, err)
+	}
+	return int(tag.RowsAffected()), nil
+}

@@ -1,0 +1,120 @@
+package river_test
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"errand/internal/queue/queuetest"
+	"errand/internal/queue/river"
+	"errand/internal/run"
+	"errand/internal/store/postgres"
+	"errand/internal/store/postgres/pgtest"
+)
+
+// wired is a store and a queue as the program puts them together.
+type wired struct {
+	store  *postgres.Store
+	writer *river.Writer
+	queue  *river.Queue
+}
+
+func wire(t testing.TB, cfg river.Config) *wired {
+	t.Helper()
+	var w wired
+	var err error
+	if w.writer, err = river.NewWriter(river.Routes{"advance": river.Runs}, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	if w.store, err = postgres.Open(t.Context(), postgres.Config{DSN: pgtest.Database(t), Jobs: w.writer.Insert}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { w.store.Close() })
+	if err := river.Migrate(t.Context(), w.store.Pool(), nil); err != nil {
+		t.Fatal(err)
+	}
+	cfg.Pool, cfg.Writer, cfg.Node = w.store.Pool(), w.writer, fmt.Sprintf("node-%d", nodes.Add(1))
+	if w.queue, err = river.New(cfg); err != nil {
+		t.Fatal(err)
+	}
+	w.store.OnJobs(w.queue.Poke)
+	if err := w.queue.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { w.queue.Close(context.Background()) })
+	return &w
+}
+
+// begin is the commit that makes a run.
+func begin(n uint64, jobs ...run.Job) run.Commit {
+	at := time.UnixMilli(1_800_000_000_000)
+	id := run.NewID(at, 0, n)
+	event := run.Event{Seq: 1, ID: n, At: at, Type: run.RunCreated, Created: &run.Created{Spec: run.Spec{Project: "default", Model: "offline/rules"}}}
+	for i := range jobs {
+		jobs[i].Run = id
+	}
+	return run.Commit{Jobs: jobs, Runs: []run.Append{{ID: id, Events: []run.Event{event}, Summary: run.Summary{
+		ID: id, Project: "default", Status: run.Queued, Seq: 1, Live: true, CreatedAt: at, UpdatedAt: at,
+	}}}}
+}
+
+// TestStore: a job that a commit brings runs, told of by the store; that of a commit
+// which is refused does not.
+func TestStore(t *testing.T) {
+	t.Parallel()
+	ran := make(chan run.Job, 10)
+	w := wire(t, river.Config{Poll: time.Hour, Handlers: queuetest.Handlers{"advance": func(_ context.Context, job run.Job) error { ran <- job; return nil }}})
+	for n := uint64(1); n <= 3; n++ {
+		job := run.Job{Kind: "advance", Due: time.Now()}
+		if err := w.store.Append(t.Context(), begin(n, job)); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.store.Append(t.Context(), begin(n, job)); err == nil {
+			t.Fatal("a run was made twice")
+		}
+		if got, want := await(t, ran).Run, begin(n).Runs[0].ID; got != want {
+			t.Errorf("the job of run %s ran, want %s", got, want)
+		}
+	}
+	eventually(t, w.store.Pool(), nothingLeft)
+	if rows := count(t, w.store.Pool(), "true"); rows != 3 {
+		t.Errorf("%d jobs were written, want 3", rows)
+	}
+}
+
+// BenchmarkAdvance is what it costs to give new runs to whoever is free, by a job
+// that is written with the run's first event, done and deleted, against runs without
+// jobs: 32 clients, each waiting for its commit.
+func BenchmarkAdvance(b *testing.B) {
+	for _, with := range []bool{false, true} {
+		b.Run(fmt.Sprintf("job=%v", with), func(b *testing.B) {
+			var done atomic.Int64
+			w := wire(b, river.Config{Workers: map[string]int{river.Runs: 1000}, Handlers: queuetest.Handlers{
+				"advance": func(context.Context, run.Job) error { done.Add(1); return nil },
+			}})
+			var next, want atomic.Int64
+			b.SetParallelism(16)
+			b.ResetTimer()
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					c := begin(uint64(next.Add(1)))
+					if with {
+						want.Add(1)
+						c = begin(c.Runs[0].Events[0].ID, run.Job{Kind: "advance", Due: time.Now()})
+					}
+					if err := w.store.Append(b.Context(), c); err != nil {
+						b.Error(err)
+					}
+				}
+			})
+			for done.Load() < want.Load() {
+				time.Sleep(time.Millisecond)
+			}
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "runs/s")
+			stats := w.store.Stats()
+			b.ReportMetric(float64(stats.Commits)/float64(stats.Groups), "commits/group")
+		})
+	}
+}

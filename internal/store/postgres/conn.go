@@ -1,0 +1,140 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"errand/internal/problem"
+	"errand/internal/store"
+)
+
+// Limits of a session. What the DSN says itself holds instead.
+const (
+	// idleInTransaction ends a transaction whose node has stopped in the middle: others
+	// wait for its locks, and take its runs over after five seconds. A working node
+	// goes on within milliseconds.
+	idleInTransaction = 2 * time.Second
+	// lockTimeout is above idleInTransaction, so that who waits for a dead node's locks
+	// gets them.
+	lockTimeout = 5 * time.Second
+	// statementTimeout bounds everything else: lists are read in milliseconds.
+	statementTimeout = 30 * time.Second
+	// connectTimeout bounds one attempt: an address that swallows packets must not
+	// hold the writer for minutes.
+	connectTimeout = 5 * time.Second
+	// poolConns are what requests read by and a queue works with.
+	poolConns = 12
+)
+
+// parse reads a DSN and adds what it leaves out.
+func parse(dsn string) (*pgxpool.Config, error) {
+	cfg, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		// The parser's error quotes the DSN, which has a password.
+		return nil, problem.New(problem.InvalidRequest, "The store's address is not one of PostgreSQL's: want postgres://user:password@host:port/database.").Because(errors.New("parsing the DSN"))
+	}
+	conn := cfg.ConnConfig
+	for name, value := range map[string]string{
+		"application_name":                    "errand",
+		"idle_in_transaction_session_timeout": millis(idleInTransaction),
+		"lock_timeout":                        millis(lockTimeout),
+		"statement_timeout":                   millis(statementTimeout),
+		"jit":                                 "off", // compiling a list takes longer than reading it
+	} {
+		if _, said := conn.RuntimeParams[name]; !said {
+			conn.RuntimeParams[name] = value
+		}
+	}
+	if conn.ConnectTimeout == 0 || conn.ConnectTimeout > connectTimeout {
+		conn.ConnectTimeout = connectTimeout
+	}
+	if !strings.Contains(dsn, "pool_max_conns") {
+		cfg.MaxConns = poolConns
+	}
+	return cfg, nil
+}
+
+// writerAddress is the address with what the writer asks for beside: it finds all that it
+// works on by key, whatever the statistics of a table say that was empty a minute ago,
+// and its statements are planned once.
+func writerAddress(of *pgx.ConnConfig) *pgx.ConnConfig {
+	its := of.Copy()
+	for _, other := range []string{"enable_seqscan", "enable_hashjoin", "enable_mergejoin"} {
+		its.RuntimeParams[other] = "off"
+	}
+	its.RuntimeParams["plan_cache_mode"] = "force_generic_plan"
+	return its
+}
+
+// unreachable makes the error of a server that can't be reached, or does not let us in,
+// one that the operator can act on. The cause is a text: whoever reads its chain would
+// take it for that of a server of ours.
+func unreachable(at *pgx.ConnConfig, err error) error {
+	var failed *pgconn.ConnectError
+	if !errors.As(err, &failed) {
+		return err
+	}
+	reason := "it can't be reached"
+	var said *pgconn.PgError
+	if errors.As(err, &said) {
+		reason = said.Message
+	}
+	return problem.New(problem.Overloaded, "The database %s at %s:%d can't be used by %s: %s. Does it run, and is the store's address right?",
+		at.Database, at.Host, at.Port, at.User, reason).Because(errors.New(err.Error()))
+}
+
+func millis(d time.Duration) string { return fmt.Sprint(d.Milliseconds()) }
+
+// hangUp closes a connection without waiting for a server that may be gone.
+func hangUp(conn *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = conn.Close(ctx) // it is not used again either way
+}
+
+// query runs a statement that reads, and passes each line of its answer to scan. One
+// that meets a connection which a restart of the server has broken is run again.
+func (s *Store) query(ctx context.Context, scan func(pgx.Rows) error, sql string, arguments ...any) error {
+	for try := 0; ; try++ {
+		scanned, err := s.queryOnce(ctx, scan, sql, arguments)
+		if err == nil || scanned || try == readTries || ctx.Err() != nil || !isLost(sent(err)) {
+			return err
+		}
+	}
+}
+
+// readTries is how often a read is run again before its error is told.
+const readTries = 2
+
+func (s *Store) queryOnce(ctx context.Context, scan func(pgx.Rows) error, sql string, arguments []any) (scanned bool, err error) {
+	if s.closed.Load() {
+		return true, store.ErrClosed
+	}
+	rows, err := s.pool.Query(ctx, sql, arguments...)
+	if err != nil {
+		return false, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		scanned = true
+		if err := scan(rows); err != nil {
+			return scanned, err
+		}
+	}
+	return scanned, rows.Err()
+}
+
+// blob is data that is not null, which no column may be.
+func blob(data []byte) []byte {
+	if data == nil {
+		return []byte{}
+	}
+	return data
+}

@@ -1,0 +1,232 @@
+//go:build unix
+
+package postgres
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"errand/internal/problem"
+	"errand/internal/run"
+	"errand/internal/store/postgres/pgtest"
+)
+
+// line is a connection that a test can damage.
+type line struct {
+	net.Conn
+	deaf *atomic.Bool // what the server sends is not read, and the connection ends
+	mute *atomic.Bool // what is sent does not arrive
+	keep *atomic.Bool // the server is not told of the end
+}
+
+var errCut = errors.New("the line was cut")
+
+func (l line) Read(b []byte) (int, error) {
+	if l.deaf.Load() {
+		return 0, errCut
+	}
+	n, err := l.Conn.Read(b)
+	if l.deaf.Load() {
+		return 0, errCut
+	}
+	return n, err
+}
+
+func (l line) Write(b []byte) (int, error) {
+	if l.mute.Load() {
+		return len(b), nil
+	}
+	return l.Conn.Write(b)
+}
+
+func (l line) Close() error {
+	if l.keep.Load() {
+		return nil
+	}
+	return l.Conn.Close()
+}
+
+// TestLostConnections breaks the writer's connection at each point of a group: what
+// is answered is what is there, and it is there once.
+func TestLostConnections(t *testing.T) {
+	for _, story := range []struct {
+		name             string
+		point            string
+		deaf, mute, keep bool
+		quick            bool // in one round trip
+	}{
+		{"before anything is sent", "lock", true, true, false, false},
+		{"the locks' answer is lost", "lock", true, false, false, false},
+		{"the commit does not arrive", "commit", true, true, false, false},
+		{"the commit's answer is lost", "commit", true, false, false, false},
+		{"the server does not hear of the end", "commit", true, true, true, false},
+		{"one round trip, which does not arrive", "commit", true, true, false, true},
+		{"one round trip, whose answer is lost", "commit", true, false, false, true},
+		{"one round trip, and the server does not hear of the end", "commit", true, true, true, true},
+		{"one round trip that arrives, and the server does not hear of the end", "commit", true, false, true, true},
+	} {
+		t.Run(story.name, func(t *testing.T) {
+			var deaf, mute, keep atomic.Bool
+			var mu sync.Mutex
+			var dialled []net.Conn
+			s := open(t, Config{})
+			s.writer.address = s.writer.address.Copy()
+			s.writer.address.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+				conn, err := new(net.Dialer).DialContext(ctx, network, address)
+				if err != nil {
+					return nil, err
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				dialled = append(dialled, conn)
+				deaf.Store(false)
+				mute.Store(false)
+				defer keep.Store(false)
+				return line{conn, &deaf, &mute, &keep}, nil
+			}
+			t.Cleanup(func() {
+				for _, conn := range dialled {
+					conn.Close()
+				}
+			})
+			commit(t, s, run.Commit{Runs: []run.Append{created(1)}})
+			broken := false
+			s.writer.fault = func(point string, _ *pgx.Conn) {
+				if point == story.point && !broken {
+					broken = true
+					keep.Store(story.keep)
+					mute.Store(story.mute)
+					deaf.Store(story.deaf)
+				}
+			}
+			c := run.Commit{Runs: []run.Append{message(1, 1, 42), created(2)},
+				Rows: []run.RowWrite{{Row: run.Row{Kind: "tool", ID: "t"}}}, Spend: []run.Spend{{Account: run.Account{Project: "p", Day: "2026-03-01"}, Runs: 1}}}
+			if story.quick {
+				c.Rows = nil
+			}
+			commit(t, s, c)
+			if !broken {
+				t.Fatal("nothing was broken")
+			}
+			checkOnce(t, s, !story.quick)
+		})
+	}
+}
+
+func checkOnce(t *testing.T, s *Store, rows bool) {
+	t.Helper()
+	events, err := s.Load(t.Context(), runID(1), 0, 0)
+	if err != nil || len(events) != 2 || events[1].ID != 42 {
+		t.Errorf("events %+v, error %v", events, err)
+	}
+	if row, err := s.Row(t.Context(), "tool", "", "t"); rows && (err != nil || row.Version != 1) {
+		t.Errorf("the row is %+v, error %v", row, err)
+	}
+	if spent, err := s.Spent(t.Context(), "p", "2026-03-01", "2026-03-01"); err != nil || len(spent) != 1 || spent[0].Runs != 1 {
+		t.Errorf("spent %+v, error %v", spent, err)
+	}
+}
+
+// TestServerCrash ends the server in the middle of commits, and starts it again: what
+// was answered with nil is there, and what was answered with an error that says so is
+// not.
+func TestServerCrash(t *testing.T) {
+	server := pgtest.Start(t, pgtest.Options{})
+	s := open(t, Config{DSN: server.Database(t)})
+	const clients = 8
+	var next, failed atomic.Int64
+	ended := make(chan bool)
+	answers := sync.Map{}
+	var wait sync.WaitGroup
+	for range clients {
+		wait.Go(func() {
+			for {
+				select {
+				case <-ended:
+					return
+				default:
+				}
+				n := int(next.Add(1))
+				err := s.Append(t.Context(), run.Commit{Runs: []run.Append{created(n)}})
+				answers.Store(n, err == nil)
+				if err != nil {
+					failed.Add(1)
+					if !problem.Is(err, problem.Overloaded) && !problem.Is(err, problem.Internal) {
+						t.Errorf("run %d: %v", n, err)
+					}
+				}
+			}
+		})
+	}
+	waitFor(t, func() bool { return next.Load() > 200 })
+	server.Crash(t)
+	waitFor(t, func() bool { return failed.Load() > 0 })
+	server.Up(t)
+	at := next.Load()
+	waitFor(t, func() bool { return next.Load() > at+200 })
+	close(ended)
+	wait.Wait()
+	there, lost := 0, 0
+	answers.Range(func(key, value any) bool {
+		_, err := s.Summary(t.Context(), runID(key.(int)))
+		if value.(bool) && err != nil {
+			t.Errorf("run %d was acknowledged and is lost: %v", key, err)
+		}
+		if err == nil {
+			there++
+		} else {
+			lost++
+		}
+		return true
+	})
+	t.Logf("%d runs are there, %d were refused", there, lost)
+	if err := s.Ping(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func waitFor(t *testing.T, what func() bool) {
+	t.Helper()
+	deadline := time.After(60 * time.Second)
+	for !what() {
+		select {
+		case <-deadline:
+			t.Fatal("it does not come")
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+// TestFrozenNode stops one node in the middle of a transaction: its locks are gone
+// before another one's patience is.
+func TestFrozenNode(t *testing.T) {
+	dsn := pgtest.Database(t)
+	frozen, other := open(t, Config{DSN: dsn}), open(t, Config{DSN: dsn})
+	commit(t, frozen, run.Commit{Runs: []run.Append{created(1)}})
+	stopped, goOn := make(chan bool), make(chan bool)
+	var once sync.Once
+	frozen.writer.fault = func(point string, _ *pgx.Conn) {
+		if point == "commit" {
+			once.Do(func() { close(stopped); <-goOn })
+		}
+	}
+	answer := make(chan error, 1)
+	frozen.Submit(run.Commit{Runs: []run.Append{message(1, 1, 1)}}, func(err error) { answer <- err })
+	<-stopped
+	began := time.Now()
+	commit(t, other, run.Commit{Runs: []run.Append{message(1, 1, 2)}})
+	if took := time.Since(began); took > 2*idleInTransaction {
+		t.Errorf("another node waited %v for the locks of a frozen one", took)
+	}
+	close(goOn)
+	if err := <-answer; !errors.Is(err, run.ErrConflict) {
+		t.Errorf("the node that was frozen is told %v, want a conflict", err)
+	}
+}

@@ -1,0 +1,74 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"errand/internal/problem"
+	"errand/internal/run"
+	"errand/internal/store"
+)
+
+// Look opens the store for reading alone, beside the nodes that work on it: it changes
+// no table, and every commit fails with store.ErrClosed. A database without tables is a
+// not_found problem.
+func Look(ctx context.Context, cfg Config) (*Store, error) {
+	cfg = withDefaults(cfg)
+	parsed, err := parse(cfg.DSN)
+	if err != nil {
+		return nil, err
+	}
+	parsed.ConnConfig.RuntimeParams["default_transaction_read_only"] = "on"
+	pool, err := pgxpool.NewWithConfig(ctx, parsed)
+	if err != nil {
+		return nil, fmt.Errorf("opening the database: %w", err)
+	}
+	var needs int
+	err = pool.QueryRow(ctx, "SELECT coalesce(max(needs), 0) FROM errand_schema").Scan(&needs)
+	steps, err2 := schemaSteps()
+	var said *pgconn.PgError
+	switch {
+	case errors.As(err, &said) && said.Code == "42P01": // there is no such table
+		err = problem.New(problem.NotFound, "The database has no tables of Errand's: the first start makes them.").Because(err)
+	case err == nil && needs > len(steps):
+		err = problem.New(problem.Conflict, "The database was changed by a newer version of Errand, and only such a version can read it.")
+	}
+	if err = errors.Join(err, err2); err != nil {
+		pool.Close()
+		return nil, unreachable(parsed.ConnConfig, err)
+	}
+	return &Store{cfg: cfg, pool: pool}, nil
+}
+
+// Where says which server has the database, for people: never the password.
+func (s *Store) Where(ctx context.Context) (string, error) {
+	var version string
+	err := s.query(ctx, func(rows pgx.Rows) error { return rows.Scan(&version) }, "SHOW server_version")
+	if err != nil {
+		return "", fmt.Errorf("asking for the server's version: %w", err)
+	}
+	at := s.pool.Config().ConnConfig
+	return fmt.Sprintf("PostgreSQL %s at %s:%d, database %s", version, at.Host, at.Port, at.Database), nil
+}
+
+// Stock counts what is in the store. It reads all of it: it is for checks, not for
+// requests.
+func (s *Store) Stock(ctx context.Context) (h store.Stock, err error) {
+	h.Runs, h.Rows = map[run.Status]int{}, map[string]int{}
+	err = errors.Join(
+		s.query(ctx, countInto(h.Runs), "SELECT status, count(*) FROM runs WHERE NOT deleted GROUP BY status"),
+		s.query(ctx, countInto(h.Rows), "SELECT kind, count(*) FROM rows GROUP BY kind"),
+		s.query(ctx, func(rows pgx.Rows) error { return rows.Scan(&h.Events, &h.Jobs, &h.Orphans) },
+			"SELECT (SELECT count(*) FROM events), (SELECT count(*) FROM jobs), "+
+				"(SELECT count(*) FROM events e WHERE NOT EXISTS (SELECT FROM runs r WHERE r.id = e.run AND NOT r.deleted))"),
+	)
+	if err != nil {
+		return h, fmt.Errorf("counting what is stored: %w", err)
+	}
+	return h, nil
+}
