@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"errand/internal/run"
@@ -35,9 +36,11 @@ const StarvedKind = "starved"
 
 // purse is what a driver has of the budgets.
 type purse struct {
-	kept   *run.Hold // for the model call under way
-	slip   slip      // for the next commit
-	flying slip      // in the commit in flight
+	kept   *run.Hold   // for the model call under way
+	noted  bool        // a commit has, or has had, the note of what is kept
+	nudge  *time.Timer // writes the note down if no commit comes
+	slip   slip        // for the next commit
+	flying slip        // in the commit in flight
 }
 
 // slip is what the disk has to learn beside the run's events. Unlike those it does
@@ -73,32 +76,52 @@ func (d *driver) funded(call run.Effect, request *run.Request) bool {
 	switch {
 	case room.Granted:
 		request.Cap() // or the call could cost more than is kept for it
-		d.kept = &hold
-		d.writeDown(holdNote(&hold, false))
+		d.kept, d.noted = &hold, false
+		d.writeDown(&hold)
 	case room.Refusal != nil:
 		d.add(run.Event{Type: run.BudgetRefused, Refusal: room.Refusal})
 	}
 	return room.Granted
 }
 
-// writeDown sends a note to the disk with what the run has to say, or alone if that
-// is nothing until the call has ended. A note that is lost alone is missed only if
-// the server dies during the call.
-func (d *driver) writeDown(note run.RowWrite) {
+// writeDown has a hold written with what the run has to say, or alone if that is nothing
+// for as long as facts may linger: most calls that are shorter need no note at all. A
+// note that is lost is missed only if the server dies during the call.
+func (d *driver) writeDown(h *run.Hold) {
+	d.slip.notes = append(d.slip.notes, holdNote(h, false))
 	if len(d.queue) > 0 {
-		d.slip.notes = append(d.slip.notes, note)
 		return
 	}
-	d.e.cfg.Log.Submit(run.Commit{Rows: []run.RowWrite{note}}, func(error) {})
+	d.nudge = d.after(lingering, func() {
+		d.nudge = nil
+		if d.kept == h && !d.noted {
+			d.strikeOut(h) // from the next commit
+			d.noted = true
+			d.e.cfg.Log.Submit(run.Commit{Rows: []run.RowWrite{holdNote(h, false)}}, func(error) {})
+		}
+	})
+}
+
+// strikeOut takes a note back: from the next commit if no other has had it, because
+// the model was quick, and from the disk otherwise.
+func (d *driver) strikeOut(h *run.Hold) {
+	if d.noted {
+		d.slip.notes = append(d.slip.notes, holdNote(h, true))
+		return
+	}
+	d.slip.notes = slices.DeleteFunc(d.slip.notes, func(w run.RowWrite) bool { return w.Kind == run.HoldKind && w.ID == h.ID })
 }
 
 // holdNote writes a hold down, or strikes it out.
 func holdNote(h *run.Hold, settled bool) run.RowWrite {
-	data, err := json.Marshal(h)
-	if err != nil {
-		data = []byte("{}") // a struct of strings and numbers is always encoded
+	note := run.RowWrite{Row: run.Row{Kind: run.HoldKind, Project: h.Project, ID: h.ID, Data: []byte("{}")}, Expect: run.AnyVersion, Delete: settled}
+	if settled {
+		return note
 	}
-	return run.RowWrite{Row: run.Row{Kind: run.HoldKind, Project: h.Project, ID: h.ID, Data: data}, Expect: run.AnyVersion, Delete: settled}
+	if data, err := json.Marshal(h); err == nil { // of strings and numbers: it is always encoded
+		note.Data = data
+	}
+	return note
 }
 
 // paid books what the model call has cost. One that was begun before there was a
@@ -109,8 +132,12 @@ func (d *driver) paid(spent run.Usage) {
 	case budgets == nil:
 	case d.kept != nil:
 		budgets.Settle(*d.kept, spent)
-		d.slip.notes = append(d.slip.notes, holdNote(d.kept, true))
-		d.kept = nil
+		d.strikeOut(d.kept)
+		if d.kept = nil; d.nudge != nil {
+			d.nudge.Stop()
+			d.forget(d.nudge)
+			d.nudge = nil
+		}
 	default:
 		if h := (run.Hold{Account: d.state.Spec.Account()}); budgets.Covers(h.Account) {
 			budgets.Settle(h, spent)
@@ -151,7 +178,7 @@ func (d *driver) account(c *run.Commit) {
 		c.Spend = append(c.Spend, run.Bill(&child, d.born[i].Events)...)
 	}
 	c.Rows = append(c.Rows, d.slip.notes...)
-	d.flying, d.slip = d.slip, slip{}
+	d.flying, d.slip, d.noted = d.slip, slip{}, true
 	if !d.state.Starved() {
 		return
 	}

@@ -107,7 +107,7 @@ func undecided(s *run.State, actions []string, d *Decision) ([]string, error) {
 		case a.Waits() && s.Ended != nil:
 			return nil, problem.New(problem.Conflict, "The run has ended (%s); %s can't be decided any more.", s.Status, id)
 		case a.Waits() && d.repeats(a.Before):
-		case a.Waits() && d.Approve && d.Arguments == "" && slices.Contains(a.Approvers, d.By): // it has said so
+		case a.Waits() && d.Approve && d.Arguments == "" && slices.Contains(a.Approvers, d.By) && (d.Digest == "" || d.Digest == a.Digest): // it has said so
 		case a.Waits():
 			open = append(open, id)
 		case !decided:
@@ -281,12 +281,14 @@ func (e *Engine) append(ctx context.Context, s *run.State, events []run.Event, r
 	line := s.Summarize()
 	line.Deleted = remove
 	commit := run.Commit{Audit: run.Audits(s, events), Runs: []run.Append{{
-		ID: s.ID, Expected: events[0].Seq - 1, Events: events, Summary: line,
+		ID: s.ID, Expected: events[0].Seq - 1, Events: events, Summary: line, Orphan: e.advanceJob(s.ID, &s.Spec),
 	}}}
 	if next := run.Decide(s); next.Wake == run.GateTime && events[0].Type == run.RunResumed {
 		commit.Jobs = []run.Job{{Kind: DeadlineJob, Run: s.ID, Due: next.WakeAt}}
 	}
 	if remove {
+		// Of a deletion its own line tells: nobody has cancelled a run that had ended.
+		commit.Audit = slices.DeleteFunc(commit.Audit, func(line run.Audit) bool { return line.Action == string(run.CancelRequested) })
 		commit.Audit = append(commit.Audit, run.Removal(s, &events[len(events)-1]))
 	} else { // a run that goes has nothing more to tell
 		commit.Jobs = append(commit.Jobs, e.cfg.Outbox(s, events)...)
@@ -322,7 +324,7 @@ func (e *Engine) tell(s *run.State, events []run.Event) {
 	live := s.Live()
 	e.mu.Lock()
 	f := e.feeds[s.ID]
-	if live || e.drivers[s.ID] != nil {
+	if live && e.works(&s.Spec) || e.drivers[s.ID] != nil {
 		e.wakeLocked(s.ID, s.Spec.Project)
 	}
 	if s.Ended != nil {

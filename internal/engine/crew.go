@@ -26,6 +26,9 @@ func (e *Engine) Create(ctx context.Context, n NewRun) (run.State, error) {
 	}
 	e.narrow(ctx, &n.Spec)
 	n.Spec.Trace, n.Spec.TraceLink = askedBy(ctx), ""
+	if !e.alive() {
+		return run.State{}, overloaded("This server can't reach the store that it shares with others; try again in a moment.")
+	}
 	f := e.acquire(n.ID)
 	created := make(chan error, 1)
 	d := newDriver(e, n.ID, f)
@@ -48,12 +51,15 @@ func (e *Engine) Create(ctx context.Context, n NewRun) (run.State, error) {
 	state := d.state
 	if queued {
 		// Nobody drives it yet: the commit alone, and then a place in the queue.
+		if e.cluster != nil {
+			d.term = &term{ctx: e.ctx}
+		}
 		d.submit(run.Decision{})
 		go func() {
 			defer e.release(n.ID, f)
 			defer e.arrived()
 			if d.settle(e.ctx, <-d.settled); d.final == nil || d.doubt {
-				e.wakeOf(n.Spec.Project, n.ID)
+				e.wakeOf(&n.Spec, n.ID)
 			} else {
 				e.mu.Lock()
 				e.unlane(n.ID, &n.Spec)
@@ -76,6 +82,10 @@ func (e *Engine) enlist(d *driver, spec *run.Spec) (queued bool, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	room := len(e.drivers) < e.cfg.MaxActive
+	if !e.works(spec) && !e.isDraining() {
+		e.arriving++
+		return true, nil // another node drives it
+	}
 	switch {
 	case e.isDraining():
 		return false, overloaded("This server is shutting down; try again in a moment.")
@@ -125,7 +135,7 @@ func (e *Engine) employ(d *driver, f *feed) {
 	defer e.workers.Done()
 	defer e.release(d.id, f)
 	roomForDriver(len(d.queue))
-	d.drive(e.ctx)
+	d.drive(d.term.ctx)
 	if d.doubt {
 		e.wake(d.id)
 	}
@@ -141,29 +151,40 @@ func (e *Engine) wake(id run.ID) {
 
 // wakeLocked is wake under the lock; project may be empty where it is not known.
 func (e *Engine) wakeLocked(id run.ID, project string) {
-	if d := e.drivers[id]; d != nil {
-		select {
-		case d.poke <- struct{}{}:
-		default:
-		}
+	if e.cluster != nil && e.drivers[id] == nil {
+		e.glanceAt(id, project, true) // another node may have it
 		return
 	}
+	e.engage(id, project)
+}
+
+// engage is wake where nobody else drives the run: it returns the driver, nil if it
+// has to wait for room. The lock is held.
+func (e *Engine) engage(id run.ID, project string) *driver {
+	if d := e.drivers[id]; d != nil {
+		d.prod()
+		return d
+	}
 	if e.isDraining() || e.waiting.has(id) {
-		return
+		return nil
 	}
 	if len(e.drivers) >= e.cfg.MaxActive {
 		e.waiting.add(id, project)
 		e.gauge()
-		return
+		return nil
 	}
-	e.send(id)
+	return e.send(id)
 }
 
-// wakeOf is wake where it is known whose run it is, for the order of the queue.
-func (e *Engine) wakeOf(project string, id run.ID) {
+// wakeOf is wake where it is known whose run it is, for the order of the queue, and
+// whether this node drives such runs.
+func (e *Engine) wakeOf(spec *run.Spec, id run.ID) {
+	if !e.works(spec) {
+		return
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.wakeLocked(id, project)
+	e.wakeLocked(id, spec.Project)
 }
 
 // unqueue takes a run that has ended out of the queue. The lock is held.
@@ -175,12 +196,13 @@ func (e *Engine) unqueue(id run.ID) {
 }
 
 // send starts a driver for a run that exists. The lock is held.
-func (e *Engine) send(id run.ID) {
+func (e *Engine) send(id run.ID) *driver {
 	f := e.acquireLocked(id)
 	d := newDriver(e, id, f)
 	e.hire(d)
 	d.lose(nil) // it begins by reading the log
 	go e.employ(d, f)
+	return d
 }
 
 // leave lets an idle driver go, unless someone has just poked it; rest is the run
@@ -210,7 +232,10 @@ func (e *Engine) part(d *driver, rest *run.State) {
 	d.feed.stop(rest)
 	delete(e.drivers, d.id)
 	e.vacate(d)
-	if e.waiting.size() > 0 && !e.isDraining() {
+	switch {
+	case e.cluster != nil:
+		e.fill()
+	case e.waiting.size() > 0 && !e.isDraining():
 		e.send(e.waiting.next())
 	}
 	e.gauge()

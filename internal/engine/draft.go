@@ -89,13 +89,16 @@ const maxPiece = 4 << 10
 // one stretch. The name of a call comes with the first byte of its arguments, so
 // that an offset says whether it has been told. An offset in the middle of a
 // character, which no frame of ours had, moves to its start.
-func (d *draft) next(offset int) (Update, bool) {
+func (d *draft) next(offset int) (Update, bool) { return d.piece(offset, maxPiece) }
+
+// piece is next, of so many bytes at the most.
+func (d *draft) piece(offset, most int) (Update, bool) {
 	offset = d.boundary(offset)
 	begin := 0
 	for i := range d.spans {
 		span := &d.spans[i]
 		if from := max(begin, offset); span.end > from {
-			end := d.boundary(min(span.end, from+maxPiece))
+			end := d.boundary(min(span.end, from+most))
 			delta := &run.Delta{Kind: span.kind, Call: span.call, Text: string(d.text[from:end])}
 			if begin >= offset {
 				delta.Name = span.name

@@ -17,6 +17,7 @@ type driver struct {
 	journal
 	purse
 	project string // of a run that this driver creates
+	term    *term  // in which it drives
 
 	tasks   map[string]*task
 	held    map[string]int64 // tool calls that wait until their tool.started, of this seq, is on disk
@@ -39,7 +40,7 @@ type task struct {
 
 func newDriver(e *Engine, id run.ID, f *feed) *driver {
 	return &driver{
-		e: e, id: id, feed: f, journal: journal{settled: make(chan error, 1)},
+		e: e, id: id, feed: f, term: e.term.Load(), journal: journal{settled: make(chan error, 1)},
 		tasks: map[string]*task{}, held: map[string]int64{},
 		results: make(chan *result), poke: make(chan struct{}, 1), hurry: make(chan struct{}, 1), gone: make(chan struct{}),
 		alarms: alarms{rung: make(chan func())},
@@ -55,7 +56,7 @@ func (d *driver) drive(ctx context.Context) {
 		if d.final != nil {
 			break
 		}
-		if d.idle(decision) {
+		if d.idle(decision) && d.letGo(ctx) {
 			var rest *run.State
 			if d.state.Ended != nil || decision.Waits() && !d.state.AwaitsChild() {
 				rest = &d.state
@@ -64,7 +65,9 @@ func (d *driver) drive(ctx context.Context) {
 				return
 			}
 		}
-		d.await(ctx)
+		if d.final == nil {
+			d.await(ctx)
+		}
 	}
 	d.e.dismiss(d)
 }
@@ -97,10 +100,10 @@ func (d *driver) advance(ctx context.Context) run.Decision {
 }
 
 // blocked reports whether no effect may start: the disk refuses to take what has
-// happened, or the server is shutting down.
+// happened, the server is shutting down, or it is not alive to the others.
 func (d *driver) blocked() bool {
 	full := d.failed > 0 && (len(d.queue)+len(d.inflight) > 0 || d.resting)
-	return full || d.e.isDraining()
+	return full || d.e.isDraining() || d.hushed()
 }
 
 // idle reports whether the driver has nothing left to do or wait for.
@@ -128,6 +131,14 @@ func (d *driver) await(ctx context.Context) {
 		d.final = ctx.Err()
 	case <-d.drainSignal():
 		// Decide again: nothing new starts from here on.
+	}
+}
+
+// prod has the driver look at the log again.
+func (d *driver) prod() {
+	select {
+	case d.poke <- struct{}{}:
+	default:
 	}
 }
 

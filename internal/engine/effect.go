@@ -184,6 +184,9 @@ func cutOutcome(class run.Class) run.Outcome {
 // abandon cuts everything off without booking it: the next driver will.
 func (d *driver) abandon() {
 	close(d.gone)
+	if d.created != nil {
+		d.created <- overloaded("This server stopped before the run was stored; look whether it is there before you try again.")
+	}
 	for _, timer := range d.timers {
 		timer.Stop()
 	}
@@ -227,7 +230,7 @@ func (d *driver) callModel(ctx context.Context, effect run.Effect) {
 		return
 	}
 	seen, cited := len(d.state.Messages), d.state.Cited()
-	feed, began, models, now := d.feed, d.e.now(), d.e.cfg.Models, d.e.now
+	feed, began, models, now, e, t := d.feed, d.e.now(), d.e.cfg.Models, d.e.now, d.e, d.term
 	feed.begin(effect.Step, effect.Attempt)
 	d.asking = d.state.Seq
 	d.unveil()
@@ -238,6 +241,9 @@ func (d *driver) callModel(ctx context.Context, effect run.Effect) {
 				r.first = max(now().Sub(began), 1)
 			}
 			feed.write(effect.Step, effect.Attempt, delta)
+		}
+		if r.err = e.mute(t); r.err != nil {
+			return
 		}
 		if cited == nil {
 			r.reply, r.err = models.Reply(ctx, request, emit)
@@ -272,12 +278,15 @@ func (d *driver) callTool(ctx context.Context, effect run.Effect) {
 		Arguments: []byte(a.Arguments), Attempt: a.Attempt, Server: d.state.Spec.Server(a.Tool.Server),
 		Trace: d.e.parent(&d.state, effect, a.Attempt),
 	}
-	approved, tools := d.state.Vouched(a), d.e.cfg.Tools
+	approved, tools, e, t := d.state.Vouched(a), d.e.cfg.Tools, d.e, d.term
 	d.launch(ctx, effect, func(ctx context.Context, r *result) {
 		for try := 1; ; try++ {
+			if r.err = e.mute(t); r.err != nil {
+				return
+			}
 			r.output, r.err = tools.Call(ctx, call)
 			if problem.Is(r.err, problem.ToolChanged) && !approved {
-				r.output, r.err = d.e.callCurrent(ctx, call, r.err)
+				r.output, r.err = e.callCurrent(ctx, call, r.err)
 			}
 			lost := problem.Is(r.err, problem.ToolUnknown) && call.Tool.Class != run.Once
 			if !lost || try == tries || !pause(ctx, betweenTries<<(try-1)) {

@@ -10,6 +10,7 @@
 // engine.go has what it needs and how it starts and stops, crew.go and lane.go who
 // drives what; driver.go, journal.go, effect.go, outcome.go and alarm.go are a driver's
 // loop, its way to the log, its effects, what comes of them, and its clock;
+// cluster.go, glance.go and relay.go are what an engine does that is one of several;
 // command.go is what people ask of a run; trace.go says where it stands in a trace
 // of others; read.go, watch.go, feed.go and draft.go show it.
 //
@@ -22,6 +23,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"errand/internal/problem"
@@ -110,6 +112,8 @@ type Config struct {
 	// kept for it can go. Calls of it that were cut off may still be returning. It
 	// must not block. Nil = nobody does.
 	Ended func(run.ID)
+	// Cluster makes the engine one of several over Log. Nil = there is one alone.
+	Cluster *Cluster
 }
 
 // defaultActive is how many runs are driven at once unless the operator says
@@ -122,14 +126,18 @@ const queueFactor = 10
 // Engine drives runs. Make one with New, call Start, and Close at the end.
 type Engine struct {
 	cfg      Config
+	cluster  *Cluster // cfg's
 	schemas  schema.Cache
 	ctx      context.Context // ends when the drivers must
 	cancel   context.CancelFunc
 	draining chan struct{} // closed when Close begins
 	effects  sync.WaitGroup
 	workers  sync.WaitGroup
+	outlook  sync.WaitGroup // what an engine of a cluster does beside driving
+	term     atomic.Pointer[term]
 
 	mu       sync.Mutex
+	glances  map[run.ID]*glance
 	drivers  map[run.ID]*driver
 	feeds    map[run.ID]*feed
 	waiting  queue // runs that need a driver and found no room
@@ -157,16 +165,28 @@ func New(cfg Config) *Engine {
 		cfg.Retry = func(error, int) (bool, time.Duration) { return false, 0 }
 	}
 	e := &Engine{
-		cfg: cfg, draining: make(chan struct{}),
+		cfg: cfg, cluster: cfg.Cluster, draining: make(chan struct{}),
 		drivers: map[run.ID]*driver{}, feeds: map[run.ID]*feed{},
 		lanes: map[laneKey]*lane{},
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
+	if e.cluster == nil {
+		e.term.Store(&term{ctx: e.ctx, end: e.cancel})
+		return e
+	}
+	e.glances = map[run.ID]*glance{}
+	e.begin(e.cluster.Node)
 	return e
 }
 
-// Start takes over every run that needs a driver, oldest first.
+// Start takes over every run that needs a driver, oldest first. In a cluster it takes
+// none over: those that nobody drives have jobs, and others may be about to.
 func (e *Engine) Start(ctx context.Context) error {
+	if e.cluster != nil {
+		e.outlook.Add(1)
+		go e.lookout()
+		return nil
+	}
 	ids, err := e.cfg.Log.Live(ctx)
 	for _, id := range ids {
 		e.wake(id)
@@ -176,7 +196,8 @@ func (e *Engine) Start(ctx context.Context) error {
 
 // Close drains: it accepts nothing more, ends the streams without an end, lets
 // calls under way finish for as long as ctx allows, and stops all drivers. What
-// did not finish goes on at the next Start.
+// did not finish goes on at the next Start, or on another node: drivers that leave in
+// time ask for others; for those that ctx cuts off, the node's own leave has to.
 func (e *Engine) Close(ctx context.Context) error {
 	e.mu.Lock()
 	if !e.isDraining() {
@@ -194,10 +215,13 @@ func (e *Engine) Close(ctx context.Context) error {
 		e.cancel()
 		<-done
 	}
-	e.cancel()
+	e.mu.Lock()
+	e.cancel() // under the lock: whoever is about to look sees that it is too late
+	e.mu.Unlock()
 	gone := make(chan struct{})
 	go func() {
 		e.effects.Wait()
+		e.outlook.Wait()
 		close(gone)
 	}()
 	timer := time.NewTimer(grace)

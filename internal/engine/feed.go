@@ -28,18 +28,40 @@ type feed struct {
 	tethered bool          // it ends with its last reader
 	driven   bool          // a driver is at work here
 	rest     bool          // as far as is published, the run needs no driver
+	missed   bool          // a piece of another node's draft is missing, and has been asked for
 	state    *run.State    // the run at rest, as its driver left it and nobody changes it any more
+	relay    *relay        // sends the draft to other nodes; nil = none wants it
+	turned   int64         // seq of the latest event with which an attempt at a reply was over
 }
 
 // update changes the feed under its lock and wakes whoever waits.
 func (f *feed) update(change func()) {
 	f.mu.Lock()
 	change()
+	f.signal()
+	f.mu.Unlock()
+}
+
+// signal wakes whoever waits. The lock is held.
+func (f *feed) signal() {
 	if f.changed != nil {
 		close(f.changed)
 		f.changed = nil
 	}
-	f.mu.Unlock()
+}
+
+// await is wait for those who do not hold the lock.
+func (f *feed) await() <-chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.wait()
+}
+
+// known is the highest seq that the feed knows to be on disk; 0 = nothing yet.
+func (f *feed) known() int64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.last
 }
 
 // wait returns a channel that is closed at the next change. The lock is held.
@@ -54,8 +76,11 @@ func (f *feed) wait() <-chan struct{} {
 func (f *feed) learn(line run.Summary) {
 	f.update(func() {
 		f.project = line.Project
-		if line.Seq > f.last {
-			f.last, f.rest, f.events, f.state = line.Seq, !line.Live && line.Status != run.Running, nil, nil
+		switch {
+		case line.Seq > f.last:
+			f.last, f.rest, f.events, f.state = line.Seq, rests(&line), nil, nil
+		case line.Seq == f.last && !f.driven: // a driver that gave up did not know
+			f.rest = rests(&line)
 		}
 	})
 }
@@ -82,8 +107,11 @@ func (f *feed) publish(events []run.Event, rest bool) {
 		}
 		f.last = last
 		for i := range events {
-			if r := events[i].Responded; r != nil {
-				f.conclude(r)
+			switch event := &events[i]; {
+			case event.Responded != nil:
+				f.conclude(event.Responded)
+			case event.Type == run.RunDriven, event.Failed != nil:
+				f.turn(event.Seq)
 			}
 		}
 	})
@@ -95,6 +123,15 @@ func (f *feed) conclude(r *run.Responded) {
 		f.said = replay(r)
 	}
 	if f.draft != nil && f.draft.step <= r.Step {
+		f.draft = nil
+	}
+}
+
+// turn ends the attempt at a reply that began before the event with the seq: what
+// another node has sent of it is not shown any more. The lock is held.
+func (f *feed) turn(seq int64) {
+	f.turned = seq
+	if f.draft != nil && !f.driven && f.draft.after < seq {
 		f.draft = nil
 	}
 }
@@ -161,7 +198,13 @@ func (f *feed) knows(project string) bool {
 // stop says that the driver has gone; state is the run at rest, nil when the
 // driver left it in need of another.
 func (f *feed) stop(state *run.State) {
-	f.update(func() { f.driven, f.rest, f.state, f.draft = false, state != nil, state, nil })
+	f.update(func() {
+		f.driven, f.draft = false, nil
+		if state != nil && state.Seq < f.last {
+			return // others have gone on since, and how the run stands is known from them
+		}
+		f.rest, f.state = state != nil, state
+	})
 }
 
 // after returns the kept event that follows seq, or nil.

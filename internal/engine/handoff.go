@@ -46,7 +46,7 @@ func (d *driver) handOff(ctx context.Context, a *run.Action) {
 			Created: &run.Created{Spec: spec, Queued: true},
 		}
 		s := run.Fold(child, []run.Event{born})
-		d.births = append(d.births, run.Append{ID: child, Events: []run.Event{born}, Summary: s.Summarize()})
+		d.births = append(d.births, run.Append{ID: child, Events: []run.Event{born}, Summary: s.Summarize(), Orphan: d.e.advanceJob(child, &spec)})
 	}
 	if h.Detached {
 		d.add(run.Event{Type: run.ToolFinished, Finished: &run.Finished{
@@ -217,7 +217,9 @@ func (e *Engine) bequeath(ctx context.Context, c *run.Commit, s *run.State) (*he
 	report := run.Event{Seq: parent.Seq + 1, ID: e.eventID(), At: e.now(), Type: run.ChildFinished, Child: s.Report()}
 	parent.Take(&report)
 	h := &heir{state: parent, events: []run.Event{report}}
-	c.Runs = append(c.Runs, run.Append{ID: parent.ID, Expected: report.Seq - 1, Events: h.events, Summary: parent.Summarize()})
+	c.Runs = append(c.Runs, run.Append{
+		ID: parent.ID, Expected: report.Seq - 1, Events: h.events, Summary: parent.Summarize(), Orphan: e.advanceJob(parent.ID, &parent.Spec),
+	})
 	return h, nil
 }
 

@@ -31,6 +31,9 @@ type journal struct {
 	births  []run.Append   // likewise: the first events of runs that are handed work
 	born    []run.Append   // those in flight
 	heir    *heir          // the parent in flight, if this run ends and has one
+	signing bool           // the append in flight says that this node drives the run
+	signed  bool           // the line on disk says so
+	foreign bool           // the line names another node
 	created chan<- error   // of a new run: told what became of the first commit
 	jobbed  time.Time      // the gate's expiry for which a job is written
 	failed  int            // commits that have failed in a row
@@ -56,6 +59,10 @@ func (d *driver) claim() {
 	if d.asked || !d.state.Live() {
 		return
 	}
+	if d.yields() {
+		d.final = errElsewhere
+		return
+	}
 	if !d.enter() {
 		d.final = errLaneFull
 		return
@@ -69,7 +76,7 @@ func (d *driver) claim() {
 
 // submit puts the queue in flight, if nothing is.
 func (d *driver) submit(decision run.Decision) {
-	if len(d.queue) == 0 || len(d.inflight) > 0 || d.resting || !d.pressing(decision) && d.linger() {
+	if len(d.queue) == 0 || len(d.inflight) > 0 || d.resting || !d.pressing(decision) && d.linger() || d.hushed() {
 		return
 	}
 	d.due = false
@@ -79,6 +86,9 @@ func (d *driver) submit(decision run.Decision) {
 		ID: d.id, Epoch: d.epoch, Expected: d.inflight[0].Seq - 1,
 		Events: d.inflight, Summary: d.state.Summarize(),
 	}}}
+	if d.e.cluster != nil {
+		d.sign(&commit.Runs[0])
+	}
 	commit.Runs = append(commit.Runs, d.births...)
 	d.rows, d.jobs, d.births, d.born, d.heir = nil, nil, nil, d.births, nil
 	if decision.Wake == run.GateTime && !decision.WakeAt.Equal(d.jobbed) {
@@ -101,7 +111,7 @@ func (d *driver) submit(decision run.Decision) {
 // work are driven, and the parent of this one, which has ended, learns of it.
 func (d *driver) delivered() {
 	for i := range d.born {
-		d.e.wake(d.born[i].ID)
+		d.e.wakeOf(&d.born[i].Events[0].Created.Spec, d.born[i].ID)
 	}
 	if d.heir != nil {
 		d.e.tell(&d.heir.state, d.heir.events)
@@ -130,6 +140,9 @@ func (d *driver) settle(ctx context.Context, err error) {
 		d.delivered()
 		d.release(ctx)
 		d.unveil()
+		if d.e.cluster != nil {
+			d.signedOff()
+		}
 		if d.missed {
 			d.refresh(ctx)
 		}
@@ -139,6 +152,7 @@ func (d *driver) settle(ctx context.Context, err error) {
 		if d.heir != nil && !overtaken(err) {
 			d.e.wake(d.heir.state.ID) // it may have its report all the same
 		}
+		d.signed = d.signed || d.signing
 		d.lose(events)
 		d.refold(err)
 	}
@@ -160,6 +174,11 @@ func (d *driver) lose(events []run.Event) {
 func (d *driver) refresh(ctx context.Context) {
 	d.missed = len(d.inflight) > 0
 	if d.missed {
+		return
+	}
+	if d.e.cluster != nil && !d.asked { // another node may have come first
+		d.lose(nil)
+		d.refold(nil)
 		return
 	}
 	events, err := d.e.cfg.Log.Load(ctx, d.id, d.stored, 0)
@@ -195,7 +214,7 @@ func (d *driver) refold(cause error) bool {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), readTimeout)
 	defer cancel()
-	events, err := d.e.cfg.Log.Load(ctx, d.id, 0, 0)
+	events, err := d.read(ctx)
 	if err != nil || cause != nil && !overtaken(cause) {
 		d.backOff(errors.Join(cause, err))
 	}

@@ -140,14 +140,20 @@ func (e *Engine) vacate(d *driver) {
 		l.active--
 		e.callNext(key, l)
 	case d.state.CreatedAt.IsZero(): // there is no such run, and its lane is not known
-		for key, l := range e.lanes {
-			if _, waits := l.place(d.id, 0); waits {
-				l.drop(d.id)
-				e.callNext(key, l)
-			}
-		}
+		e.outOfLine(d.id)
 	case !errors.Is(d.final, errLaneFull):
 		e.unlane(d.id, &d.state.Spec)
+	}
+}
+
+// outOfLine takes a run of which only the id is known out of those that wait in lanes.
+// The lock is held.
+func (e *Engine) outOfLine(id run.ID) {
+	for key, l := range e.lanes {
+		if _, waits := l.place(id, 0); waits {
+			l.drop(id)
+			e.callNext(key, l)
+		}
 	}
 }
 

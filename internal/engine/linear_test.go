@@ -102,7 +102,7 @@ func TestCommandsAreLinear(t *testing.T) {
 				time.Sleep(time.Duration(dice.IntN(20)) * time.Millisecond)
 				return err
 			}
-			history = w.crowd(id, dice)
+			history = w.crowd(id, dice, w.engine)
 		})
 		if !porcupine.CheckOperations(commands, history) {
 			for _, op := range history {
@@ -113,8 +113,37 @@ func TestCommandsAreLinear(t *testing.T) {
 	}
 }
 
-// crowd has five people give six orders each, and writes down who heard what.
-func (w *world) crowd(id run.ID, dice *dice) []porcupine.Operation {
+// So they do on several nodes, whichever drives the run, and also while one dies that
+// nobody speaks to.
+func TestClusterCommandsAreLinear(t *testing.T) {
+	for seed := range uint64(60) {
+		var history []porcupine.Operation
+		inCluster(t, 4, script.Steps(script.Call("send", `{}`)), seed, func(t *testing.T, c *cluster) {
+			c.lossy.Store(int32(seed % 3 * 30))
+			c.tools.behave = func(ctx context.Context, _ run.ToolCall) (string, error) {
+				<-ctx.Done()
+				return "", problem.New(problem.ToolUnknown, "cut")
+			}
+			id := c.createOn(c.nodes[3], spec("send"))
+			c.eventually(id, run.AwaitingApproval)
+			if seed%4 == 0 {
+				time.AfterFunc(time.Duration(c.dice.IntN(200))*time.Millisecond, func() { c.die(c.nodes[3]) })
+			}
+			history = c.crowd(id, c.dice, c.nodes[0].engine, c.nodes[1].engine, c.nodes[2].engine)
+			time.Sleep(20 * time.Second)
+			c.quiet()
+		})
+		if !porcupine.CheckOperations(commands, history) {
+			for _, op := range history {
+				t.Logf("%d: %d-%d %v -> %v", op.ClientId, op.Call, op.Return, op.Input, op.Output)
+			}
+			t.Fatalf("seed %d: nobody could have heard this one after the other", seed)
+		}
+	}
+}
+
+// crowd has five people give six orders each, any of the servers, and writes down who heard what.
+func (w *world) crowd(id run.ID, dice *dice, servers ...*engine.Engine) []porcupine.Operation {
 	var crowd sync.WaitGroup
 	var clock atomic.Int64
 	var mu sync.Mutex
@@ -124,8 +153,9 @@ func (w *world) crowd(id run.ID, dice *dice) []porcupine.Operation {
 		crowd.Go(func() {
 			for range 6 {
 				time.Sleep(time.Duration(dice.IntN(60)) * time.Millisecond)
+				e := servers[dice.IntN(len(servers))]
 				op := porcupine.Operation{ClientId: person, Input: orders[dice.IntN(len(orders))], Call: clock.Add(1)}
-				op.Output = w.order(id, op.Input.(order))
+				op.Output = w.order(e, id, op.Input.(order))
 				op.Return = clock.Add(1)
 				mu.Lock()
 				history = append(history, op)
@@ -137,8 +167,8 @@ func (w *world) crowd(id run.ID, dice *dice) []porcupine.Operation {
 	return history
 }
 
-func (w *world) order(id run.ID, o order) told {
-	ctx, e := w.t.Context(), w.engine
+func (w *world) order(e *engine.Engine, id run.ID, o order) told {
+	ctx := w.t.Context()
 	var s run.State
 	var err error
 	switch o {

@@ -15,11 +15,15 @@ import (
 // book turns what an effect reports into a fact.
 func (d *driver) book(r *result) {
 	key := r.task.effect.Key()
-	if d.tasks[key] != r.task || d.e.ctx.Err() != nil {
+	if d.tasks[key] != r.task || d.term.ctx.Err() != nil {
 		return // it was cut off, and the run goes on without it, here or after the next start
 	}
 	delete(d.tasks, key)
 	switch {
+	case errors.Is(r.err, errMute): // it was not made, and is when it may be
+		if r.task.effect.Kind == run.CallModel {
+			d.paid(run.Usage{})
+		}
 	case r.task.effect.Kind == run.CallModel && errors.Is(r.err, context.Canceled) && d.e.isDraining():
 		// The shutdown took it away: it has not failed, and the next start makes it again.
 	case r.task.effect.Kind == run.Resolve:

@@ -42,7 +42,7 @@ func (e *Engine) Get(ctx context.Context, project string, id run.ID) (run.State,
 func (e *Engine) Wait(ctx context.Context, project string, id run.ID) (run.State, error) {
 	f := e.attend(id)
 	defer e.depart(ctx, id, f)
-	if !f.knows(project) {
+	if e.cluster != nil || !f.knows(project) { // another node may know better
 		line, err := e.summary(ctx, project, id)
 		if err != nil {
 			return run.State{}, err

@@ -50,7 +50,7 @@ func (e *Engine) loose(id run.ID, f *feed) {
 	e.mu.Lock()
 	over := f.readers > 0 || e.isDraining()
 	e.mu.Unlock()
-	if over {
+	if over || e.heldElsewhere(id) {
 		return
 	}
 	_, err := e.amend(context.WithoutCancel(e.ctx), f.owner(), id, func(s *run.State) ([]run.Event, error) {
@@ -62,6 +62,16 @@ func (e *Engine) loose(id run.ID, f *feed) {
 	if err != nil && !problem.Is(err, problem.NotFound) {
 		e.cfg.Logger.Warn("a run that nobody reads could not be cancelled", "run", id.String(), "error", err)
 	}
+}
+
+// heldElsewhere reports whether another node drives the run: it hears from all that
+// have readers, and lets the run go when none has.
+func (e *Engine) heldElsewhere(id run.ID) bool {
+	if e.cluster == nil {
+		return false
+	}
+	line, err := e.cfg.Log.Summary(e.ctx, id)
+	return err == nil && line.Driver != "" && line.Driver != e.node()
 }
 
 // leash says whether the run ends with its last reader.
@@ -77,7 +87,10 @@ func (f *feed) leash(tethered bool) {
 func (f *feed) leashed() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.driven {
+	switch {
+	case f.relay != nil: // another node has readers
+		return false
+	case f.driven:
 		return f.tethered
 	}
 	return f.project != "" && !f.rest

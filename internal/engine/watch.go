@@ -30,6 +30,7 @@ func (e *Engine) Watch(ctx context.Context, project string, id run.ID, from Curs
 		if over, err := r.begin(ctx, project); err != nil {
 			yield(Update{}, err)
 		} else if !over {
+			e.ask(id, f)
 			r.read(ctx)
 		}
 	}

@@ -1,12 +1,37 @@
 package engine
 
 import (
+	"context"
 	"encoding/json"
 	"strings"
 
 	"errand/internal/problem"
 	"errand/internal/run"
 )
+
+// Weigh returns what an approval of one action would be for, without giving it: the
+// digest and the preview of the call as it would be made. It fails as Decide would.
+func (e *Engine) Weigh(ctx context.Context, project string, id run.ID, d Decision) (digest, preview string, err error) {
+	s, err := e.Get(ctx, project, id)
+	if err != nil {
+		return "", "", err
+	}
+	open, err := undecided(&s, d.Actions, &d)
+	switch {
+	case err != nil:
+		return "", "", err
+	case len(open) != 1:
+		return "", "", problem.New(problem.Conflict, "%s does not wait for your decision any more.", strings.Join(d.Actions, ", "))
+	}
+	a, decided := s.Action(open[0]), run.Decided{Actions: open, Approve: d.Approve}
+	if err := e.word(&s, &decided, &d); err != nil {
+		return "", "", err
+	}
+	if d.Arguments == "" {
+		return a.Digest, a.Preview, nil
+	}
+	return decided.Digest, decided.Preview, nil
+}
 
 // word completes a decision with what belongs to an approval, and refuses one that
 // this caller may not make, or that is for something else than what is there.

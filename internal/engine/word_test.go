@@ -57,6 +57,9 @@ func TestWordsOfSeveral(t *testing.T) {
 		if s, err = decide(engine.Decision{Approve: true, By: "a"}); err != nil || s.Status != run.AwaitingApproval {
 			t.Fatalf("after the same yes again: %s, %v", s.Status, err)
 		}
+		if _, err = decide(engine.Decision{Approve: true, By: "a", Digest: "sha256:0"}); !problem.Is(err, problem.Conflict) {
+			t.Errorf("the same yes again, to something else: %v", err)
+		}
 		if s, err = decide(engine.Decision{Approve: true, By: "b", Arguments: `{"to":"me"}`}); err != nil || s.Missing(s.Action("act_01")) != 1 {
 			t.Fatalf("after another yes to something else: %s, %v", s.Status, err)
 		}
