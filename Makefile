@@ -36,7 +36,7 @@ test: ## run all tests, with the race detector, in random order
 	@PATH="$$PWD/.tools/bin:$$PATH" go run ./scripts/gotest . $(ORACLE)
 
 .PHONY: check
-check: format vet staticcheck arch build test ## everything that CI holds
+check: format vet staticcheck arch build types test ## everything that CI holds
 
 .PHONY: format
 format: ## fail if gofmt would change a file
@@ -53,6 +53,11 @@ vet: ## go vet
 staticcheck: ## staticcheck, at the version that go.mod names
 	@$(STATIC) go tool staticcheck ./...
 
+.PHONY: types
+types: ## check the types of the page's modules: TypeScript reads their comments
+	@scripts/setup.sh node sdk
+	@PATH="$$PWD/.tools/bin:$$PATH" node e2e/sdk/node_modules/typescript/bin/tsc -p internal/ui
+
 .PHONY: arch
 arch: ## who may import whom, sizes, words: in a second
 	@$(STATIC) go test -vet=off ./internal/arch
@@ -60,6 +65,11 @@ arch: ## who may import whom, sizes, words: in a second
 .PHONY: bench
 bench: ## measure Errand beside a bare floor and write docs/performance.md (5 minutes)
 	@go run ./bench -out docs/performance.md
+
+.PHONY: shots
+shots: ## make the pictures in docs/images anew, of a server with a week of work behind it
+	@scripts/setup.sh chromium node sdk
+	@ERRAND_PICTURES="$$PWD/docs/images" go test -count=1 -timeout=10m -run 'TestShots$$' ./e2e/ui
 
 .PHONY: cover
 cover: ## run the tests and write cover.html

@@ -11,7 +11,7 @@
 //
 // A tour: mock.go and engine.go (the model, the tool, a search engine), floor.go
 // and floorlog.go (the floor), server.go (starting either), load.go (the clients),
-// proc.go (what the kernel says), stored.go and seed.go (many stored runs), report.go and page.go
+// core.go (the product's core alone), proc.go (what the kernel says), stored.go and seed.go (many stored runs), report.go and page.go
 // (the table and the document).
 //
 // To add a figure, write its scenario beside the others and add it to the list
@@ -46,9 +46,10 @@ type options struct {
 }
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == "floor" {
-		if err := floorMain(os.Args[2:]); err != nil {
-			fmt.Fprintln(os.Stderr, "floor:", err)
+	roles := map[string]func([]string) error{isFloor: floorMain, isCore: coreMain}
+	if len(os.Args) > 1 && roles[os.Args[1]] != nil {
+		if err := roles[os.Args[1]](os.Args[2:]); err != nil {
+			fmt.Fprintln(os.Stderr, os.Args[1]+":", err)
 			os.Exit(1)
 		}
 		return

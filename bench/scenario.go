@@ -20,6 +20,7 @@ func scenarios() []scenario {
 	return []scenario{
 		{"start", "from the start to the first answer, idle memory, size of the binary", begin},
 		{"runs", "runs a second and processor time under 32 clients", runs},
+		{"answerable", "processor time of keys, scopes, limits, a budget and the audit log", answerable},
 		{"dialects", "processor time of express runs and of batches beside that of plain runs", dialects},
 		{"added", "time that a server adds to a run with a 50 ms model", added},
 		{"first", "time that a server adds to the first token of a streamed answer", first},

@@ -31,6 +31,7 @@ const (
 // server is a floor or an Errand as a process of its own.
 type server struct {
 	kind    string
+	key     string // that its requests bring
 	url     string
 	dir     string
 	began   time.Time
@@ -46,10 +47,13 @@ func (b *bench) launch(kind, dir string, env ...string) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{kind: kind, dir: dir, url: "http://" + addr, ended: make(chan struct{}), client: newClient()}
-	if kind == isFloor {
-		s.command = exec.Command(b.self, "floor", "-addr", addr, "-dir", dir, "-mock", b.mock.url)
-	} else {
+	s := &server{kind: kind, key: adminKey, dir: dir, url: "http://" + addr, ended: make(chan struct{}), client: newClient()}
+	switch kind {
+	case isFloor, isCore:
+		s.command = exec.Command(b.self, kind, "-addr", addr, "-dir", dir, "-mock", b.mock.url)
+	case isAnswers:
+		s.command = exec.Command(b.self, isCore, "-answers", "-addr", addr, "-dir", dir, "-mock", b.mock.url)
+	default:
 		s.command = exec.Command(b.binary, "serve", "--addr", addr)
 	}
 	s.command.Dir = b.scratch
@@ -158,7 +162,7 @@ func (s *server) request(ctx context.Context, method, path string, body []byte) 
 	if err != nil {
 		return nil, err
 	}
-	request.Header.Set("Authorization", "Bearer "+adminKey)
+	request.Header.Set("Authorization", "Bearer "+s.key)
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
 	}

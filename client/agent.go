@@ -110,6 +110,29 @@ func (a *Agents) Get(ctx context.Context, id string) (agent Agent, err error) {
 	return agent, err
 }
 
+// Restore makes a new version with the definition of an earlier one.
+func (a *Agents) Restore(ctx context.Context, id string, version int) (agent Agent, err error) {
+	path := agentPath(id) + "/versions/" + strconv.Itoa(version) + "/restore"
+	err = a.c.do(ctx, call{method: http.MethodPost, path: path, into: &agent})
+	return agent, err
+}
+
+// Validation says what is wrong with a definition.
+type Validation struct {
+	Valid   bool              `json:"valid"`
+	Errors  map[string]string `json:"errors"`  // by field
+	Changed bool              `json:"changed"` // saving it would make a version
+}
+
+// Validate checks a definition as Create does, or, with the id or name of an agent, as
+// Update does. Nothing is saved.
+func (a *Agents) Validate(ctx context.Context, id string, definition any) (found Validation, err error) {
+	query := url.Values{}
+	set(query, "agent", id)
+	err = a.c.do(ctx, call{method: http.MethodPost, path: "/v1/agents/validate", query: query, body: definition, into: &found})
+	return found, err
+}
+
 // List returns one page of agents.
 func (a *Agents) List(ctx context.Context, after string, limit int) (Page[Agent], error) {
 	return list[Agent](ctx, a.c, call{path: "/v1/agents"}, after, limit)

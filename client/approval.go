@@ -15,6 +15,22 @@ type PendingAction struct {
 	Agent string    `json:"agent"`
 	Title string    `json:"title"` // the run's prompt, cut to a line
 	Since time.Time `json:"since"`
+
+	Effect   string `json:"effect"`    // safe, keyed, once
+	OnExpiry string `json:"on_expiry"` // reject, continue, approve; empty = it waits without limit
+	// Causes are why it waits.
+	Causes []struct {
+		Kind string `json:"kind"` // gate, rule, after_untrusted, outcome_unknown, changed
+		Gate string `json:"gate"`
+		When string `json:"when"` // the condition of a rule
+	} `json:"causes"`
+	// Warnings are what in the arguments can't be seen, or looks like something else.
+	Warnings []struct {
+		Kind       string   `json:"kind"` // hidden_characters, mixed_scripts
+		Path       string   `json:"path"` // a JSON pointer
+		Characters []string `json:"characters"`
+		Count      int      `json:"count"`
+	} `json:"warnings"`
 }
 
 // Approvals are the actions that wait for a person.
@@ -79,4 +95,40 @@ type Decided struct {
 func (a *Approvals) Decide(ctx context.Context, run string, d Decision) (decided Decided, err error) {
 	err = a.c.do(ctx, call{method: http.MethodPost, path: runPath(run, "approve"), body: d, into: &decided})
 	return decided, err
+}
+
+// Item is a decision on one action of any run. To approve, Digest is required.
+type Item struct {
+	Run    string `json:"run"`
+	Action string `json:"action_id"`
+
+	Digest    string          `json:"digest,omitempty"`
+	Reject    bool            `json:"reject,omitempty"`
+	OnReject  string          `json:"on_reject,omitempty"`
+	Reason    string          `json:"reason,omitempty"`
+	Arguments json.RawMessage `json:"arguments,omitempty"`
+	For       string          `json:"for,omitempty"`
+}
+
+// ItemResult is what came of an item.
+type ItemResult struct {
+	Run      string `json:"run"`
+	Action   string `json:"action_id"`
+	Decision string `json:"decision"` // approved, rejected; pending = others have to approve, too; empty = it failed
+	Status   string `json:"status"`   // of the run right after it
+	Error    *struct {
+		Code    string `json:"code"`
+		Message string `json:"message"`
+	} `json:"error"`
+}
+
+// DecideSeveral makes up to 50 decisions, each by itself, and returns their results in
+// the same order. The same decisions again change nothing.
+func (a *Approvals) DecideSeveral(ctx context.Context, items []Item) ([]ItemResult, error) {
+	var answer struct {
+		Data []ItemResult `json:"data"`
+	}
+	body := map[string][]Item{"items": items}
+	err := a.c.do(ctx, call{method: http.MethodPost, path: "/v1/approvals/decide", body: body, into: &answer})
+	return answer.Data, err
 }

@@ -85,23 +85,3 @@ func (a *Audit) Verify(ctx context.Context, head string) (verdict AuditVerdict, 
 	err = a.c.do(ctx, call{method: http.MethodGet, path: "/v1/audit/verify", query: query, into: &verdict})
 	return verdict, err
 }
-
-// Project owns everything: what one has, another does not see.
-type Project struct {
-	Name      string    `json:"name"`
-	CreatedAt time.Time `json:"created_at"`
-}
-
-// Projects are those of the server. They are for its admin.
-type Projects struct{ c *Client }
-
-// Create makes a project.
-func (p *Projects) Create(ctx context.Context, name string) (made Project, err error) {
-	err = p.c.do(ctx, call{method: http.MethodPost, path: "/v1/projects", body: map[string]string{"name": name}, into: &made})
-	return made, err
-}
-
-// List returns one page of projects, by name.
-func (p *Projects) List(ctx context.Context, after string, limit int) (Page[Project], error) {
-	return list[Project](ctx, p.c, call{path: "/v1/projects"}, after, limit)
-}

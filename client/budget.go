@@ -135,6 +135,8 @@ type UsageRow struct {
 	Output   int     `json:"output_tokens"`
 	Cost     float64 `json:"cost_usd"`
 	Unpriced bool    `json:"unpriced"` // some calls had no known price, and are not in Cost
+	// Estimated says that the provider of some calls did not say how many tokens they had.
+	Estimated bool `json:"estimated"`
 }
 
 // Usage reports what the project has used up.

@@ -43,6 +43,7 @@ type Client struct {
 	Budgets   *Budgets
 	Audit     *Audit
 	Projects  *Projects
+	Sessions  *Sessions
 
 	base    string
 	key     string
@@ -83,6 +84,7 @@ func New(address, key string, options ...Option) *Client {
 	c.Tools, c.Servers, c.Keys, c.Models = &Tools{c}, &Servers{c}, &Keys{c}, &Models{c}
 	c.Index, c.Files, c.Webhooks, c.Schedules = &Index{c}, &Files{c}, &Webhooks{c}, &Schedules{c}
 	c.Budgets, c.Audit, c.Projects = &Budgets{c}, &Audit{c}, &Projects{c}
+	c.Sessions = &Sessions{c}
 	return c
 }
 

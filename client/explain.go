@@ -86,3 +86,34 @@ func (r *Runs) Prompt(ctx context.Context, id string, step int) (prompt json.Raw
 	err = r.c.do(ctx, call{method: http.MethodGet, path: runPath(id, "steps") + "/" + strconv.Itoa(step) + "/prompt", into: &prompt})
 	return prompt, err
 }
+
+// Trace is what a run's time was spent on, in the order in which it began.
+type Trace struct {
+	Run    string    `json:"run"`
+	Status string    `json:"status"`
+	Begin  time.Time `json:"begin"`
+	Now    time.Time `json:"now"` // by the server's clock
+	Spans  []Span    `json:"spans"`
+}
+
+// Span is a stretch of a run's time.
+type Span struct {
+	ID      string     `json:"id"` // within the run, and the same for ever
+	Parent  string     `json:"parent"`
+	Kind    string     `json:"kind"` // step, model, tool, wait, child
+	Name    string     `json:"name"`
+	For     string     `json:"for"` // of a wait
+	Begin   time.Time  `json:"begin"`
+	End     *time.Time `json:"end"` // nil = it goes on
+	Outcome string     `json:"outcome"`
+	FirstMs int64      `json:"first_ms"` // until the first token
+	Usage   *Usage     `json:"usage"`
+	Action  string     `json:"action_id"`
+	Run     string     `json:"run_id"` // that was handed the work
+}
+
+// Trace returns what a run's time was spent on.
+func (r *Runs) Trace(ctx context.Context, id string) (trace Trace, err error) {
+	err = r.c.do(ctx, call{method: http.MethodGet, path: runPath(id, "trace"), into: &trace})
+	return trace, err
+}

@@ -19,13 +19,27 @@ type Model struct {
 	Health   *ModelHealth `json:"health"`         // of its endpoint; nil = it has none
 }
 
-// ModelPrice is in US dollars per million tokens. Cached is input that is read
+// ModelTariff is in US dollars per million tokens. Cached is input that is read
 // from the provider's cache, Written input that is kept there.
-type ModelPrice struct {
+type ModelTariff struct {
 	Input   float64 `json:"input"`
 	Cached  float64 `json:"cached_input"`
 	Written float64 `json:"cache_write"`
 	Output  float64 `json:"output"`
+}
+
+// ModelPrice is what a model costs, and how that is known.
+type ModelPrice struct {
+	ModelTariff
+	Above  *ModelAbove `json:"above"`  // for longer requests; nil = the same
+	Source string      `json:"source"` // a page, or the name of the operator's file
+	AsOf   string      `json:"as_of"`  // the day on which it held, YYYY-MM-DD; empty = not said
+}
+
+// ModelAbove is what the whole request costs when its input has more tokens.
+type ModelAbove struct {
+	Tokens int `json:"input_tokens"`
+	ModelTariff
 }
 
 // ModelHealth is how an endpoint is, by the calls since the server started.

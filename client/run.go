@@ -96,6 +96,8 @@ type Usage struct {
 	InputTokens  int      `json:"input_tokens"`
 	OutputTokens int      `json:"output_tokens"`
 	CostUSD      *float64 `json:"cost_usd"`
+	// Estimated says that a provider did not report tokens: they were counted here.
+	Estimated bool `json:"estimated"`
 }
 
 // Task is what a run is asked to do. Model is needed when no agent is run.
@@ -132,13 +134,32 @@ type Query struct {
 	Status string
 	After  string // id of the last run that was seen
 	Limit  int    // of one page; 1 to 100
+
+	// Text is words that a run has to have in its title, model, agent's name, or at the
+	// beginning of its id. A page looks at a part of the runs: it may be empty and have
+	// a next one.
+	Text    string
+	MinCost float64 // in US dollars; 0 = any
+	MaxCost float64 // 0 = any
+	Oldest  bool    // oldest first
 }
 
-// List returns one page of runs, newest first, and whether there are more.
+// List returns one page of runs, newest first where the query says nothing else, and
+// whether there are more.
 func (r *Runs) List(ctx context.Context, q Query) (Page[Run], error) {
 	query := url.Values{}
 	set(query, "agent", q.Agent)
 	set(query, "status", q.Status)
+	set(query, "q", q.Text)
+	if q.MinCost > 0 {
+		query.Set("cost_min", strconv.FormatFloat(q.MinCost, 'f', -1, 64))
+	}
+	if q.MaxCost > 0 {
+		query.Set("cost_max", strconv.FormatFloat(q.MaxCost, 'f', -1, 64))
+	}
+	if q.Oldest {
+		query.Set("order", "oldest")
+	}
 	return list[Run](ctx, r.c, call{path: "/v1/runs", query: query}, q.After, q.Limit)
 }
 

@@ -107,4 +107,18 @@ func (s *Schedules) Run(ctx context.Context, id string) (run Run, err error) {
 	return run, err
 }
 
+// Preview returns the next times at which a schedule would fire if it were saved now, in
+// its zone; count is up to 50, and 0 = 5. Nothing is saved.
+func (s *Schedules) Preview(ctx context.Context, when Timetable, count int) ([]time.Time, error) {
+	body := struct {
+		Timetable
+		Count int `json:"count,omitempty"`
+	}{when, count}
+	var answer struct {
+		Next []time.Time `json:"next_runs"`
+	}
+	err := s.c.do(ctx, call{method: http.MethodPost, path: "/v1/schedules/preview", body: body, into: &answer})
+	return answer.Next, err
+}
+
 func schedulePath(id string) string { return "/v1/schedules/" + url.PathEscape(id) }

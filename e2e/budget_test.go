@@ -33,6 +33,55 @@ func priced(t *testing.T) *rig.World {
 	return w
 }
 
+// A provider that does not say how many tokens a call had is not free: what it may
+// have had is booked, held against budgets, and marked wherever it is shown.
+func TestAProviderThatCountsNothing(t *testing.T) {
+	w := priced(t)
+	w.Model.Mute()
+	c := w.Start().Client()
+	var b budget
+	c.Post("/v1/budgets", map[string]any{"period": "day", "max_cost_usd": 30}, &b)
+	id := paying(c, "mute", "")
+	c.Until(id, "completed")
+	type used struct {
+		Input     int      `json:"input_tokens"`
+		Output    int      `json:"output_tokens"`
+		Total     int      `json:"total_tokens"`
+		Cost      *float64 `json:"cost_usd"`
+		Estimated bool
+	}
+	var run struct{ Usage used }
+	c.Get("/v1/runs/"+id, &run)
+	var explained struct {
+		Usage used
+		Steps []struct{ Usage used }
+	}
+	c.Get("/v1/runs/"+id+"/explain", &explained)
+	var report struct{ Total used }
+	c.Get("/v1/usage", &report)
+	for where, u := range map[string]used{"the run": run.Usage, "explain": explained.Usage, "the report": report.Total} {
+		if !u.Estimated || u.Input < 100 || u.Output < len("It is late.") || u.Cost == nil || math.Abs(*u.Cost-float64(u.Total)/1000) > 1e-6 {
+			t.Errorf("%s says %+v", where, u)
+		}
+	}
+	if len(explained.Steps) != 2 || !explained.Steps[0].Usage.Estimated {
+		t.Errorf("the steps are %+v", explained.Steps)
+	}
+	marked := 0
+	for _, e := range c.Events(id) {
+		if e.Type == "model.responded" && strings.Contains(fmt.Sprint(e.Data["usage"]), "estimated:true") {
+			marked++
+		}
+	}
+	if marked != 2 {
+		t.Errorf("%d replies of the trace are marked", marked)
+	}
+	c.Get("/v1/budgets/"+b.ID, &b)
+	if math.Abs(b.Spent.Cost-*run.Usage.Cost) > 1e-6 || b.Spent.Tokens != run.Usage.Total {
+		t.Errorf("the budget has seen %+v of %+v", b.Spent, run.Usage)
+	}
+}
+
 // budget is one as the tests look at it.
 type budget struct {
 	ID       string

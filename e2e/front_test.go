@@ -62,8 +62,38 @@ func TestBasePath(t *testing.T) {
 	if _, text := ask("GET", s.URL+"/v1/audit", ""); !strings.Contains(text, "203.0.113.9") {
 		t.Errorf("the audit log does not know who asked: %s", text)
 	}
-	if b := newTab(t, w); b != nil {
-		b.signs(s.URL + "/")
-		b.counts("Nothing waits")
+}
+
+// TestLinkBehindAProxy: a decision by a link is written down with the address of whoever
+// has pressed the button, and not with the proxy's; and only a proxy that is trusted is
+// believed about it.
+func TestLinkBehindAProxy(t *testing.T) {
+	t.Parallel()
+	for trusted, want := range map[string]string{"127.0.0.1": "203.0.113.9", "10.0.0.0/8": "127.0.0.1"} {
+		w := rig.New(t)
+		w.Env["ERRAND_TRUSTED_PROXIES"] = trusted
+		s := w.Start()
+		c := s.Client()
+		c.Tool(w, "book.once", "once")
+		waits := gated(t, c, "by link")
+		var link struct{ URL string }
+		c.Post("/v1/runs/"+waits.ID+"/actions/"+waits.Actions()[0]+"/links", nil, &link)
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+link.URL, strings.NewReader("decision=approve"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		request.Header.Set("X-Forwarded-For", "198.51.100.7, 203.0.113.9")
+		answer, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		c.Until(waits.ID, "completed")
+		var log struct{ Data []struct{ From string } }
+		c.Get("/v1/audit?action=approval.decided", &log)
+		if answer.StatusCode != http.StatusOK || len(log.Data) != 1 || log.Data[0].From != want {
+			t.Errorf("behind %s: %d, %+v; want %s", trusted, answer.StatusCode, log.Data, want)
+		}
 	}
 }

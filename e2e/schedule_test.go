@@ -82,6 +82,23 @@ func tourSchedules(t *testing.T, _ *rig.World, c *rig.Client) {
 		}
 	}
 	c.Do("POST", "/v1/schedules", `{"robot":"x","cron":"0 0 30 2 *"}`).Refused(http.StatusBadRequest, "invalid_request")
+	for _, wrong := range []string{`{}`, `{"cron":"0 0 30 2 *"}`, `{"cron":"61 * * * *"}`, `{"every":"1ms"}`, `{"cron":"* * * * *","every":"5m"}`, `{"cron":"* * * * *","tz":"Mars"}`, `{"every":"5m","count":0}`, `{"every":"5m","input":"x"}`} {
+		c.Do("POST", "/v1/schedules/preview", wrong).Refused(http.StatusBadRequest, "invalid_request")
+	}
+	var preview timetable
+	c.Post("/v1/schedules/preview", `{"cron":"0 9 * * Mon-Fri","tz":"Europe/Berlin"}`, &preview)
+	if len(preview.NextRuns) != 5 {
+		t.Errorf("%+v", preview)
+	}
+	for _, at := range preview.NextRuns {
+		if at.Hour() != 9 || at.Minute() != 0 || at.Weekday() == time.Saturday || at.Weekday() == time.Sunday {
+			t.Errorf("comes at %s", at)
+		}
+	}
+	if c.Post("/v1/schedules/preview", `{"every":"90s","count":7}`, &preview); len(preview.NextRuns) != 7 || preview.NextRuns[6].Sub(preview.NextRuns[0]) != 9*time.Minute {
+		t.Errorf("%+v", preview)
+	}
+	c.Post("/v1/schedules/preview", `{"daemon":true}`, nil)
 	c.Post("/v1/agents", `{"name":"early","model":"auto","instructions":"Rise.","tools":[]}`, nil)
 	var s timetable
 	c.Post("/v1/schedules", map[string]any{

@@ -109,3 +109,25 @@ func editsOnATerminal(t *testing.T) {
 		t.Errorf("exit code %d, mails (-want +got):\n%s\n%s", code, diff, said)
 	}
 }
+
+func TestEraseOnATerminal(t *testing.T) {
+	t.Parallel()
+	w := rig.New(t)
+	s := w.Start()
+	c := s.Client()
+	w.Env["ERRAND_URL"] = s.URL
+	c.Post("/v1/projects", `{"name":"shop"}`, nil)
+	for _, answer := range []struct {
+		typed string
+		code  int
+		says  string
+	}{{"yes\n", 1, "nothing was erased"}, {"shop\n", 0, "being erased"}} {
+		term := w.Sit(t, "projects", "erase", "shop")
+		term.Reads("to go on: ", 1)
+		term.Types(answer.typed)
+		if code, said := term.Ends(); code != answer.code || !strings.Contains(said, answer.says) {
+			t.Errorf("%q: exit code %d:\n%s", answer.typed, code, said)
+		}
+	}
+	w.Eventually("the end of the project", func() bool { return c.Do("GET", "/v1/projects/shop", nil).Status == 404 })
+}

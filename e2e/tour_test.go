@@ -18,7 +18,7 @@ func TestEveryRoute(t *testing.T) {
 	c := w.Start().Client()
 	for name, part := range map[string]func(*testing.T, *rig.World, *rig.Client){
 		"agents": tourAgents, "tools": tourTools, "steering": tourSteering, "links": tourLinks, "functions": tourFunctions,
-		"threads": tourThreads, "keys": tourKeys, "models": tourModels, "budgets": tourBudgets, "server": tourServer, "index": tourIndex, "schedules": tourSchedules, "pages": tourPages, "feed": tourFeed,
+		"threads": tourThreads, "keys": tourKeys, "session": tourSession, "models": tourModels, "budgets": tourBudgets, "server": tourServer, "index": tourIndex, "schedules": tourSchedules, "pages": tourPages, "feed": tourFeed,
 	} {
 		t.Run(name, func(t *testing.T) {
 			at := *c
@@ -26,7 +26,7 @@ func TestEveryRoute(t *testing.T) {
 			part(t, w, &at)
 		})
 	}
-	if missing := w.Missing("Agents", "Runs", "Approvals", "Tools", "Keys", "Audit", "Budgets", "Models", "Index", "Schedules", "Pages", "UI"); len(missing) != 0 {
+	if missing := w.Missing("Agents", "Runs", "Approvals", "Tools", "Keys", "Session", "Audit", "Budgets", "Models", "Index", "Schedules", "Server", "Pages", "UI"); len(missing) != 0 {
 		t.Errorf("these routes have not succeeded once: %s", strings.Join(missing, ", "))
 	}
 }
@@ -49,6 +49,9 @@ func tourAgents(t *testing.T, _ *rig.World, c *rig.Client) {
 	if agent.MaxSteps != 3 || agent.Version != 2 {
 		t.Errorf("%+v", agent)
 	}
+	c.Post("/v1/agents/validate?agent=clock", `{"max_steps":4}`, nil)
+	c.Do("POST", "/v1/agents/clock/versions/1/restore", nil).Is(http.StatusOK)
+	c.Do("PATCH", "/v1/agents/clock", `{"max_steps":3}`).Is(http.StatusOK)
 	var run rig.Run
 	c.Post("/v1/agents/clock/run", map[string]any{"prompt": rig.Steps("time", `time.now {}`, rig.Say("It is late."))}, &run)
 	if run.Status != "completed" || run.Summary() != "It is late." || run.StepsUsed != 2 {
@@ -76,7 +79,7 @@ func tourTools(t *testing.T, w *rig.World, c *rig.Client) {
 	if got.Outcome != "ok" || !strings.Contains(got.Output, "booked") {
 		t.Errorf("%+v", got)
 	}
-	for _, path := range []string{"/v1/tools", "/v1/tools/shelf.read", "/v1/models", "/v1/models/default", "/v1/approvals"} {
+	for _, path := range []string{"/v1/tools", "/v1/tools/shelf.read", "/v1/models", "/v1/models/default", "/v1/approvals", "/v1/approvals/decided"} {
 		c.Get(path, nil)
 	}
 	// What was approved is what runs: a changed tool asks again.
@@ -86,6 +89,11 @@ func tourTools(t *testing.T, w *rig.World, c *rig.Client) {
 		"model": "auto", "tools": []string{"shelf.write"}, "approval": map[string]any{"required_for": []string{"shelf.write"}},
 		"prompt": rig.Steps("changed", `shelf.write {"n":1}`, rig.Say("Written.")),
 	}, &run)
+	var seen struct{ Digest, Preview string }
+	c.Post("/v1/runs/"+run.ID+"/actions/"+run.Pending[0].ID+"/check", `{"arguments":{"n":2}}`, &seen)
+	if seen.Digest == "" || seen.Digest == run.Pending[0].Digest || seen.Preview != "n: 2" {
+		t.Errorf("other arguments come to %+v, the action is %+v", seen, run.Pending[0])
+	}
 	c.Do("PATCH", "/v1/tools/shelf.write", map[string]any{"url": w.Tools.URL + "/elsewhere"}).Is(http.StatusOK)
 	c.Post("/v1/runs/"+run.ID+"/approve", approving(run.Actions()), nil)
 	w.Eventually("the question anew", func() bool {
@@ -100,6 +108,13 @@ func tourTools(t *testing.T, w *rig.World, c *rig.Client) {
 	if n := len(w.Tools.Ledger("elsewhere")); n != 1 {
 		t.Errorf("%d calls", n)
 	}
+	var undecided rig.Run
+	c.Post("/v1/runs", map[string]any{
+		"model": "auto", "tools": []string{"shelf.write"}, "approval": map[string]any{"required_for": []string{"shelf.write"}},
+		"prompt": rig.Steps("several", `shelf.write {"n":2}`, rig.Say("Written.")),
+	}, &undecided)
+	item := map[string]any{"run": undecided.ID, "action_id": undecided.Actions()[0], "reject": true}
+	c.Post("/v1/approvals/decide", map[string]any{"items": []any{item}}, nil)
 	c.Do("DELETE", "/v1/tools/shelf.read", nil).Is(http.StatusOK)
 	c.Do("GET", "/v1/tools/shelf.read", nil).Refused(http.StatusNotFound, "not_found")
 }
@@ -239,17 +254,42 @@ func tourKeys(t *testing.T, _ *rig.World, c *rig.Client) {
 	}
 	c.Post("/v1/keys/"+key.ID+"/rotate", `{"overlap_s":60}`, nil)
 	c.Post("/v1/projects", `{"name":"tour"}`, nil)
-	for _, path := range []string{"/v1/projects", "/v1/audit", "/v1/audit/verify"} {
+	c.Do("PATCH", "/v1/projects/tour", `{"retention_days":30}`).Is(http.StatusOK)
+	if whole := c.Get("/v1/projects/tour/export", nil); !strings.Contains(string(whole.Body), `"object":"export.end"`) {
+		t.Errorf("%s", whole.Body)
+	}
+	c.Do("DELETE", "/v1/projects/tour", `{"confirm":"tours"}`).Refused(http.StatusBadRequest, "invalid_request")
+	c.Do("DELETE", "/v1/projects/default", `{"confirm":"default"}`).Refused(http.StatusConflict, "conflict")
+	c.Do("DELETE", "/v1/projects/tour", `{"confirm":"tour"}`).Is(http.StatusAccepted)
+	for _, path := range []string{"/v1/projects", "/v1/projects/default", "/v1/audit", "/v1/audit/verify"} {
 		c.Get(path, nil)
 	}
 	c.Do("DELETE", "/v1/keys/"+key.ID, nil).Is(http.StatusOK)
 	c.Do("DELETE", "/v1/keys/"+key.ID, nil).Refused(http.StatusConflict, "conflict")
 }
 
+func tourSession(t *testing.T, _ *rig.World, c *rig.Client) {
+	var link struct{ URL string }
+	c.Post("/v1/session/links", nil, &link)
+	_, token, _ := strings.Cut(link.URL, "/ui/#link=")
+	page := *c
+	page.Key = ""
+	signed := page.Do("POST", "/v1/session", map[string]string{"link": token}, "Origin", c.URL).Is(http.StatusCreated)
+	cookie, _, _ := strings.Cut(signed.Header.Get("Set-Cookie"), ";")
+	var who struct{ Key struct{ Name string } }
+	page.Do("GET", "/v1/session", nil, "Cookie", cookie).Is(http.StatusOK).Into(&who)
+	if who.Key.Name != "admin" {
+		t.Errorf("%+v", who)
+	}
+	page.Do("DELETE", "/v1/session", nil, "Cookie", cookie).Refused(http.StatusForbidden, "cross_origin")
+	page.Do("DELETE", "/v1/session", nil, "Cookie", cookie, "Origin", c.URL).Is(http.StatusNoContent)
+	page.Do("GET", "/v1/session", nil, "Cookie", cookie).Refused(http.StatusUnauthorized, "unauthenticated")
+}
+
 func tourPages(t *testing.T, _ *rig.World, c *rig.Client) {
 	open := *c
 	open.Key = ""
-	for _, path := range []string{"/", "/docs", "/openapi.yaml", "/openapi.json", "/ui/", "/ui/app.js", "/ui/app.css", "/ui/tokens.css", "/healthz", "/readyz", "/metrics"} {
+	for _, path := range []string{"/", "/docs", "/openapi.yaml", "/openapi.json", "/ui", "/ui/", "/ui/approvals", "/healthz", "/readyz", "/metrics"} {
 		open.Do("GET", path, nil).Is(http.StatusOK)
 	}
 	for _, later := range []struct{ method, path string }{
@@ -265,6 +305,30 @@ func tourServer(t *testing.T, _ *rig.World, c *rig.Client) {
 	var log struct{ Level string }
 	c.Get("/v1/log-level", &log)
 	c.Do("PUT", "/v1/log-level", `{"level":"`+log.Level+`"}`).Is(http.StatusOK)
+	var system struct {
+		Uptime int `json:"uptime_s"`
+		Store  struct {
+			Kind    string
+			Commits int
+			Free    int64 `json:"disk_free_bytes"`
+		}
+		Providers []struct{ Name string }
+		Doctor    struct {
+			Checks []struct{ Check, Level, Found string }
+		}
+	}
+	c.Get("/v1/system", &system)
+	if system.Store.Kind == "" || system.Store.Commits == 0 || system.Store.Free == 0 || len(system.Providers) == 0 {
+		t.Errorf("%+v", system)
+	}
+	if c.Get("/v1/system?doctor=true", &system); len(system.Doctor.Checks) < 8 {
+		t.Errorf("%+v", system.Doctor)
+	}
+	for _, check := range system.Doctor.Checks {
+		if check.Level == "fail" {
+			t.Errorf("%+v", check)
+		}
+	}
 	c.Do("PUT", "/v1/log-level", `{"level":"loud"}`).Refused(http.StatusBadRequest, "invalid_request")
 }
 
@@ -297,7 +361,7 @@ func tourFeed(t *testing.T, _ *rig.World, c *rig.Client) {
 			break
 		}
 	}
-	for _, path := range []string{"/v1/runs/" + run.ID + "/explain", "/v1/runs/" + run.ID + "/steps/1/prompt", "/v1/stats", "/v1/stats?bucket=day"} {
+	for _, path := range []string{"/v1/runs/" + run.ID + "/explain", "/v1/runs/" + run.ID + "/trace", "/v1/runs?q=told&include=strip&cost_min=0&order=oldest", "/v1/runs/" + run.ID + "/steps/1/prompt", "/v1/stats", "/v1/stats?bucket=day"} {
 		c.Get(path, nil)
 	}
 }

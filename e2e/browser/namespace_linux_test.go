@@ -13,14 +13,10 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 
 	"errand/e2e/rig"
 )
-
-// insideVariable tells this test that it runs in a network namespace of its own.
-const insideVariable = "ERRAND_TEST_BROWSER_NAMESPACE"
 
 // barred are addresses that no page may reach, and public ones that it may: in the
 // namespace this machine has them all.
@@ -34,32 +30,8 @@ func public() []string { return []string{"93.184.215.14", "2606:4700::1111"} }
 // and lets pages, a model and a caller try to reach them.
 func TestOneWayOut(t *testing.T) {
 	t.Parallel()
-	if os.Getenv(insideVariable) != "" {
-		t.Skip("this is the inner test's process")
-	}
 	chromium(t)
-	if _, err := exec.LookPath("ip"); err != nil {
-		t.Skip("iproute2 is not installed")
-	}
-	if os.Getuid() != 0 {
-		t.Skip("only root makes network namespaces")
-	}
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	inner := exec.Command(self, "-test.run=^TestInside$", "-test.v")
-	inner.Env = append(os.Environ(), insideVariable+"=1")
-	inner.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
-	said, err := inner.CombinedOutput()
-	switch {
-	case strings.Contains(string(said), "--- SKIP"):
-		t.Skipf("not here:\n%s", said)
-	case err != nil && inner.Process == nil:
-		t.Skipf("this system makes no namespaces: %v", err)
-	case err != nil || !strings.Contains(string(said), "--- PASS"):
-		t.Errorf("%v\n%s", err, said)
-	}
+	rig.Namespace(t, "TestInside")
 }
 
 // target is reached at every address of this machine. It notes at which, and by
@@ -205,7 +177,7 @@ const p=new RTCPeerConnection({iceServers:[{urls:'stun:%[2]s'},{urls:'turn:%[2]s
 }</script>`
 
 func TestInside(t *testing.T) {
-	if os.Getenv(insideVariable) == "" {
+	if !rig.Inside() {
 		t.Skip("only in a namespace: TestOneWayOut makes it")
 	}
 	ip(t, "link", "set", "lo", "up")

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -60,6 +61,11 @@ func TestARevokedKeyEndsItsStreams(t *testing.T) {
 	s.Client(made.Secret).Do("GET", "/v1/runs", nil).Refused(http.StatusUnauthorized, "unauthenticated")
 }
 
+// unnamed is an answer without what differs from request to request.
+func unnamed(body, id string) string {
+	return regexp.MustCompile(`req_[0-9a-f]+`).ReplaceAllString(strings.ReplaceAll(body, id, "run_…"), "req_…")
+}
+
 // TestAKeyForOneAgent starts and sees runs of its agent, and no other run.
 func TestAKeyForOneAgent(t *testing.T) {
 	t.Parallel()
@@ -92,6 +98,13 @@ func TestAKeyForOneAgent(t *testing.T) {
 		c.Do("POST", "/v1/runs/"+id+"/cancel", nil).Refused(http.StatusNotFound, "not_found")
 		c.Do("POST", "/v1/runs/"+id+"/retry", nil).Refused(http.StatusNotFound, "not_found")
 		c.Do("POST", "/v1/agents/mine/run", map[string]any{"prompt": "= x", "previous_run_id": id}).Refused(http.StatusBadRequest, "invalid_request")
+	}
+	// A run of another agent and one that is not there have the same answer.
+	nowhere := "run_" + strings.Repeat("0", 32)
+	hidden := string(c.Do("GET", "/v1/runs/"+foreign.ID, nil).Body)
+	absent := string(c.Do("GET", "/v1/runs/"+nowhere, nil).Body)
+	if a, b := unnamed(hidden, foreign.ID), unnamed(absent, nowhere); a != b {
+		t.Errorf("a run of another agent: %s\none that is not there: %s", a, b)
 	}
 	c.Do("POST", "/v1/agents/other/run", `{"prompt":"= x"}`).Refused(http.StatusNotFound, "not_found")
 	c.Do("GET", "/v1/agents/other/runs", nil).Refused(http.StatusNotFound, "not_found")
@@ -207,6 +220,21 @@ func TestSecretsAtRest(t *testing.T) {
 	if strings.Contains(string(shown.Body)+string(changed.Body), secret) {
 		t.Error("the API shows the secret")
 	}
+	// Who may change tools can't have what others stored sent to themselves.
+	taken := ""
+	thief := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { taken += r.Header.Get("Authorization") }))
+	t.Cleanup(thief.Close)
+	var writer key
+	c.Post("/v1/keys", `{"name":"toolsmith","scopes":["tools:read","tools:write","agents:execute"]}`, &writer)
+	smith := s.Client(writer.Secret)
+	smith.Do("PATCH", "/v1/tools/crm.read", map[string]any{"url": thief.URL}).Refused(http.StatusBadRequest, "invalid_request")
+	smith.Post("/v1/tools/crm.read/try", `{"arguments":{}}`, nil)
+	smith.Do("PATCH", "/v1/tools/crm.read", map[string]any{"url": thief.URL, "headers": map[string]string{"Authorization": "Bearer my-own"}}).Is(http.StatusOK)
+	smith.Post("/v1/tools/crm.read/try", `{"arguments":{}}`, nil)
+	if taken != "Bearer my-own" {
+		t.Errorf("at the other address arrived %q", taken)
+	}
+	smith.Do("PATCH", "/v1/tools/crm.read", map[string]any{"url": owner.URL, "headers": map[string]string{"Authorization": "Bearer " + secret}}).Is(http.StatusOK)
 	s.Terminate()
 	s = w.Start()
 	s.Client().Post("/v1/tools/crm.read/try", `{"arguments":{}}`, nil)

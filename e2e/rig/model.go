@@ -27,6 +27,7 @@ type Model struct {
 	mu     sync.Mutex
 	script func(Conversation) Turn
 	pace   time.Duration
+	mute   bool
 	seen   []Conversation
 }
 
@@ -42,6 +43,13 @@ func (m *Model) Paces(pace time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.pace = pace
+}
+
+// Mute makes it say nothing of how many tokens a call had.
+func (m *Model) Mute() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.mute = true
 }
 
 // Turn is one reply: a text, or calls.
@@ -173,14 +181,17 @@ func (m *Model) answer(w http.ResponseWriter, r *http.Request) {
 	}
 	m.mu.Lock()
 	m.seen = append(m.seen, asked)
-	script, pace := m.script, m.pace
+	script, pace, used := m.script, m.pace, usage()
+	if m.mute {
+		used = nil
+	}
 	m.mu.Unlock()
 	if !m.gate.pass(r.Context()) {
 		return
 	}
 	turn := script(asked)
 	if asked.Stream {
-		s := stream{w: w, r: r, pace: pace}
+		s := stream{w: w, r: r, pace: pace, usage: used}
 		s.reply(turn, asked.Step())
 		return
 	}
@@ -195,7 +206,7 @@ func (m *Model) answer(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(map[string]any{ // a client that is gone needs no answer
-		"id": "chatcmpl-1", "object": "chat.completion", "model": asked.Model, "usage": usage(),
+		"id": "chatcmpl-1", "object": "chat.completion", "model": asked.Model, "usage": used,
 		"choices": []any{map[string]any{"index": 0, "finish_reason": reason, "message": message}},
 	})
 }
@@ -225,6 +236,8 @@ type stream struct {
 	w    http.ResponseWriter
 	r    *http.Request
 	pace time.Duration
+
+	usage map[string]any
 }
 
 func (s stream) reply(turn Turn, step int) {
@@ -242,7 +255,7 @@ func (s stream) reply(turn Turn, step int) {
 		}
 	}
 	if s.chunk(map[string]any{}, reason) {
-		s.send(map[string]any{"choices": []any{}, "usage": usage()})
+		s.send(map[string]any{"choices": []any{}, "usage": s.usage})
 		fmt.Fprint(s.w, "data: [DONE]\n\n")
 	}
 }

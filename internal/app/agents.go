@@ -97,6 +97,23 @@ func (c *agentsDelete) Run(ctx context.Context, p *process) error {
 	return c.show(p, map[string]any{"deleted": true}, func() { p.print("Deleted %s; its runs stay.\n", c.Agent) })
 }
 
+type agentsRestore struct {
+	remote
+	Agent   string `arg:"" help:"Id or name."`
+	Version int    `arg:"" help:"Number of the version, from 1."`
+}
+
+// Run makes an earlier version the current one.
+func (c *agentsRestore) Run(ctx context.Context, p *process) error {
+	agent, err := c.client(p).Agents.Restore(ctx, c.Agent, c.Version)
+	if err != nil {
+		return err
+	}
+	return c.show(p, agent.Raw, func() {
+		p.print("%s is as it was in version %d: this is version %d.\n", agent.Name, c.Version, agent.Version)
+	})
+}
+
 // saveAgent creates the agent that a file describes, or changes the one that has
 // its name; tools that stand in the file whole are registered first. The server
 // makes no new version of an agent that stays as it is.

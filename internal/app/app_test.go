@@ -116,7 +116,7 @@ func (w *world) serve(args ...string) *served {
 	out, errs := &locked{}, &locked{}
 	ended := make(chan int, 1)
 	go func() {
-		ended <- Main(ctx, append([]string{"serve", "--addr", "127.0.0.1:0"}, args...), w.env, Stdio{In: strings.NewReader(""), Out: out, Err: errs})
+		ended <- Main(ctx, append([]string{"serve", "--addr", "127.0.0.1:0"}, args...), w.env, Stdio{In: strings.NewReader(""), Out: out, Err: errs, Terminal: w.terminal})
 	}()
 	var once sync.Once
 	code := -1

@@ -22,6 +22,7 @@ import (
 	"errand/internal/index"
 	"errand/internal/model/router"
 	"errand/internal/obs"
+	"errand/internal/project"
 	"errand/internal/queue/local"
 	"errand/internal/robot"
 	"errand/internal/rule"
@@ -29,7 +30,6 @@ import (
 	"errand/internal/schedule"
 	"errand/internal/schema"
 	"errand/internal/span"
-	"errand/internal/store/sqlite"
 	"errand/internal/tool"
 	"errand/internal/tool/browser"
 	"errand/internal/tool/mcp"
@@ -84,9 +84,13 @@ type assembly struct {
 	courier   *robot.Courier
 	engine    *engine.Engine
 	schedules *schedule.Keeper
+	projects  *project.Keeper
 	jobs      *local.Queue
 	wire      *wire.Server
 	schemas   *schema.Cache
+	env       []string
+	began     time.Time
+	examining atomic.Bool // the doctor looks at this server
 	ready     atomic.Bool // for /readyz: from the end of start to the begin of stop
 	now       func() time.Time
 }
@@ -94,13 +98,13 @@ type assembly struct {
 // assemble makes the parts from the bottom up. Nothing runs and nothing is
 // accepted before start.
 func assemble(ctx context.Context, p *process, cfg config.Config, o options) (_ *assembly, err error) {
-	a := &assembly{cfg: cfg, self: p.interpreter(), path: config.Environment(p.env)["PATH"], now: p.now, metrics: obs.NewMetrics(version()), schemas: &schema.Cache{}}
+	a := &assembly{cfg: cfg, self: p.interpreter(), path: config.Environment(p.env)["PATH"], now: p.now, env: p.env, began: p.now(), metrics: obs.NewMetrics(version()), schemas: &schema.Cache{}}
 	endpoints := a.endpoints(p, o)
 	a.found = len(endpoints)
 	a.redactor = obs.NewRedactor(append(cfg.Secrets(), endpointKeys(endpoints)...))
 	a.level.Set(cfg.Log.Level)
 	a.logger = obs.NewLogger(p.Err, cfg.Log.Format, &a.level, a.redactor)
-	if a.store, err = openRecorded(ctx, sqlite.Config{Dir: cfg.Data, Now: p.now, Logger: a.logger, Wrote: a.metrics.Wrote}); err != nil {
+	if a.store, err = a.openStore(ctx); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -149,13 +153,13 @@ func assemble(ctx context.Context, p *process, cfg config.Config, o options) (_ 
 		Stored: observer{a.metrics, a.tracer}.stored, Span: a.spans(),
 		Ended: a.ended, Witness: a.store.witness, AtOnce: a.keys.AtOnce, Budgets: a.ledger, Bound: a.bound, Holds: (&rule.Book{}).Holds, Mask: a.redactor.Redact,
 	})
-	if err = a.openSchedules(); err != nil {
+	if err = errors.Join(a.openSchedules(), a.openProjects()); err != nil {
 		return nil, err
 	}
 	a.jobs = local.New(local.Config{
 		Store: a.store, Now: p.now, Logger: a.logger, Handlers: a.handlers(), Workers: workers,
 	})
-	a.metrics.Ask(storeSamples(a.store.Store))
+	a.askStore()
 	if a.wire, err = a.newWire(o); err != nil {
 		return nil, err
 	}
@@ -171,6 +175,7 @@ func (a *assembly) handlers() map[string]func(context.Context, run.Job) error {
 	all := a.hooks.Handlers()
 	maps.Copy(all, a.schedules.Handlers())
 	maps.Copy(all, a.courier.Handlers())
+	maps.Copy(all, a.projects.Handlers())
 	all[engine.DeadlineJob] = a.engine.Deadline
 	all[engine.BudgetJob], all[auth.RaisedJob] = a.wakeStarved, a.budgetRaised
 	all[file.ExpireJob] = a.files.Expire
@@ -180,12 +185,12 @@ func (a *assembly) handlers() map[string]func(context.Context, run.Job) error {
 // newWire makes the routes and what answers them.
 func (a *assembly) newWire(o options) (*wire.Server, error) {
 	api, err := native.New(native.Config{
-		Engine: a.engine, Runs: a.store, Rows: named{a.store}, Keys: a.keys,
+		Engine: a.engine, Runs: a.store, Search: a.store, Rows: named{a.store}, Keys: a.keys,
 		Catalog: a.catalog(),
 		Tools:   toolShelf{a.tools}, Models: modelShelf{a.models}, Index: library{a.index}, Servers: serverShelf{a.servers},
-		Files: fileShelf{a.files}, Webhooks: hookShelf{a.hooks}, Schedules: scheduleShelf{a.schedules}, Audit: a.store.log(), Log: logLevel{a}, Home: "/ui/", Changes: a.store.changes, Version: version(), Now: a.now,
+		Files: fileShelf{a.files}, Webhooks: hookShelf{a.hooks}, Schedules: scheduleShelf{a.schedules}, Projects: projectShelf{a}, Audit: a.store.log(), Log: logLevel{a}, System: system{a}, Home: "/ui/", Changes: a.store.changes, Version: version(), Now: a.now,
 		Budgets: a.budgets, Spending: a.store,
-		MaxPrompt: a.cfg.Limits.PromptRunes, PublicURL: a.address(), Mask: a.redactor.Redact,
+		MaxPrompt: a.cfg.Limits.PromptRunes, PublicURL: a.address(), Mask: a.redactor.Redact, Holds: (&rule.Book{}).Holds,
 	})
 	if err != nil {
 		return nil, err
@@ -217,12 +222,16 @@ func (a *assembly) newWire(o options) (*wire.Server, error) {
 	if base := a.address(); base != "" {
 		docs = base + "/docs#"
 	}
+	pages, err := a.pageRoutes(api.Family())
+	if err != nil {
+		return nil, err
+	}
 	return wire.New(wire.Config{
-		Routes:   slices.Concat(api.Routes(), swarms.Routes(), asYou.Routes(), asWebagent.Routes(), asOpenAI.Routes(), asYao.Routes(), a.probes(api.Family()), a.pageRoutes(api.Family())),
+		Routes:   slices.Concat(api.Routes(), swarms.Routes(), asYou.Routes(), asWebagent.Routes(), asOpenAI.Routes(), asYao.Routes(), a.probes(api.Family()), pages),
 		Families: []*wire.Family{api.Family(), swarms.Family(), asYou.Family(), asWebagent.Family(), asOpenAI.Family(), asYao.Family()},
 		Origins:  a.cfg.CORSOrigins,
 		Keys:     a.guest, Rows: a.store, Recent: a.store.Recent, Draining: a.engine.Draining(), Now: a.now,
-		Logger: a.logger, Metrics: a.metrics, PerMinute: a.cfg.RateLimit, DocURL: docs,
+		Logger: a.logger, Metrics: a.metrics, PerMinute: a.cfg.RateLimit, DocURL: docs, BasePath: a.cfg.BasePath, PublicURL: a.cfg.PublicURL,
 	})
 }
 
@@ -278,7 +287,7 @@ func (a *assembly) start(ctx context.Context) error {
 	if err := a.budgets.Load(ctx); err != nil {
 		return err
 	}
-	if err := errors.Join(a.hooks.Start(ctx), a.engine.Start(ctx)); err != nil {
+	if err := errors.Join(a.projects.Start(ctx), a.hooks.Start(ctx), a.engine.Start(ctx)); err != nil {
 		return err
 	}
 	a.jobs.Start()

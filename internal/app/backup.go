@@ -65,6 +65,10 @@ func (c *backupCommand) Run(ctx context.Context, p *process) error {
 	if err != nil {
 		return err
 	}
+	if cfg.Postgres() {
+		return usage(errors.New("this server keeps its runs in PostgreSQL: copy the database with pg_dump, and the data directory of each node " +
+			"(seal.key above all, files and the index) with your own tools. ERRAND_STORE=sqlite copies what is in the data directory alone"))
+	}
 	if _, err := os.Stat(filepath.Join(cfg.Data, sqlite.FileName)); err != nil {
 		return usage(fmt.Errorf("there is no database in %s; name the data directory with --data", cfg.Data))
 	}

@@ -13,33 +13,14 @@ import (
 	"errand/internal/run"
 )
 
-// envelope is what a message, a call or a tool adds to a request beside its texts,
-// in bytes: names of fields, quotes, brackets.
-const envelope = 48
-
 // bound is the most that a model call can use: each byte of the request as a token,
 // which no tokenizer exceeds, pictures as the dearest model counts them, and the
 // longest reply, at list price.
 func (a *assembly) bound(req *run.Request) (tokens int, cost run.Micros) {
-	worst := a.models.Worst(req.Model)
-	input := envelope + len(req.Output)
-	for i := range req.Messages {
-		m := &req.Messages[i]
-		input += envelope + len(m.Text) + len(m.Reasoning) + len(m.CallID) + len(m.Tool) + len(m.Carry)
-		for j := range m.Calls {
-			input += envelope + len(m.Calls[j].ID) + len(m.Calls[j].Name) + len(m.Calls[j].Arguments)
-		}
-		input += len(m.Images) * worst.Image
-	}
-	for i := range req.Tools {
-		t := &req.Tools[i]
-		input += envelope + len(t.Name) + len(t.Description) + len(t.Parameters)
-	}
-	output := req.Params.MaxTokens
-	if output == 0 {
-		output = run.ReplyTokens
-	}
-	output += req.Params.Thinking
+	text, pictures := req.Weigh()
+	worst := a.models.Worst(req.Model, text, pictures)
+	input := text + pictures*worst.Image
+	output := req.Longest()
 	dear := math.Ceil(float64(input)*worst.Input + float64(output)*worst.Output)
 	return input + output, run.Micros(dear)
 }

@@ -22,7 +22,7 @@ func TestBound(t *testing.T) {
 	models, err := router.New(router.Config{
 		Offline: script.Steps(), Connect: func(router.Endpoint) (router.Model, error) { return script.Steps(), nil },
 		Endpoints: []router.Endpoint{{Name: "near", BaseURL: "http://127.0.0.1:1/v1", Default: "m"}},
-		Facts:     map[string]router.Facts{"near/m": {Input: 1, Output: 10}, "near/dear": {Input: 2, Output: 30}},
+		Facts:     map[string]router.Facts{"near/m": {Tariff: router.Tariff{Input: 1, Output: 10}}, "near/dear": {Tariff: router.Tariff{Input: 2, Output: 30}}},
 		Fallbacks: map[string][]string{"near/m": {"near/dear"}},
 	})
 	if err != nil {
@@ -133,7 +133,7 @@ func TestAPeriodBegins(t *testing.T) {
 	if err != nil || len(jobs) != 1 || !jobs[0].Due.Equal(at.Add(time.Hour)) {
 		t.Fatalf("the jobs are %+v %v", jobs, err)
 	}
-	a := &assembly{store: recorded{Store: kept, now: now}, engine: driving}
+	a := &assembly{store: recorded{keeper: kept, now: now}, engine: driving}
 	wake := func() {
 		t.Helper()
 		if err := a.wakeStarved(t.Context(), jobs[0]); err != nil {

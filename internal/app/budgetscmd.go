@@ -197,5 +197,8 @@ func costOf(row *client.UsageRow) string {
 	if row.Unpriced {
 		said += " and more: some calls have no known price"
 	}
+	if row.Estimated {
+		said += " (partly estimated)"
+	}
 	return said
 }

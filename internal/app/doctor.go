@@ -91,9 +91,8 @@ func (c *doctorCommand) tell(p *process, checks []check) (sick bool) {
 		}{!sick, lines}) // nobody could be told of an output that is closed
 		return sick
 	}
-	marks := map[string]string{"ok": p.green("ok  "), "warn": p.yellow("warn"), "fail": p.red("FAIL")}
 	for _, l := range lines {
-		p.print("%s  %-10s %s\n", marks[l.Level], l.Check, l.Found)
+		p.print("%s  %-10s %s\n", p.mark(l.Level), l.Check, l.Found)
 	}
 	return sick
 }

@@ -50,7 +50,7 @@ func TestDoctorOfRuns(t *testing.T) {
 	if err := s.Append(t.Context(), run.Commit{Rows: []run.RowWrite{{Row: hold, Expect: run.AnyVersion}}}); err != nil {
 		t.Fatal(err)
 	}
-	d := doctor{Store: s, now: now, served: true}
+	d := doctor{keeper: s, now: now, served: true}
 	projects := map[string]bool{}
 	checks := d.checkRuns(t.Context(), projects)
 	said := publicText(checks[0].err)

@@ -15,6 +15,7 @@ import (
 	"errand/internal/explain"
 	"errand/internal/problem"
 	"errand/internal/run"
+	"errand/internal/store/postgres"
 	"errand/internal/store/sqlite"
 )
 
@@ -33,8 +34,11 @@ const (
 	clockSlip = time.Minute
 )
 
-// checkStorage looks at the data directory, whoever has it.
+// checkStorage looks at the data directory, whoever has it, or at the database.
 func checkStorage(ctx context.Context, p *process, cfg config.Config, deep bool) []check {
+	if cfg.Postgres() {
+		return checkPostgres(ctx, p, cfg, deep)
+	}
 	where := check{what: "storage", how: cfg.Data}
 	s, err := sqlite.Look(sqlite.Config{Dir: cfg.Data, Now: p.now})
 	if problem.Is(err, problem.NotFound) {
@@ -55,20 +59,44 @@ func checkStorage(ctx context.Context, p *process, cfg config.Config, deep bool)
 		where.how += ": in use by " + holder
 	}
 	where.err = s.Ping(ctx)
-	d := doctor{Store: s, now: p.now(), served: holder != "", deep: deep}
+	d := doctor{keeper: s, now: p.now(), served: holder != "", deep: deep}
 	checks := []check{where, checkDisk(cfg.Data, s), checkModes(&cfg)}
-	projects := map[string]bool{}
-	checks = append(checks, d.checkRuns(ctx, projects)...)
-	checks = append(checks, d.checkLogs(ctx), d.checkJobs(ctx), d.checkHolds(ctx, projects), d.checkAudit(ctx))
+	checks = append(append(checks, d.checkKept(ctx)...), d.checkProjects(ctx, &cfg), d.checkRetention(ctx, cfg.RetentionDays))
 	if deep {
 		checks = append(checks, d.checkPages(ctx, cfg.Data), d.checkFiles(ctx, cfg.Data))
 	}
 	return checks
 }
 
+// checkPostgres looks at a database, beside the nodes that work on it.
+func checkPostgres(ctx context.Context, p *process, cfg config.Config, deep bool) []check {
+	where := check{what: "storage"}
+	s, err := postgres.Look(ctx, postgres.Config{DSN: cfg.Store.Reveal(), Now: p.now})
+	if problem.Is(err, problem.NotFound) || problem.Is(err, problem.Conflict) {
+		where.how, where.warn = publicText(err), true
+		return []check{where}
+	}
+	if err != nil {
+		where.err = err
+		return []check{where}
+	}
+	defer s.Close()
+	where.how, where.err = s.Where(ctx)
+	d := doctor{keeper: s, now: p.now(), deep: deep}
+	checks := append([]check{where, checkModes(&cfg)}, d.checkKept(ctx)...)
+	return append(checks, d.checkProjects(ctx, &cfg), d.checkRetention(ctx, cfg.RetentionDays))
+}
+
+// checkKept looks at what is stored, wherever it is.
+func (d *doctor) checkKept(ctx context.Context) []check {
+	projects := map[string]bool{}
+	checks := d.checkRuns(ctx, projects)
+	return append(checks, d.checkLogs(ctx), d.checkJobs(ctx), d.checkHolds(ctx, projects), d.checkAudit(ctx))
+}
+
 // doctor looks at a store.
 type doctor struct {
-	*sqlite.Store
+	keeper
 	now    time.Time
 	served bool // a server works on it
 	deep   bool
@@ -212,7 +240,7 @@ func (d *doctor) checkLogs(ctx context.Context) check {
 	if d.deep {
 		most = 0
 	}
-	looked, err := checkLogs(ctx, d.Store, most)
+	looked, err := checkLogs(ctx, d.keeper, most)
 	how := fmt.Sprintf("the newest %d fold to what lists say; --deep reads all", looked)
 	if d.deep {
 		how = fmt.Sprintf("all %d fold to what lists say", looked)
@@ -274,7 +302,7 @@ func (d *doctor) checkHolds(ctx context.Context, projects map[string]bool) check
 }
 
 func (d *doctor) checkAudit(ctx context.Context) check {
-	how, err := checkAudit(ctx, d.Store)
+	how, err := checkAudit(ctx, d.keeper)
 	return check{what: "audit", how: how, err: err}
 }
 
@@ -290,6 +318,6 @@ func (d *doctor) checkPages(ctx context.Context, dir string) check {
 }
 
 func (d *doctor) checkFiles(ctx context.Context, dir string) check {
-	n, err := checkFiles(ctx, d.Store, dir)
+	n, err := checkFiles(ctx, d.keeper, dir)
 	return check{what: "files", how: fmt.Sprintf("%d contents, each with the bytes of its digest", n), err: err}
 }

@@ -83,5 +83,9 @@ func took(u *client.Usage) string {
 	if u.CostUSD != nil {
 		cost = fmt.Sprintf("$%.4f", *u.CostUSD)
 	}
-	return fmt.Sprintf("%d + %d tokens, %s", u.InputTokens, u.OutputTokens, cost)
+	said := fmt.Sprintf("%d + %d tokens, %s", u.InputTokens, u.OutputTokens, cost)
+	if u.Estimated {
+		said += " (estimated)"
+	}
+	return said
 }

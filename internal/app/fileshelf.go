@@ -7,11 +7,16 @@ import (
 	"errand/internal/api/native"
 	"errand/internal/file"
 	"errand/internal/run"
+	"errand/internal/store/postgres"
 )
 
-// openFiles opens the files beside the store.
+// openFiles opens the files beside the store, or in it, where several nodes have it.
 func (a *assembly) openFiles(ctx context.Context) (err error) {
-	a.files, err = file.Open(ctx, file.Config{Dir: a.cfg.Data, Rows: a.store, Now: a.now, Most: megabytes(a.cfg.Limits.FilesMB)})
+	cfg := file.Config{Dir: a.cfg.Data, Rows: a.store, Now: a.now, Most: megabytes(a.cfg.Limits.FilesMB)}
+	if shared, ok := a.store.keeper.(*postgres.Store); ok {
+		cfg.Blobs = shared.Blobs(file.ContentKind)
+	}
+	a.files, err = file.Open(ctx, cfg)
 	return err
 }
 

@@ -10,7 +10,7 @@ import (
 	"errand/internal/obs"
 	"errand/internal/problem"
 	"errand/internal/run"
-	"errand/internal/store/sqlite"
+	"errand/internal/store"
 	"errand/internal/tool"
 )
 
@@ -60,7 +60,7 @@ func (w *watched) Current(ctx context.Context, project, name string) (run.Tool, 
 }
 
 // storeSamples are the store's own figures.
-func storeSamples(store *sqlite.Store) func() []obs.Sample {
+func storeSamples(store interface{ Stats() store.Stats }) func() []obs.Sample {
 	return func() []obs.Sample {
 		s := store.Stats()
 		total := func(name, help string, value int64) obs.Sample {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"strconv"
 
 	"errand/client"
@@ -18,13 +19,13 @@ func (c *modelsList) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	return c.show(p, page.Raw, func() {
-		rows := [][]string{{"name", "window", "in/out $ per M", "health", "stands for"}}
+		rows := [][]string{{"name", "window", "in/out $ per M", "price from", "health", "stands for"}}
 		for i := range page.Data {
 			m := &page.Data[i]
 			if m.Agent != "" {
 				continue // `errand agents list` has them
 			}
-			rows = append(rows, []string{printable(m.ID), windowOf(m.Window), priceOf(m.Price), healthOf(m.Health), orDash(printable(m.Resolves))})
+			rows = append(rows, []string{printable(m.ID), windowOf(m.Window), priceOf(m.Price), sourceOf(m.Price), healthOf(m.Health), orDash(printable(m.Resolves))})
 		}
 		p.table(rows)
 	})
@@ -41,7 +42,26 @@ func priceOf(price *client.ModelPrice) string {
 	if price == nil {
 		return "-"
 	}
-	return fmt.Sprintf("%g / %g", price.Input, price.Output)
+	said := fmt.Sprintf("%g / %g", price.Input, price.Output)
+	if a := price.Above; a != nil {
+		said += fmt.Sprintf("; %g / %g above %dk", a.Input, a.Output, a.Tokens/1000)
+	}
+	return said
+}
+
+// sourceOf says whose word a price is, and of which day.
+func sourceOf(price *client.ModelPrice) string {
+	if price == nil {
+		return "not known: counted in tokens"
+	}
+	from := printable(price.Source)
+	if page, err := url.Parse(price.Source); err == nil && page.Host != "" {
+		from = printable(page.Host)
+	}
+	if price.AsOf != "" {
+		from += ", " + printable(price.AsOf)
+	}
+	return from
 }
 
 // healthOf says how an endpoint is, in the words that matter to whoever looks.

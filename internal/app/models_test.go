@@ -18,6 +18,7 @@ func TestModelsCommands(t *testing.T) {
 	claude := httptest.NewServer(modeltest.NewMessages(script.Call("note.read", `{"name":"hello"}`), script.Say("Hello.")))
 	defer claude.Close()
 	w := newWorld(t).with("ERRAND_MODEL=", "ANTHROPIC_API_KEY=sk-ant-x", "ANTHROPIC_BASE_URL="+claude.URL)
+	w = w.with("ERRAND_PRICES=" + w.file("ours.json", `{"as_of": "2026-11-20", "prices": {"anthropic/*": {"input": 9, "output": 9}, "shed/tiny": {"input": 0.5, "output": 1, "above": {"tokens": 32000, "input": 1, "output": 2}}}}`))
 	settings := w.file("errand.yaml", `
 endpoints:
   anthropic: {model: claude-sonnet-4-6, max_concurrent: 2}
@@ -49,6 +50,10 @@ prices: {anthropic/*: {input: 3, output: 15, written: 3.75}}
 	}
 	if !found {
 		t.Errorf("the list does not show how the model is:\n%s", page.Raw)
+	}
+	at.terminal = true
+	if _, out, _ := at.run("models"); !strings.Contains(out, "3 / 15") || !strings.Contains(out, "errand.yaml") {
+		t.Errorf("models does not say where prices are from:\n%s", out)
 	}
 	if _, out, _ := w.run("doctor", "--config", settings); !strings.Contains(out, "each of them is a model here") {
 		t.Errorf("doctor does not check the fallbacks:\n%s", out)

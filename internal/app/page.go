@@ -7,11 +7,14 @@ import (
 	"errand/internal/ui"
 )
 
-// pageRoutes are the routes of the page on which people decide.
-func (a *assembly) pageRoutes(family *wire.Family) []wire.Route {
-	var routes []wire.Route
-	for _, name := range ui.Files() {
-		routes = append(routes, wire.Route{Method: http.MethodGet, Path: "/ui/" + name, Family: family, Open: true, HTTP: ui.Handler(name)})
+// pageRoutes are the routes of Mission Control.
+func (a *assembly) pageRoutes(family *wire.Family) ([]wire.Route, error) {
+	site, err := ui.New(a.cfg.BasePath)
+	if err != nil {
+		return nil, err
 	}
-	return routes
+	return []wire.Route{
+		{Method: http.MethodGet, Path: "/ui", Family: family, Open: true, HTTP: http.RedirectHandler("/ui/", http.StatusPermanentRedirect)},
+		{Method: http.MethodGet, Path: "/ui/{path...}", Family: family, Open: true, HTTP: site},
+	}, nil
 }

@@ -79,7 +79,7 @@ func endpointKeys(endpoints []router.Endpoint) []string {
 func (a *assembly) newRouter(endpoints []router.Endpoint, pace time.Duration) (*router.Router, error) {
 	facts := map[string]router.Facts{}
 	for model, price := range a.cfg.Prices {
-		facts[model] = router.Facts{Input: price.Input, Output: price.Output, Cached: price.Cached, Written: price.Written, Window: price.Window}
+		facts[model] = factsOf(&price)
 	}
 	fallbacks := map[string][]string{}
 	for model, others := range a.cfg.Fallbacks {
@@ -235,46 +235,6 @@ func (g *guest) Authenticate(ctx context.Context, secret string) (auth.Caller, e
 	return g.Keys.Authenticate(ctx, secret)
 }
 
-// modelShelf shows the router's models to the API.
-type modelShelf struct{ router *router.Router }
-
-// Models lists what a run can name, the default first.
-func (m modelShelf) Models() []native.Model {
-	var all []native.Model
-	for _, info := range m.router.Models(context.Background()) { // bounded by the router itself
-		all = append(all, showModel(&info))
-	}
-	return all
-}
-
-func showModel(info *router.Info) native.Model {
-	shown := native.Model{ID: info.ID, Resolves: info.Means, Provider: info.Endpoint, Window: info.Window}
-	if f := info.Facts; info.Priced {
-		shown.Price = &native.Price{Input: f.Input, Cached: f.Input, Written: f.Input, Output: f.Output}
-		if f.Cached != nil {
-			shown.Price.Cached = *f.Cached
-		}
-		if f.Written != nil {
-			shown.Price.Written = *f.Written
-		}
-	}
-	if info.Health != nil {
-		health := native.Health(*info.Health)
-		shown.Health = &health
-	}
-	return shown
-}
-
-// Try makes one small call.
-func (m modelShelf) Try(ctx context.Context, name string) ([]native.Trial, error) {
-	trials, err := m.router.Try(ctx, name)
-	shown := make([]native.Trial, len(trials))
-	for i := range trials {
-		shown[i] = native.Trial(trials[i])
-	}
-	return shown, err
-}
-
 // toolShelf shows the set's tools to the API.
 type toolShelf struct{ set *tool.Set }
 
@@ -320,22 +280,8 @@ func showTool(e *tool.Entry) (native.Tool, error) {
 // Compile checks a definition, which may change a stored one, and returns the tool
 // that it makes and its stored form.
 func (t toolShelf) Compile(before, fields json.RawMessage) (native.Tool, json.RawMessage, error) {
-	text := fields
-	if before != nil {
-		known, err := t.set.Reveal(before)
-		var named struct{ Headers json.RawMessage }
-		if problem.Is(err, problem.ToolFailed) && json.Unmarshal(fields, &named) == nil && named.Headers != nil {
-			err = nil // they come anew
-		}
-		if err != nil {
-			return native.Tool{}, nil, err
-		}
-		if text, err = native.Overlay(known, fields); err != nil {
-			return native.Tool{}, nil, err
-		}
-	}
-	var d tool.Definition
-	if err := strictJSON(text, &d); err != nil {
+	d, err := t.changed(before, fields)
+	if err != nil {
 		return native.Tool{}, nil, err
 	}
 	d = d.WithDefaults()
@@ -354,6 +300,27 @@ func (t toolShelf) Compile(before, fields json.RawMessage) (native.Tool, json.Ra
 	public := d.Public()
 	shown, err := showTool(&tool.Entry{Tool: d.Describe(), Origin: tool.Registered, Definition: &public})
 	return shown, stored, err
+}
+
+// changed is a stored definition with these fields in place of its own, or a new one.
+func (t toolShelf) changed(before, fields json.RawMessage) (d tool.Definition, err error) {
+	if before == nil {
+		return d, strictJSON(fields, &d)
+	}
+	var named struct{ Headers json.RawMessage }
+	anew := json.Unmarshal(fields, &named) == nil && named.Headers != nil
+	known, err := t.set.Reveal(before)
+	if err != nil && !(anew && problem.Is(err, problem.ToolFailed)) {
+		return d, err
+	}
+	text, err := native.Overlay(known, fields)
+	if err != nil {
+		return d, err
+	}
+	if err := strictJSON(text, &d); err != nil || anew {
+		return d, err
+	}
+	return d, d.MayKeep(&known)
 }
 
 // conceal returns the stored form; those of the operator's files are stored nowhere.

@@ -12,6 +12,7 @@ func TestPrintable(t *testing.T) {
 		"no\u200bthing\ufeff\u00ad":     `no\u200bthing\ufeff\u00ad`,
 		"tag\U000e0041\U000f0000":       `tag\U000e0041\U000f0000`,
 		"line\u2028line":                `line\u2028line`,
+		"pay\u3164\u2800\ufe01 ❤\ufe0f": `pay\u3164\u2800\ufe01 ❤` + "\ufe0f",
 	} {
 		if got := printable(text); got != want {
 			t.Errorf("%q is shown as %q, want %q", text, got, want)

@@ -11,13 +11,18 @@ import (
 type runsList struct {
 	remote
 	paging
-	Agent  string `help:"Only runs of this agent." placeholder:"ID"`
-	Status string `help:"Only runs that stand there: running, awaiting_approval, completed …"`
+	Agent  string  `help:"Only runs of this agent." placeholder:"ID"`
+	Status string  `help:"Only runs that stand there: running, awaiting_approval, completed …"`
+	Search string  `help:"Only runs with these words in title, model, agent or id." placeholder:"WORDS"`
+	Cost   float64 `name:"cost-min" help:"Only runs that have cost this much or more." placeholder:"USD"`
+	Oldest bool    `help:"Oldest first."`
 }
 
 // Run lists runs.
 func (c *runsList) Run(ctx context.Context, p *process) error {
-	page, err := c.client(p).Runs.List(ctx, client.Query{Agent: c.Agent, Status: c.Status, After: c.After, Limit: c.Limit})
+	page, err := c.client(p).Runs.List(ctx, client.Query{
+		Agent: c.Agent, Status: c.Status, Text: c.Search, MinCost: c.Cost, Oldest: c.Oldest, After: c.After, Limit: c.Limit,
+	})
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package app
 import (
 	"cmp"
 	"context"
+	"time"
 
 	"errand/internal/api/native"
 	"errand/internal/auth"
@@ -41,7 +42,7 @@ func (s scheduleShelf) Get(ctx context.Context, project, id string) (native.Sche
 func (s scheduleShelf) Save(ctx context.Context, who auth.Caller, id string, d native.ScheduleDefinition) (native.Schedule, run.Commit, error) {
 	definition := schedule.Definition{
 		Target: schedule.Target{Agent: d.Agent, Robot: d.Robot},
-		Timing: schedule.Timing{Cron: d.Cron, Every: d.Every, Times: d.Times, Days: d.Days, Daemon: d.Daemon, Zone: d.TZ},
+		Timing: timing(&d),
 		Input:  d.Input, Missed: schedule.Missed(d.Missed), Overlap: schedule.Overlap(d.Overlap), Paused: d.Paused,
 	}
 	var (
@@ -59,6 +60,15 @@ func (s scheduleShelf) Save(ctx context.Context, who auth.Caller, id string, d n
 	}
 	shown, err := showSchedule(&made)
 	return shown, c, err
+}
+
+func timing(d *native.ScheduleDefinition) schedule.Timing {
+	return schedule.Timing{Cron: d.Cron, Every: d.Every, Times: d.Times, Days: d.Days, Daemon: d.Daemon, Zone: d.TZ}
+}
+
+// Preview returns the next times of a definition.
+func (s scheduleShelf) Preview(d native.ScheduleDefinition, count int) ([]time.Time, error) {
+	return s.keeper.Preview(timing(&d), count)
 }
 
 // Remove returns what removes one.

@@ -15,12 +15,14 @@ import (
 	"time"
 
 	"errand/internal/api/wire"
+	"errand/internal/auth"
 	"errand/internal/config"
 )
 
 type serveCommand struct {
 	settingFlags
 	Addr        string `help:"Where to listen (ERRAND_ADDR; default 127.0.0.1:8420)." placeholder:"HOST:PORT"`
+	Store       string `help:"Where runs are kept (ERRAND_STORE; default sqlite): postgres://USER@HOST/DATABASE. A password belongs into the environment." placeholder:"URL"`
 	Model       string `help:"Model that answers where a caller names none (ERRAND_MODEL)." placeholder:"PROVIDER/NAME"`
 	PublicURL   string `help:"Address of the server as others see it (ERRAND_PUBLIC_URL)." placeholder:"URL"`
 	EgressAllow string `help:"Networks that tools may reach although they are not public, CIDR[:port],… (ERRAND_EGRESS_ALLOW)." placeholder:"LIST"`
@@ -51,7 +53,7 @@ The first start prints a key. Ctrl-C stops: calls under way may finish for up to
 func (c *serveCommand) flags() map[string]string {
 	flags := c.settingFlags.flags()
 	for name, value := range map[string]string{
-		"addr": c.Addr, "model": c.Model, "public-url": c.PublicURL, "egress-allow": c.EgressAllow,
+		"addr": c.Addr, "store": c.Store, "model": c.Model, "public-url": c.PublicURL, "egress-allow": c.EgressAllow,
 		"max-active": c.MaxActive, "tls-cert": c.TLSCert, "tls-key": c.TLSKey, "log-format": c.LogFormat,
 	} {
 		flags[name] = value
@@ -98,7 +100,11 @@ func (c *serveCommand) Run(ctx context.Context, p *process) error {
 		return errors.Join(err, a.stop(server), <-served)
 	}
 	a.logger.Debug("ready", "addr", listener.Addr().String(), "data", cfg.Data, "model", a.answering())
-	p.banner(a, listener.Addr(), secret)
+	link, err := p.signLink(ctx, a, secret != "")
+	if err != nil {
+		return errors.Join(err, a.stop(server), <-served)
+	}
+	p.banner(a, listener.Addr(), shown{secret: secret, link: link})
 	var beside sync.WaitGroup
 	if a.looks() {
 		beside.Go(func() { a.lookForOllama(ctx) })
@@ -181,8 +187,23 @@ func (a *assembly) serve(server *http.Server, listener net.Listener) error {
 	return fmt.Errorf("serving: %w", err)
 }
 
+// shown is what a start shows this once.
+type shown struct {
+	secret string // of the admin key, when it is new
+	link   string // the token of a link that signs in as the admin
+}
+
+// signLink makes a link that signs in as the admin, where it is not written to a file
+// or a log: for the person at the terminal, and at the first start, which shows the key.
+func (p *process) signLink(ctx context.Context, a *assembly, first bool) (string, error) {
+	if !first && !p.reads() {
+		return "", nil
+	}
+	return a.keys.AdminLink(ctx)
+}
+
 // banner says where the server is, where it keeps its data, and what answers.
-func (p *process) banner(a *assembly, addr net.Addr, secret string) {
+func (p *process) banner(a *assembly, addr net.Addr, once shown) {
 	scheme := "http"
 	if a.cfg.TLSCert != "" {
 		scheme = "https"
@@ -202,10 +223,15 @@ func (p *process) banner(a *assembly, addr net.Addr, secret string) {
 	}
 	p.print("%s\n\n", p.bold("Errand "+version()+" is ready"))
 	p.print("  API     %s (reference: %s/docs)\n", url, url)
+	if once.link != "" {
+		p.print("  Page    %s/ui/#link=%s\n          signs in once, within %d minutes; errand link prints another one\n", url, once.link, int(auth.LinkLife.Minutes()))
+	} else {
+		p.print("  Page    %s/ui/\n", url)
+	}
 	p.print("  Data    %s\n", data)
 	p.print("  Model   %s\n", model)
-	if secret != "" {
-		p.print("  Key     %s\n          shown this once: keep it, for example with export ERRAND_API_KEY=…\n", p.bold(secret))
+	if once.secret != "" {
+		p.print("  Key     %s\n          shown this once: keep it, for example with export ERRAND_API_KEY=…\n", p.bold(once.secret))
 	}
 	p.print("\nCtrl-C stops it; runs go on at the next start.\n")
 }

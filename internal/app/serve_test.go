@@ -345,6 +345,10 @@ func (nobody) Authenticate(context.Context, string) (auth.Caller, error) {
 	return auth.Caller{}, problem.New(problem.Unauthenticated, "no")
 }
 
+func (nobody) Session(context.Context, string, bool) (auth.Caller, error) {
+	return auth.Caller{}, problem.New(problem.Unauthenticated, "no")
+}
+
 func TestServeOverTLS(t *testing.T) {
 	w := newWorld(t)
 	certificate, key := w.certificate()

@@ -16,7 +16,6 @@ import (
 	"errand/internal/file"
 	"errand/internal/run"
 	"errand/internal/store"
-	"errand/internal/store/sqlite"
 )
 
 // faultsShown bounds how many of one sort are named: the first few tell what is the
@@ -48,7 +47,7 @@ func (f *faults) err() error {
 
 // checkLogs holds the newest most runs (0 = all) against their logs: a line is the
 // fold of its log, or lists and filters lie. It returns how many it looked at.
-func checkLogs(ctx context.Context, s *sqlite.Store, most int) (looked int, _ error) {
+func checkLogs(ctx context.Context, s keeper, most int) (looked int, _ error) {
 	var ids []run.ID
 	err := s.Recent(ctx, time.Time{}, func(line *run.Summary) {
 		if most == 0 || len(ids) < most {
@@ -69,7 +68,7 @@ func checkLogs(ctx context.Context, s *sqlite.Store, most int) (looked int, _ er
 
 // checkLog holds one run's line against its log, as it was when the line was read:
 // others may be appending.
-func checkLog(ctx context.Context, s *sqlite.Store, id run.ID) error {
+func checkLog(ctx context.Context, s keeper, id run.ID) error {
 	line, err := s.Summary(ctx, id)
 	if err != nil || line.Deleted {
 		return err
@@ -112,7 +111,7 @@ func differing(folded, stored run.Summary) string {
 func shownRun(id run.ID) string { return "run_" + id.String() }
 
 // checkAudit looks through the whole audit log and returns what it found.
-func checkAudit(ctx context.Context, s *sqlite.Store) (string, error) {
+func checkAudit(ctx context.Context, s keeper) (string, error) {
 	verdict, err := (&audit.Log{Lines: s, Chain: store.Chain}).Verify(ctx, audit.Head{})
 	switch {
 	case err != nil:
@@ -127,15 +126,14 @@ func checkAudit(ctx context.Context, s *sqlite.Store) (string, error) {
 
 // checkFiles holds the bytes of stored files against their names, which are their
 // digests, and against what the database knows. It returns how many it found.
-func checkFiles(ctx context.Context, s *sqlite.Store, dir string) (int, error) {
+func checkFiles(ctx context.Context, s keeper, dir string) (int, error) {
 	var wrong faults
 	known, err := file.Contents(ctx, s)
 	if err != nil {
 		return 0, err
 	}
 	for _, digest := range known {
-		path := filepath.Join(dir, "files", digest[:2], digest[2:])
-		switch sum, _, err := digestOf(path); {
+		switch sum, _, err := digestOf(storedPath(dir, digest)); {
 		case errors.Is(err, os.ErrNotExist):
 			wrong.add("the bytes %s… of a file are not there", digest[:8])
 		case err != nil:
@@ -145,6 +143,11 @@ func checkFiles(ctx context.Context, s *sqlite.Store, dir string) (int, error) {
 		}
 	}
 	return len(known), wrong.err()
+}
+
+// storedPath is where the bytes of stored files are in a data directory.
+func storedPath(dir, digest string) string {
+	return filepath.Join(dir, "files", digest[:2], digest[2:])
 }
 
 // counted tells how many runs stand where, in the order of a run's life.

@@ -6,6 +6,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"errand/internal/run"
 )
 
 // table prints rows in aligned columns; the first row is the heading. The last
@@ -71,15 +73,15 @@ func printable(text string) string {
 	return out.String()
 }
 
-// unprintable reports characters that are not for reading. The two joiners are:
-// many scripts and emoji need them.
+// unprintable reports characters that are not for reading. The two joiners are, and the
+// sign for the coloured form of one: many scripts and emoji need them.
 func unprintable(r rune) bool {
-	const nonJoiner, joiner = '\u200c', '\u200d'
-	switch {
-	case r == '\n' || r == '\t' || r == nonJoiner || r == joiner:
+	const nonJoiner, joiner, coloured = '\u200c', '\u200d', '\ufe0f'
+	switch r {
+	case '\n', '\t', ' ', nonJoiner, joiner, coloured:
 		return false
 	}
-	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Zl, unicode.Zp)
+	return run.Hidden(r) && !unicode.In(r, unicode.Zs, unicode.Cs)
 }
 
 // ago says how long ago a time was, in the largest unit.

@@ -136,10 +136,19 @@ type logLevel struct{ a *assembly }
 // Level is the level in force.
 func (l logLevel) Level() string { return l.a.level.Word() }
 
+// CheckLevel knows the words for it.
+func (l logLevel) CheckLevel(word string) error {
+	switch word {
+	case "debug", "info", "warn", "error":
+		return nil
+	}
+	return problem.Invalid("level", "must be debug, info, warn or error, not %.40q", word)
+}
+
 // SetLevel changes it until the server stops.
 func (l logLevel) SetLevel(word string) error {
 	if !l.a.level.Set(word) {
-		return problem.Invalid("level", "must be debug, info, warn or error, not %q", word)
+		return l.CheckLevel(word)
 	}
 	l.a.logger.Error("the level of this log was changed", "level", word) // so that every level shows it
 	return nil

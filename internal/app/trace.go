@@ -313,7 +313,11 @@ func tokens(u client.Usage) string {
 	if u.InputTokens+u.OutputTokens == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%s in, %s out", thousands(u.InputTokens), thousands(u.OutputTokens))
+	said := fmt.Sprintf("%s in, %s out", thousands(u.InputTokens), thousands(u.OutputTokens))
+	if u.Estimated {
+		said += " (estimated)"
+	}
+	return said
 }
 
 // money is empty when a price is not known, and when nothing was paid.

@@ -22,7 +22,8 @@ var layers = []layer{
 	{"internal/egress", may("internal/problem"), "the guard of outgoing connections is a leaf"},
 	{"internal/schema", may("internal/problem"), "checking JSON against a schema is a leaf"},
 	{"internal/seal", nil, "sealing credentials is a leaf that knows nothing of what they are for"},
-	{"internal/obs", may("internal/problem"), "logs and metrics are a leaf that anyone could read"},
+	{"internal/secret", nil, "the forms of a secret in a text are a leaf: strings in, strings out"},
+	{"internal/obs", may("internal/secret", "internal/problem"), "logs and metrics are a leaf that anyone could read"},
 
 	{"internal/span", may("internal/run"), "spans are made of stored events: they know no engine that tells of them"},
 
@@ -32,11 +33,13 @@ var layers = []layer{
 	{"internal/auth", may("internal/run", "internal/problem", "internal/schema"), "projects, keys and scopes know no server"},
 
 	{"internal/model/router", may("internal/run", "internal/problem"), "the router is given models, it makes none"},
-	{"internal/model/remote", may("internal/run", "internal/problem"), "what clients of providers share knows none of them"},
+	{"internal/model/remote", may("internal/secret", "internal/run", "internal/problem"), "what clients of providers share knows none of them"},
 	{"internal/model/openai", may("internal/model/remote", "internal/run", "internal/problem"), "a client of one wire format"},
 	{"internal/model/anthropic", may("internal/model/remote", "internal/run", "internal/problem"), "a client of one wire format"},
 	{"internal/model/...", may("internal/run", "internal/problem"), "a model satisfies the engine's interface without importing it"},
 	{"internal/index", may("internal/run", "internal/problem"), "the search index satisfies what tools and the API ask of one without importing them"},
+	{"internal/tool", may("internal/secret", "internal/run", "internal/problem", "internal/schema", "internal/egress"), "what tools share, and the registered ones"},
+	{"internal/tool/mcp", may("internal/secret", "internal/run", "internal/problem", "internal/schema", "internal/egress", "internal/tool"), "servers of tools, whose credentials are cut out of what they say"},
 	{"internal/tool/web", may("internal/tool/web/search", "internal/run", "internal/problem", "internal/egress", "internal/tool"), "a tool over the search engines"},
 	{"internal/tool/...", may("internal/run", "internal/problem", "internal/schema", "internal/egress", "internal/tool"), "a tool satisfies the engine's interface without importing it"},
 	{"internal/store/...", may("internal/store", "internal/run", "internal/problem"), "a store satisfies the engine's interface without importing it, and knows no API"},
@@ -50,9 +53,12 @@ var layers = []layer{
 	{"internal/robot", may("internal/agent", "internal/run", "internal/problem"), "a robot becomes specs of runs, and its executions are read from their logs; it knows no engine and no API"},
 	{"internal/robot/post", may("internal/robot", "internal/run", "internal/problem", "internal/egress"), "what robots deliver leaves the house here"},
 
+	{"internal/project", may("internal/auth", "internal/run", "internal/problem"), "what becomes of projects as a whole is decided on what stores, keys and files are handed to it"},
+
 	{"internal/workflow", may("internal/run", "internal/problem"), "a replay is a model that stands before the router and knows no API"},
 
 	{"internal/feed", may("internal/run"), "the feed of changes is told of commits and knows nobody"},
+	{"internal/node", nil, "who lives among the nodes is told by leases; what they had is given away by others"},
 	{"internal/explain", may("internal/run", "internal/problem"), "why a run waits is read from its log, purely"},
 	{"internal/engine", may("internal/run", "internal/problem", "internal/schema"), "the engine declares what it needs and is handed it"},
 
@@ -78,7 +84,7 @@ var layers = []layer{
 // fakes are real in-memory implementations, and the suites, that any test may
 // import beside what its package may.
 var fakes = may("internal/api/wire/wiretest", "internal/store/memory", "internal/queue/local", "internal/model/script", "internal/model/offline",
-	"internal/store/storetest", "internal/queue/queuetest", "internal/model/modeltest", "internal/tool/tooltest",
+	"internal/store/storetest", "internal/store/postgres", "internal/store/postgres/pgtest", "internal/queue/queuetest", "internal/model/modeltest", "internal/tool/tooltest",
 	"internal/store", "internal/store/sqlite", "internal/auth", "internal/file", "internal/webhook", "internal/seal", "internal/tool/email/sink", "internal/run", "internal/problem", "internal/schema", "internal/egress", "api", "examples/...")
 
 // wholeProgram are tests that stand above everything, and may import it.

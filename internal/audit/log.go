@@ -2,7 +2,6 @@ package audit
 
 import (
 	"context"
-	"time"
 
 	"errand/internal/run"
 )
@@ -23,29 +22,22 @@ type Log struct {
 	Chain Chain
 }
 
-// Query selects lines. Empty fields select all.
-type Query struct {
-	Project string
-	Action  string // approval.decided
-	Actor   string // id or name of a key
-	Target  string // run_…, key_…
-	Since   time.Time
-	After   int64 // keyset: only lines behind this one
-	Limit   int
-}
+// Query selects lines.
+type Query = run.AuditQuery
 
-func (q *Query) takes(line *run.Audit) bool {
-	return (q.Action == "" || q.Action == line.Action) &&
-		(q.Actor == "" || q.Actor == line.Actor || q.Actor == line.ActorName) &&
-		(q.Target == "" || q.Target == line.Target) &&
-		(q.Since.IsZero() || !line.At.Before(q.Since))
+// Picker is Lines that can select by itself, because it has indexes.
+type Picker interface {
+	AuditsBy(ctx context.Context, q Query) ([]run.Audit, error)
 }
 
 // Select returns the lines that a query selects, oldest first.
 func (l *Log) Select(ctx context.Context, q Query) ([]run.Audit, error) {
+	if picker, picks := l.Lines.(Picker); picks {
+		return picker.AuditsBy(ctx, q)
+	}
 	var found []run.Audit
 	err := l.each(ctx, q.Project, q.After, func(line *run.Audit) bool {
-		if q.takes(line) {
+		if q.Takes(line) {
 			found = append(found, *line)
 		}
 		return len(found) < q.Limit

@@ -9,7 +9,7 @@
 // A tour: auth.go (who calls and what that allows), scope.go (the closed list of
 // scopes), secret.go (what a key looks like), book.go (looking a key up),
 // issue.go (making, listing and revoking keys), renew.go (another secret), used.go (when
-// a key was used last), project.go, admin.go (the first key), ledger.go
+// a key was used last), session.go and signin.go (who has signed in in a browser), project.go, admin.go (the first key), ledger.go
 // (budgets as model calls are held against them), budgets.go (making and changing
 // them), booked.go (what they have seen when a server starts).
 //
@@ -65,10 +65,22 @@ type Caller struct {
 	Scopes  []string
 	Agents  []string // ids of the agents that the key is for; nil = all
 	Limits  Limits
+	KeyEnds time.Time // when the key expires; zero = never
+	Session *Session  // that the request came in by; nil = it has a key of its own
 
 	// seed comes from the secret itself, which is stored nowhere: what is sealed
 	// with it can't be read by someone who has the database.
 	seed [sha256.Size]byte
+}
+
+func callerOf(key *Key) Caller {
+	return Caller{
+		Project: key.Project, KeyID: key.ID, KeyName: key.Name, Scopes: key.Scopes, Agents: key.Agents, Limits: key.Limits, KeyEnds: key.Expires,
+	}
+}
+
+func seedOf(secret string) [sha256.Size]byte {
+	return sha256.Sum256([]byte("errand sealing seed\x00" + secret))
 }
 
 // SealingKey derives a 32-byte encryption key that only a request with the
@@ -86,6 +98,16 @@ func (c *Caller) SealingKey(purpose, salt string) ([]byte, error) {
 // run without one.
 func (c *Caller) For(agent string) bool {
 	return c.Agents == nil || agent != "" && slices.Contains(c.Agents, agent)
+}
+
+// AdHoc returns nil when the caller may have work done that no saved agent does, and
+// otherwise a scope_denied problem: a key that is for some agents alone may not.
+func AdHoc(caller Caller) error {
+	if caller.Agents == nil {
+		return nil
+	}
+	return problem.New(problem.ScopeDenied, "The key %s is for the agents %s alone: name one of them, or use another key for this.",
+		caller.KeyName, strings.Join(caller.Agents, ", "))
 }
 
 // Allow returns nil when the caller was granted the scope, and otherwise a

@@ -288,6 +288,8 @@ func TestCreateRefuses(t *testing.T) {
 		{"no scopes", d.admin(t), auth.Draft{Name: "a", Scopes: []string{}}, problem.InvalidRequest, []string{"scopes"}, "at least one"},
 		{"misspelt scope", d.admin(t), auth.Draft{Name: "a", Scopes: []string{"runs:read", "run:write"}}, problem.InvalidRequest, []string{"scopes[1]"}, `"runs:write"`},
 		{"strange scope", d.admin(t), auth.Draft{Name: "a", Scopes: []string{"everything-at-once"}}, problem.InvalidRequest, []string{"scopes[0]"}, "audit:read"},
+		{"empty scope", d.admin(t), auth.Draft{Name: "a", Scopes: []string{"runs:read", ""}}, problem.InvalidRequest, []string{"scopes[1]"}, "audit:read"},
+		{"letters without ink", d.admin(t), auth.Draft{Name: "admin\u3164"}, problem.InvalidRequest, []string{"name"}, "can't be seen"},
 		{"past", d.admin(t), auth.Draft{Name: "a", Expires: d.now}, problem.InvalidRequest, []string{"expires_at"}, "passed"},
 		{"bad project", d.admin(t), auth.Draft{Name: "a", Project: "../etc"}, problem.InvalidRequest, []string{"project"}, "lower-case"},
 		{"all at once", d.admin(t), auth.Draft{Scopes: []string{"x"}, Expires: d.now, Project: "A"}, problem.InvalidRequest, []string{"expires_at", "name", "project", "scopes[0]"}, ""},

@@ -47,6 +47,9 @@ type Book struct {
 	now   func() time.Time
 	decoy []byte // a stored key that nobody has: see refuse
 
+	idleSession []byte // a stored session that nobody has, likewise
+	links       links
+
 	mu         sync.Mutex
 	cache      map[[sha256.Size]byte]cached
 	generation int               // grows with each revocation: a lookup that began before is not kept
@@ -66,7 +69,8 @@ func NewBook(rows Rows, now func() time.Time) *Book {
 		now = time.Now
 	}
 	decoy, _ := json.Marshal(storedKey{Name: "decoy", Scopes: Scopes(), Project: DefaultProject})
-	return &Book{rows: rows, now: now, decoy: decoy, cache: map[[sha256.Size]byte]cached{}, uses: map[string]use{}, limits: map[string]Limits{}}
+	idle, _ := json.Marshal(storedSession{Secret: fingerprint("nobody's")})
+	return &Book{rows: rows, now: now, decoy: decoy, idleSession: idle, cache: map[[sha256.Size]byte]cached{}, uses: map[string]use{}, limits: map[string]Limits{}}
 }
 
 // Authenticate returns who holds the secret, or the one unauthenticated problem
@@ -92,8 +96,8 @@ func (b *Book) Authenticate(ctx context.Context, secret string) (Caller, error) 
 	if !key.Live(now) {
 		return Caller{}, refused()
 	}
-	caller := Caller{Project: key.Project, KeyID: key.ID, KeyName: key.Name, Scopes: key.Scopes, Agents: key.Agents, Limits: key.Limits}
-	caller.seed = sha256.Sum256([]byte("errand sealing seed\x00" + secret))
+	caller := callerOf(&key)
+	caller.seed = seedOf(secret)
 	b.keep(hash, generation, cached{key: key, caller: caller, until: until})
 	b.use(ctx, key.ID, now)
 	return caller, nil

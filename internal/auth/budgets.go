@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"errand/internal/problem"
@@ -72,7 +71,7 @@ func (b *Budget) Check() error {
 	switch {
 	case utf8.RuneCountInString(b.Name) > maxNameRunes:
 		faults["name"] = fmt.Sprintf("is too long: at most %d characters", maxNameRunes)
-	case strings.ContainsFunc(b.Name, func(r rune) bool { return !unicode.IsPrint(r) || r == '/' }) || strings.HasPrefix(b.Name, "bud_"):
+	case strings.ContainsFunc(b.Name, func(r rune) bool { return run.Hidden(r) || r == '/' }) || strings.HasPrefix(b.Name, "bud_"):
 		faults["name"] = "must not contain control characters or /, nor begin with bud_: it stands for the budget in addresses"
 	}
 	if b.Period != Daily && b.Period != Monthly {

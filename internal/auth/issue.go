@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"errand/internal/problem"
@@ -84,7 +83,7 @@ func (b *Book) check(draft *Draft, maker Caller, now time.Time) error {
 	draft.Name = strings.TrimSpace(draft.Name)
 	if n := utf8.RuneCountInString(draft.Name); n == 0 || n > maxNameRunes {
 		faults["name"] = fmt.Sprintf("give the key a name of 1 to %d characters", maxNameRunes)
-	} else if strings.ContainsFunc(draft.Name, func(r rune) bool { return !unicode.IsPrint(r) }) {
+	} else if strings.ContainsFunc(draft.Name, run.Hidden) {
 		// The trace says by this name who has approved what.
 		faults["name"] = "must not contain control characters, nor any that can't be seen or that turn the text around"
 	}
@@ -131,11 +130,16 @@ func newKeyID(now time.Time) string {
 func (b *Book) write(ctx context.Context, project string, given run.Commit) error {
 	for {
 		commit := given
-		switch _, err := b.rows.Row(ctx, projectKind, "", project); {
+		switch owner, err := b.Project(ctx, project); {
 		case problem.Is(err, problem.NotFound):
 			commit.Rows = append(slices.Clip(given.Rows), b.newProject(project))
 		case err != nil:
 			return err
+		case owner.Erasure != nil:
+			return beingErased(project)
+		default: // it must still be so when the key is written
+			check := run.Row{Kind: projectKind, ID: project}
+			commit.Rows = append(slices.Clip(given.Rows), run.RowWrite{Row: check, Expect: owner.version, Check: true})
 		}
 		err := b.rows.Append(ctx, commit)
 		if conflict := (*run.RowConflict)(nil); errors.As(err, &conflict) && conflict.Kind == projectKind {

@@ -135,6 +135,13 @@ func (l *Ledger) Remove(project, id string) {
 	l.purses[project] = slices.DeleteFunc(l.purses[project], func(p *purse) bool { return p.ID == id })
 }
 
+// Drop takes all budgets of a project away.
+func (l *Ledger) Drop(project string) {
+	l.mu.Lock()
+	defer l.unlockAndWake()
+	delete(l.purses, project)
+}
+
 // Drawn returns what has been drawn from a budget in its period, what is kept for
 // calls under way, and when the period is over; zero for one that is not there.
 func (l *Ledger) Drawn(project, id string) (spent, kept Amount, until time.Time) {

@@ -41,7 +41,7 @@ func checkScopes(scopes, known []string, faults map[string]string) {
 	}
 	all := append(Scopes(), known...)
 	for i, scope := range scopes {
-		if slices.Contains(all, scope) || contextScope.MatchString(scope) || isContext(scope) {
+		if slices.Contains(all, scope) || contextScope.MatchString(scope) || scope != "" && isContext(scope) {
 			continue
 		}
 		hint := "the scopes are " + strings.Join(all, ", ")

@@ -27,8 +27,9 @@ type Config struct {
 	Addr string `yaml:"addr"`
 	// Data is the directory of the database. Default ./errand-data.
 	Data string `yaml:"data"`
-	// Store says where runs are kept: sqlite.
-	Store string `yaml:"store"`
+	// Store says where runs are kept: sqlite, in Data, or the URL of a PostgreSQL
+	// database, postgres://user:password@host:port/database.
+	Store Secret `yaml:"store"`
 	// PublicURL is how the outside world reaches the server, for links.
 	PublicURL string `yaml:"public_url"`
 	// BasePath stands before every path: /errand behind a proxy that passes it on.
@@ -52,6 +53,8 @@ type Config struct {
 	Fallbacks map[string]List `yaml:"fallbacks"`
 	// Prices are what models cost, by provider/name or provider/*.
 	Prices map[string]Price `yaml:"prices"`
+	// PricesFile is a file of prices, under Prices.
+	PricesFile string `yaml:"prices_file"`
 	// EgressAllow are networks (CIDR or CIDR:port) that tools may reach although
 	// they are not public.
 	EgressAllow List `yaml:"egress_allow"`
@@ -73,6 +76,9 @@ type Config struct {
 	// RateLimit is how many requests a key may make in a minute, unless it has a limit
 	// of its own. Default 0: any number.
 	RateLimit int `yaml:"rate_limit"`
+	// RetentionDays is for how many days after their end runs are kept, unless their
+	// project says otherwise. Default 0: for ever.
+	RetentionDays int `yaml:"retention_days"`
 	// MaxActive bounds the runs that are driven at once. Default 1,000.
 	MaxActive int `yaml:"max_active"`
 	// TLSCert and TLSKey are PEM files; both or neither.
@@ -124,17 +130,6 @@ type Endpoint struct {
 	Kind              string `yaml:"kind"`
 	MaxConcurrent     int    `yaml:"max_concurrent"`
 	RequestsPerMinute int    `yaml:"requests_per_minute"`
-}
-
-// Price is in dollars per million tokens; without Cached, input that is read from
-// a cache costs as much as any, and without Written, input that is kept in one.
-// Window is the model's context in tokens.
-type Price struct {
-	Input   float64  `yaml:"input"`
-	Output  float64  `yaml:"output"`
-	Cached  *float64 `yaml:"cached"`
-	Written *float64 `yaml:"written"`
-	Window  int      `yaml:"window"`
 }
 
 // Query is a statement that agents may run as a tool.
@@ -255,6 +250,7 @@ func (c *Config) Secrets() []string {
 		}
 	}
 	add(c.AdminKey)
+	addURL(c.Store)
 	addURL(c.SMTPURL)
 	addURL(c.SearXNGURL)
 	for _, key := range c.SearchKeys {
@@ -283,10 +279,8 @@ const minAdminKey = 16
 // check refuses settings that cannot work, each by name and with its mend.
 func (c *Config) check() error {
 	switch {
-	case strings.Contains(c.Store, "://"):
-		return fmt.Errorf("store: %q is not available: this version keeps runs in SQLite; leave store out", scheme(c.Store))
-	case c.Store != "sqlite":
-		return fmt.Errorf("store: %q is not known; the only one is sqlite", c.Store)
+	case c.Store != "sqlite" && !c.Postgres():
+		return fmt.Errorf("store: %q is not known; leave it out for SQLite, or set it to postgres://user:password@host:port/database", scheme(c.Store.Reveal()))
 	case c.Data == "":
 		return fmt.Errorf("data: name a directory")
 	case c.AdminKey != "" && utf8.RuneCountInString(c.AdminKey.Reveal()) < minAdminKey:
@@ -299,6 +293,8 @@ func (c *Config) check() error {
 		return fmt.Errorf("max_active: must be 1 or more")
 	case c.RateLimit < 0:
 		return fmt.Errorf("rate_limit: must be 1 or more, or 0 for any number of requests")
+	case c.RetentionDays < 0 || c.RetentionDays > 36_500:
+		return fmt.Errorf("retention_days: must be 1 to 36500 days, or 0 to keep runs for ever")
 	case c.Limits.MaxSteps < 0:
 		return fmt.Errorf("limits.max_steps: must be 1 or more, or 0 for each API's own ceiling")
 	case c.Limits.PromptRunes < 1:
@@ -315,14 +311,24 @@ func (c *Config) check() error {
 	if _, _, err := net.SplitHostPort(c.Addr); err != nil {
 		return fmt.Errorf("addr: %q is not host:port; for example 127.0.0.1:8420", c.Addr)
 	}
-	if err := errors.Join(checkWords(c.Log), checkOrigins(c.CORSOrigins), c.checkFront()); err != nil {
+	if err := errors.Join(checkWords(c.Log), checkOrigins(c.CORSOrigins), c.checkFront(), c.checkPrices()); err != nil {
 		return err
 	}
 	return c.checkURLs()
 }
 
+// Postgres reports whether runs are kept in a PostgreSQL database.
+func (c *Config) Postgres() bool {
+	s := c.Store.Reveal()
+	return strings.HasPrefix(s, "postgres://") || strings.HasPrefix(s, "postgresql://")
+}
+
+// scheme is what of a URL may be shown: the rest can have a password.
 func scheme(text string) string {
-	before, _, _ := strings.Cut(text, "://")
+	before, _, isURL := strings.Cut(text, "://")
+	if !isURL {
+		return text
+	}
 	return before + "://…"
 }
 

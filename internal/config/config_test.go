@@ -69,11 +69,12 @@ func TestFlagsWinOverEnvironmentOverFile(t *testing.T) {
 }
 
 func TestEverySettingHasItsVariable(t *testing.T) {
+	prices := filepath.Join(write(t, map[string]string{"p.yaml": "prices: {}"}), "p.yaml")
 	env := []string{
-		"ERRAND_ADDR=[::1]:9", "ERRAND_DATA=/d", "ERRAND_STORE=sqlite", "ERRAND_PUBLIC_URL=https://e.example",
+		"ERRAND_ADDR=[::1]:9", "ERRAND_PRICES=" + prices, "ERRAND_DATA=/d", "ERRAND_STORE=sqlite", "ERRAND_PUBLIC_URL=https://e.example",
 		"ERRAND_ADMIN_KEY=0123456789abcdef", "ERRAND_MODEL=m", "ERRAND_EGRESS_ALLOW=127.0.0.0/8, 10.0.0.0/8:443",
 		"ERRAND_SEARCH=brave, index", "ERRAND_SEARXNG_URL=http://s:8", "BRAVE_API_KEY=bk", "YDC_API_KEY=yk", "EXA_API_KEY=",
-		"ERRAND_SMTP_URL=smtp://u:p@h:25", "ERRAND_SMTP_FROM=a@b", "ERRAND_MAX_ACTIVE=3", "ERRAND_RATE_LIMIT=600", "ERRAND_PPROF=[::1]:6060", "ERRAND_TLS_CERT=/c",
+		"ERRAND_SMTP_URL=smtp://u:p@h:25", "ERRAND_SMTP_FROM=a@b", "ERRAND_MAX_ACTIVE=3", "ERRAND_RATE_LIMIT=600", "ERRAND_RETENTION_DAYS=90", "ERRAND_PPROF=[::1]:6060", "ERRAND_TLS_CERT=/c",
 		"ERRAND_TLS_KEY=/k", "ERRAND_MAX_STEPS=40", "ERRAND_PROMPT_RUNES=9000", "ERRAND_FILES_MB=20", "ERRAND_INDEX_MB=0",
 		"ERRAND_LOG_LEVEL=debug", "ERRAND_LOG_FORMAT=json", "ERRAND_YOU_ANSWER_TYPE=chat_node.answer", "ERRAND_WEBAGENT_OPEN=1",
 		"ERRAND_CHROMIUM=/c/chromium", "ERRAND_BASE_PATH=/errand", "ERRAND_TRUSTED_PROXIES=10.0.0.0/8, ::1", "ERRAND_CORS_ORIGINS=https://a.example, http://localhost:3000", "ERRAND_FALLBACK=a/b, c/d", "ERRAND_URL=http://x", "ERRAND_API_KEY=k", "ERRAND_SERVICE_HOST=10.0.0.1", "ERRAND_PORT_8420_TCP=x",
@@ -83,10 +84,10 @@ func TestEverySettingHasItsVariable(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Config{
-		Addr: "[::1]:9", Data: "/d", Store: "sqlite", PublicURL: "https://e.example", AdminKey: "0123456789abcdef",
+		Addr: "[::1]:9", PricesFile: prices, Data: "/d", Store: "sqlite", PublicURL: "https://e.example", AdminKey: "0123456789abcdef",
 		Search: List{"brave", "index"}, SearXNGURL: "http://s:8", SearchKeys: map[string]Secret{"brave": "bk", "you": "yk"},
 		Model: "m", Fallbacks: map[string]List{"*": {"a/b", "c/d"}}, EgressAllow: List{"127.0.0.0/8", "10.0.0.0/8:443"}, SMTPURL: "smtp://u:p@h:25", SMTPFrom: "a@b",
-		MaxActive: 3, RateLimit: 600, Pprof: "[::1]:6060", TLSCert: "/c", TLSKey: "/k", Limits: Limits{40, 9000, 20, 0}, Log: Log{"debug", "json"}, You: You{"chat_node.answer"}, WebAgent: WebAgent{true}, Chromium: "/c/chromium", BasePath: "/errand", TrustedProxies: List{"10.0.0.0/8", "::1"}, CORSOrigins: List{"https://a.example", "http://localhost:3000"},
+		MaxActive: 3, RateLimit: 600, RetentionDays: 90, Pprof: "[::1]:6060", TLSCert: "/c", TLSKey: "/k", Limits: Limits{40, 9000, 20, 0}, Log: Log{"debug", "json"}, You: You{"chat_node.answer"}, WebAgent: WebAgent{true}, Chromium: "/c/chromium", BasePath: "/errand", TrustedProxies: List{"10.0.0.0/8", "::1"}, CORSOrigins: List{"https://a.example", "http://localhost:3000"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -141,7 +142,7 @@ func TestFile(t *testing.T) {
 		"openai": {MaxConcurrent: 20, RequestsPerMinute: 500},
 	}
 	want.Fallbacks = map[string]List{"local/m": {"openai/gpt-5-mini", "offline"}, "*": {"openai/gpt-5-mini"}}
-	want.Prices = map[string]Price{"local/m": {Input: 1.5, Output: 3, Cached: &free}}
+	want.Prices = map[string]Price{"local/m": {Input: 1.5, Output: 3, Cached: &free, Origin: "errand.yaml"}}
 	want.EgressAllow, want.Limits.MaxSteps, want.Limits.PromptRunes = List{"10.0.0.0/8"}, 50, 9000
 	want.SQL = map[string]Query{"finance.read": {
 		DSN: Secret(filepath.Join(dir, "shop.db")), Statement: "select :status", MaxRows: 9,
@@ -193,7 +194,7 @@ func TestRefused(t *testing.T) {
 		"misspelt variable":     {env: "ERRAND_ADRR=x", want: []string{"ERRAND_ADRR", "did you mean ERRAND_ADDR?"}},
 		"not a number":          {env: "ERRAND_MAX_ACTIVE=x", want: []string{"ERRAND_MAX_ACTIVE", "whole number"}},
 		"flag not a number":     {flags: map[string]string{"max-active": "x"}, want: []string{"--max-active"}},
-		"postgres":              {env: "ERRAND_STORE=postgres://u:hunter2@h/d", want: []string{"store", "postgres://…"}},
+		"another database":      {env: "ERRAND_STORE=mysql://u:hunter2@h/d", want: []string{"store", "mysql://…", "postgres://"}},
 		"profiles for all":      {env: "ERRAND_PPROF=:6060", want: []string{"pprof", ":6060", "127.0.0.1:6060"}},
 		"profiles nowhere":      {env: "ERRAND_PPROF=6060", want: []string{"pprof", "host:port"}},
 		"short key":             {env: "ERRAND_ADMIN_KEY=short", want: []string{"admin_key", "16"}},

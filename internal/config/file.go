@@ -128,6 +128,7 @@ func (c *Config) decodeFile(path string, text []byte, env map[string]string) err
 
 func (c *Config) rebase(dir string) error {
 	c.Data, c.TLSCert, c.TLSKey = within(dir, c.Data), within(dir, c.TLSCert), within(dir, c.TLSKey)
+	c.PricesFile = within(dir, c.PricesFile)
 	for name, q := range c.SQL {
 		if path, ok := strings.CutPrefix(q.DSN.Reveal(), "sqlite:"); path != "" && (ok || !strings.Contains(path, ":")) {
 			q.DSN = Secret(within(dir, path))
@@ -173,7 +174,7 @@ func (c *Config) fillIn(env map[string]string) error {
 			return value
 		}))
 	}
-	c.AdminKey = fill("admin_key", c.AdminKey)
+	c.AdminKey, c.Store = fill("admin_key", c.AdminKey), fill("store", c.Store)
 	c.SMTPURL, c.SearXNGURL = fill("smtp_url", c.SMTPURL), fill("searxng_url", c.SearXNGURL)
 	for name, key := range c.SearchKeys {
 		c.SearchKeys[name] = fill("search_keys."+name, key)

@@ -48,6 +48,10 @@ func Load(src Source) (Config, error) {
 	cfg.Data = within(src.Dir, cfg.Data)
 	cfg.TLSCert = within(src.Dir, cfg.TLSCert)
 	cfg.TLSKey = within(src.Dir, cfg.TLSKey)
+	cfg.PricesFile = within(src.Dir, cfg.PricesFile)
+	if err := cfg.takePrices(); err != nil {
+		return cfg, err
+	}
 	return cfg, cfg.check()
 }
 

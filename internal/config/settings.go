@@ -23,7 +23,7 @@ func settings() []setting {
 	return []setting{
 		{"addr", text(func(c *Config) *string { return &c.Addr })},
 		{"data", text(func(c *Config) *string { return &c.Data })},
-		{"store", text(func(c *Config) *string { return &c.Store })},
+		{"store", secret(func(c *Config) *Secret { return &c.Store })},
 		{"public-url", text(func(c *Config) *string { return &c.PublicURL })},
 		{"base-path", text(func(c *Config) *string { return &c.BasePath })},
 		{"trusted-proxies", func(c *Config, value string) error { c.TrustedProxies = commas(value); return nil }},
@@ -37,6 +37,7 @@ func settings() []setting {
 			c.Fallbacks["*"] = commas(value)
 			return nil
 		}},
+		{"prices", text(func(c *Config) *string { return &c.PricesFile })},
 		{"egress-allow", func(c *Config, value string) error { c.EgressAllow = commas(value); return nil }},
 		{"search", func(c *Config, value string) error { c.Search = commas(value); return nil }},
 		{"searxng-url", secret(func(c *Config) *Secret { return &c.SearXNGURL })},
@@ -44,6 +45,7 @@ func settings() []setting {
 		{"smtp-from", text(func(c *Config) *string { return &c.SMTPFrom })},
 		{"chromium", text(func(c *Config) *string { return &c.Chromium })},
 		{"max-active", number(func(c *Config) *int { return &c.MaxActive })},
+		{"retention-days", number(func(c *Config) *int { return &c.RetentionDays })},
 		{"rate-limit", number(func(c *Config) *int { return &c.RateLimit })},
 		{"tls-cert", text(func(c *Config) *string { return &c.TLSCert })},
 		{"tls-key", text(func(c *Config) *string { return &c.TLSKey })},

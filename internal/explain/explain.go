@@ -7,8 +7,8 @@
 // has at least one reason to be where it is, or Stuck is set; a prompt is, to the
 // byte, the messages that the driver handed to the model.
 //
-// A tour: explain.go (what is known of a run), waits.go (why it waits), prompt.go (what
-// a model call was sent).
+// A tour: explain.go (what is known of a run), waits.go (why it waits), spans.go (what its
+// time was spent on), prompt.go (what a model call was sent).
 //
 // To change what counts as a reason, edit waits.go, beside run.Decide, whose cases it
 // follows.

@@ -1,6 +1,7 @@
 package explain_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -84,6 +85,19 @@ func TestWaits(t *testing.T) {
 		}
 		if diff := cmp.Diff(one.want, got); diff != "" || x.Stuck || x.Why() == "" {
 			t.Errorf("%s, stuck: %v (-want +got):\n%s", name, x.Stuck, diff)
+		}
+	}
+}
+
+// TestRoomOfALane: what bounds a key's runs is not the server's size, and a greater one
+// would not help.
+func TestRoomOfALane(t *testing.T) {
+	for _, lane := range []*run.Lane{nil, {Name: "key_1", Max: 2}} {
+		spec := created(nil).Created.Spec
+		spec.Lane = lane
+		x := explain.Of(id, logged(run.Event{Type: run.RunCreated, Created: &run.Created{Spec: spec, Queued: true}}), noon)
+		if len(x.Waits) != 1 || strings.Contains(x.Waits[0].Moves, "max_active") != (lane == nil) || strings.Contains(x.Waits[0].Moves, "runs_at_once") != (lane != nil) {
+			t.Errorf("%+v: %+v", lane, x.Waits)
 		}
 	}
 }

@@ -44,11 +44,20 @@ func waits(s *run.State, now time.Time) []Wait {
 	case s.Cancel != nil, s.Deadline != "":
 		return []Wait{{For: Ending, Since: s.UpdatedAt, Why: "The run is ending: calls under way are cut off.", Moves: "Nothing is needed: it takes a second."}}
 	}
+	return append(rests(s), effects(s, now)...)
+}
+
+// rests are the reasons for which a run is at rest, or a part of it: what somebody else
+// has to do before it goes on.
+func rests(s *run.State) []Wait {
+	if s.Ended != nil || s.Cancel != nil || s.Deadline != "" {
+		return nil
+	}
 	var all []Wait
 	if s.Paused {
 		all = append(all, Wait{For: Resume, Since: s.UpdatedAt, Why: "The run is paused.", Moves: "POST …/resume lets it go on."})
 	} else if s.Queued {
-		all = append(all, Wait{For: Room, Since: s.CreatedAt, Why: room(s), Moves: "Others have to end first; a higher max_active takes more at once."})
+		all = append(all, Wait{For: Room, Since: s.CreatedAt, Why: room(s), Moves: makesRoom(s)})
 	}
 	if s.Starved() {
 		all = append(all, Wait{
@@ -56,8 +65,7 @@ func waits(s *run.State, now time.Time) []Wait {
 			Moves: "Raise the budget, or wait until its period is over.",
 		})
 	}
-	all = append(all, actions(s)...)
-	return append(all, effects(s, now)...)
+	return append(all, actions(s)...)
 }
 
 func room(s *run.State) string {
@@ -65,6 +73,13 @@ func room(s *run.State) string {
 		return fmt.Sprintf("As many runs of its kind are at work as may be: %d.", lane.Max)
 	}
 	return "As many runs are at work as this server drives at once."
+}
+
+func makesRoom(s *run.State) string {
+	if s.Spec.Lane != nil {
+		return "Others of its kind have to end first; more at once are taken where this bound was set, such as runs_at_once of the key."
+	}
+	return "Others have to end first; a higher max_active takes more at once."
 }
 
 // actions are what persons, callers and other runs owe.
@@ -101,7 +116,7 @@ func actions(s *run.State) []Wait {
 func asks(s *run.State, a *run.Action) string {
 	why := "A person has to decide about this call."
 	if a.Reason == run.ChangedReason {
-		why = "The tool is not what was approved any more: a person has to decide again."
+		why = "The call is not what was approved any more, because its tool or its arguments were changed: a person has to decide again."
 	}
 	if n := s.Missing(a); n > 1 || len(a.Approvers) > 0 {
 		why += fmt.Sprintf(" %d more have to approve.", n)

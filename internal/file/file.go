@@ -33,8 +33,11 @@ func Purposes() []string { return []string{Context, Attachment} }
 // Kinds of rows and jobs.
 const (
 	fileKind    = "file"
-	contentKind = "file_content" // how many files have these bytes: the server's
-	usageKind   = "file_usage"   // how many bytes a project has
+	usageKind   = "file_usage" // how many bytes a project has
+	contentKind = ContentKind
+	// ContentKind are rows that say how many files have some bytes, whose digest is their
+	// id: the server's.
+	ContentKind = "file_content"
 	// ExpireJob removes a file at the end of its retention.
 	ExpireJob = "file.expire"
 )
@@ -78,6 +81,19 @@ type Config struct {
 	Rows Rows
 	Now  func() time.Time
 	Most int64 // bytes that the files of one project may have; 0 = any number
+	// Blobs keep the bytes when several nodes have the same files; nil = they are in Dir.
+	Blobs Blobs
+}
+
+// Blobs keep bytes where every node finds them.
+type Blobs interface {
+	// Put keeps bytes under their digest, and claims them until Release.
+	Put(ctx context.Context, digest, claim string, from io.Reader) error
+	// Release ends a claim, which need not be there, and takes the bytes away that no row
+	// of the kind ContentKind counts and nobody claims.
+	Release(ctx context.Context, digest, claim string) error
+	// Get returns bytes; fs.ErrNotExist when there are none.
+	Get(ctx context.Context, digest string) (io.ReadSeekCloser, error)
 }
 
 // Store keeps files. Make one with Open.
@@ -138,7 +154,7 @@ func (s *Store) Open(ctx context.Context, project, id string) (File, io.ReadSeek
 	if err != nil {
 		return f, nil, err
 	}
-	content, err := os.Open(s.path(f.Digest))
+	content, err := s.bytes(ctx, f.Digest)
 	if errors.Is(err, os.ErrNotExist) { // it was deleted this moment
 		return f, nil, problem.New(problem.NotFound, "There is no file %q.", id).Because(err)
 	}
@@ -146,6 +162,13 @@ func (s *Store) Open(ctx context.Context, project, id string) (File, io.ReadSeek
 		return f, nil, fmt.Errorf("opening file %s: %w", id, err)
 	}
 	return f, content, nil
+}
+
+func (s *Store) bytes(ctx context.Context, digest string) (io.ReadSeekCloser, error) {
+	if s.cfg.Blobs != nil {
+		return s.cfg.Blobs.Get(ctx, digest)
+	}
+	return os.Open(s.path(digest))
 }
 
 // List returns a project's files, newest first, below the id after; of one purpose

@@ -285,3 +285,22 @@ func TestNames(t *testing.T) {
 		}
 	}
 }
+
+func TestClear(t *testing.T) {
+	d := newDesk(t)
+	d.put("p", "a.txt", "one")
+	d.put("p", "b.txt", "two")
+	shared := d.put("q", "c.txt", "two")
+	if _, err := d.Put(t.Context(), file.Info{Project: "p", Purpose: file.Context, Keep: time.Hour}, strings.NewReader("short")); err != nil {
+		t.Fatal(err)
+	}
+	d.now = d.now.Add(2 * time.Hour) // the time of the last one is over
+	for _, want := range []int{2, 1, 0} {
+		if n, err := d.Clear(t.Context(), "p", 2); err != nil || n != want {
+			t.Fatalf("%d files went, want %d (%v)", n, want, err)
+		}
+	}
+	if got, err := d.text("q", shared.ID); got != "two" || err != nil || d.contents() != 1 {
+		t.Errorf("another project has %q (%v), and %d contents are on disk", got, err, d.contents())
+	}
+}

@@ -65,12 +65,20 @@ func (s *Store) Keep(ctx context.Context, info Info, staged *Staged, more func(*
 		}
 		c.Rows = append(c.Rows, extra...)
 	}
-	return f, s.count(ctx, change{project: info.Project, digest: f.Digest, files: 1, bytes: f.Size}, c, func() error { return s.place(staged) })
+	return f, s.count(ctx, change{project: info.Project, digest: f.Digest, files: 1, bytes: f.Size}, c, func(mark string) error { return s.place(ctx, staged, mark) })
 }
 
 // place puts staged bytes where they belong. Bytes that are there already are the
 // same.
-func (s *Store) place(staged *Staged) error {
+func (s *Store) place(ctx context.Context, staged *Staged, mark string) error {
+	if s.cfg.Blobs != nil {
+		part, err := os.Open(staged.path)
+		if err != nil {
+			return fmt.Errorf("reading what was sent: %w", err)
+		}
+		defer part.Close()
+		return s.cfg.Blobs.Put(ctx, staged.Digest, filepath.Base(mark), part)
+	}
 	to := s.path(staged.Digest)
 	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
 		return diskFault("making a directory of files", err)
@@ -95,11 +103,32 @@ func (s *Store) Delete(ctx context.Context, project, id string) error {
 	return s.remove(ctx, project, &f)
 }
 
-// remove does what Delete says, for one who holds the project.
+// Clear removes up to limit files of a project, also those whose time is over, and
+// returns how many there were.
+func (s *Store) Clear(ctx context.Context, project string, limit int) (count int, err error) {
+	unlock := s.hold(project)
+	defer unlock()
+	rows, err := s.cfg.Rows.Rows(ctx, run.RowQuery{Kind: fileKind, Project: project, Limit: limit})
+	if err != nil {
+		return 0, fmt.Errorf("reading the files of project %s: %w", project, err)
+	}
+	for i := range rows {
+		f, err := s.read(&rows[i])
+		if err != nil {
+			return count, err
+		}
+		if err := s.remove(ctx, project, &f); err != nil && !problem.Is(err, problem.NotFound) {
+			return count, err
+		}
+		count++
+	}
+	return count, nil
+}
 
+// remove does what Delete says, for one who holds the project.
 func (s *Store) remove(ctx context.Context, project string, f *File) error {
 	c := run.Commit{Rows: []run.RowWrite{{Row: run.Row{Kind: fileKind, Project: project, ID: f.ID}, Expect: 1, Delete: true}}}
-	err := s.count(ctx, change{project: project, digest: f.Digest, files: -1, bytes: -f.Size}, c, func() error { return nil })
+	err := s.count(ctx, change{project: project, digest: f.Digest, files: -1, bytes: -f.Size}, c, func(string) error { return nil })
 	var conflict *run.RowConflict
 	if errors.As(err, &conflict) && conflict.Kind == fileKind {
 		return problem.New(problem.NotFound, "There is no file %q.", f.ID).Because(err) // another one was quicker
@@ -118,7 +147,7 @@ type change struct {
 // count writes the commit with the number of files that have the bytes. A mark
 // beside them says, to whoever starts after a crash, that the bytes have to be
 // held against that number.
-func (s *Store) count(ctx context.Context, by change, c run.Commit, before func() error) error {
+func (s *Store) count(ctx context.Context, by change, c run.Commit, before func(mark string) error) error {
 	lock := s.lock(by.digest)
 	lock.Lock()
 	defer lock.Unlock()
@@ -129,7 +158,7 @@ func (s *Store) count(ctx context.Context, by change, c run.Commit, before func(
 	if err := errors.Join(mark.Close(), syncDir(s.temporary())); err != nil {
 		return fmt.Errorf("marking a file: %w", err)
 	}
-	if err := before(); err != nil {
+	if err := before(mark.Name()); err != nil {
 		return errors.Join(err, s.settle(ctx, by.digest, mark.Name()))
 	}
 	// Half of this must not be left to chance because a client has gone.
@@ -184,6 +213,13 @@ func (s *Store) files(ctx context.Context, digest string) (n int, version int64,
 // settle removes the bytes that no file has, and the mark. When that can't be
 // known, both stay until the next start.
 func (s *Store) settle(ctx context.Context, digest, mark string) error {
+	if s.cfg.Blobs != nil {
+		// The mark's name is the claim's, so that a start after a crash ends it.
+		if err := s.cfg.Blobs.Release(ctx, digest, filepath.Base(mark)); err != nil {
+			return err
+		}
+		return os.Remove(mark)
+	}
 	n, _, err := s.files(ctx, digest)
 	if err == nil && n == 0 {
 		if err = os.Remove(s.path(digest)); errors.Is(err, os.ErrNotExist) {

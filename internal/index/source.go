@@ -111,6 +111,38 @@ func (x *Index) Documents(ctx context.Context, project, idOrName, after string, 
 	return found, err
 }
 
+// Clear removes up to limit documents of a project, and its sources with the last of
+// them, and returns how many of both there were.
+func (x *Index) Clear(ctx context.Context, project string, limit int) (count int, err error) {
+	pool, err := x.open(ctx, false)
+	if err != nil || pool == nil {
+		return 0, err
+	}
+	err = x.write(ctx, func(conn *sqlite.Conn) error {
+		if err := exec(conn, "DELETE FROM documents WHERE id IN (SELECT id FROM documents WHERE project = ? LIMIT ?)", project, limit); err != nil {
+			return err
+		}
+		if count = conn.Changes(); count == limit {
+			return nil
+		}
+		err := exec(conn, "DELETE FROM sources WHERE project = ?", project)
+		count += conn.Changes()
+		return err
+	})
+	return count, err
+}
+
+// Projects names those that have something in the index.
+func (x *Index) Projects(ctx context.Context) (found []string, err error) {
+	err = x.read(ctx, func(conn *sqlite.Conn) error {
+		return query(conn, "SELECT project FROM sources UNION SELECT project FROM documents ORDER BY 1", func(stmt *sqlite.Stmt) error {
+			found = append(found, stmt.ColumnText(0))
+			return nil
+		})
+	})
+	return found, err
+}
+
 // Remove drops a source with all that it has.
 func (x *Index) Remove(ctx context.Context, project, idOrName string) (Source, error) {
 	found, err := x.Source(ctx, project, idOrName) // before anything makes a file

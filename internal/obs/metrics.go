@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -24,6 +25,7 @@ type Metrics struct {
 	requests       *prometheus.CounterVec
 	requestSeconds *prometheus.HistogramVec
 	streams        prometheus.Gauge
+	load           load
 	modelCalls     *prometheus.CounterVec
 	modelSeconds   prometheus.Histogram
 	tokens         *prometheus.CounterVec
@@ -111,9 +113,10 @@ func (m *Metrics) Handler() http.Handler {
 }
 
 // Sample is a figure that someone else keeps, at the time of a scrape. Total says
-// that it only grows.
+// that it only grows. For is the value of its label "for"; empty = it has no label.
 type Sample struct {
 	Name, Help string
+	For        string
 	Total      bool
 	Value      float64
 }
@@ -125,11 +128,8 @@ func (m *Metrics) Ask(ask func() []Sample) { m.registry.MustRegister(asked{ask})
 // asked is a collector of samples.
 type asked struct{ ask func() []Sample }
 
-func (a asked) Describe(to chan<- *prometheus.Desc) {
-	for _, s := range a.ask() {
-		to <- prometheus.NewDesc(s.Name, s.Help, nil, nil)
-	}
-}
+// Describe says nothing in advance: what is asked may count, and is asked at a scrape.
+func (a asked) Describe(chan<- *prometheus.Desc) {}
 
 func (a asked) Collect(to chan<- prometheus.Metric) {
 	for _, s := range a.ask() {
@@ -137,8 +137,16 @@ func (a asked) Collect(to chan<- prometheus.Metric) {
 		if s.Total {
 			kind = prometheus.CounterValue
 		}
-		to <- prometheus.MustNewConstMetric(prometheus.NewDesc(s.Name, s.Help, nil, nil), kind, s.Value)
+		to <- prometheus.MustNewConstMetric(s.desc(), kind, s.Value)
 	}
+}
+
+func (s *Sample) desc() *prometheus.Desc {
+	var labels prometheus.Labels
+	if s.For != "" {
+		labels = prometheus.Labels{"for": s.For}
+	}
+	return prometheus.NewDesc(s.Name, s.Help, nil, labels)
 }
 
 // RunStarted counts a run of an API that begins to work.
@@ -170,6 +178,17 @@ func (m *Metrics) RunEnded(api, status, reason string) {
 func (m *Metrics) Active(driven, queued int) {
 	m.driven.Set(float64(driven))
 	m.queued.Set(float64(queued))
+	m.load.driven.Store(int64(driven))
+	m.load.queued.Store(int64(queued))
+}
+
+// load is what goes on now, for whoever asks the program itself.
+type load struct{ driven, queued, streams atomic.Int64 }
+
+// Load is how many runs are driven, how many wait for that, and how many streams are
+// open, now.
+func (m *Metrics) Load() (driven, queued, streams int) {
+	return int(m.load.driven.Load()), int(m.load.queued.Load()), int(m.load.streams.Load())
 }
 
 // Request counts an answered request. The route is a pattern of the table;
@@ -187,7 +206,11 @@ func (m *Metrics) Request(route, method string, status int, took time.Duration) 
 // Stream counts a stream that has opened; the returned function, its end.
 func (m *Metrics) Stream() (closed func()) {
 	m.streams.Inc()
-	return m.streams.Dec
+	m.load.streams.Add(1)
+	return func() {
+		m.streams.Dec()
+		m.load.streams.Add(-1)
+	}
 }
 
 // ModelCalled counts a model call. The outcome is ok or a problem's code.

@@ -14,29 +14,29 @@ import (
 	"time"
 )
 
-const secret = "hunter2/sésame+plugh=="
+const hush = "hunter2/sésame+plugh=="
 
 type stringer struct{}
 
-func (stringer) String() string { return "I am " + secret }
+func (stringer) String() string { return "I am " + hush }
 
 type valuer struct{}
 
-func (valuer) LogValue() slog.Value { return slog.StringValue(secret) }
+func (valuer) LogValue() slog.Value { return slog.StringValue(hush) }
 
 func TestLogHidesSecretsInEveryForm(t *testing.T) {
 	for _, format := range []string{"text", "json"} {
 		var out strings.Builder
 		redactor := NewRedactor([]string{"hunter2/s", ""})
 		log := NewLogger(&out, format, levelOf(t, "debug"), redactor)
-		redactor.Add([]string{secret})
-		encoded := base64.StdEncoding.EncodeToString([]byte(secret))
-		log.With("with", secret).WithGroup("g").Info("plain "+secret,
-			"text", secret, "query", "a="+url.QueryEscape(secret), "path", url.PathEscape(secret), "base64", encoded,
-			"error", fmt.Errorf("dial: %w", errors.New(secret)), "any", struct{ S string }{secret}, "stringer", stringer{},
-			"valuer", valuer{}, "bytes", []string{secret}, slog.Group("inner", "deep", secret),
+		redactor.Add([]string{hush})
+		encoded := base64.StdEncoding.EncodeToString([]byte(hush))
+		log.With("with", hush).WithGroup("g").Info("plain "+hush,
+			"text", hush, "query", "a="+url.QueryEscape(hush), "path", url.PathEscape(hush), "base64", encoded,
+			"error", fmt.Errorf("dial: %w", errors.New(hush)), "any", struct{ S string }{hush}, "stringer", stringer{},
+			"valuer", valuer{}, "bytes", []string{hush}, slog.Group("inner", "deep", hush),
 			"innocent", "hunting", "number", 42, "time", time.Second)
-		for _, form := range []string{secret, url.QueryEscape(secret), url.PathEscape(secret), encoded, "hunter2", "plugh"} {
+		for _, form := range []string{hush, url.QueryEscape(hush), url.PathEscape(hush), encoded, "hunter2", "plugh"} {
 			if strings.Contains(out.String(), form) {
 				t.Errorf("%s: %q is shown in %s", format, form, out.String())
 			}

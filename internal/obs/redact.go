@@ -2,15 +2,15 @@ package obs
 
 import (
 	"context"
-	"encoding/base64"
 	"fmt"
 	"log/slog"
 	"maps"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"errand/internal/secret"
 )
 
 // mask stands for a secret.
@@ -28,8 +28,8 @@ type Redactor struct {
 	replacer atomic.Pointer[strings.Replacer]
 }
 
-// NewRedactor returns a redactor of the given values and of their base64 and
-// URL-encoded forms.
+// NewRedactor returns a redactor of the given values and of the forms in which they
+// may stand in a text.
 func NewRedactor(secrets []string) *Redactor {
 	r := &Redactor{forms: map[string]bool{}}
 	r.Add(secrets)
@@ -42,15 +42,11 @@ func (r *Redactor) Add(secrets []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	before := len(r.forms)
-	for _, secret := range secrets {
-		if len(secret) < minSecret {
+	for _, value := range secrets {
+		if len(value) < minSecret {
 			continue
 		}
-		for _, form := range []string{
-			secret, url.QueryEscape(secret), url.PathEscape(secret),
-			base64.StdEncoding.EncodeToString([]byte(secret)), base64.RawStdEncoding.EncodeToString([]byte(secret)),
-			base64.URLEncoding.EncodeToString([]byte(secret)), base64.RawURLEncoding.EncodeToString([]byte(secret)),
-		} {
+		for _, form := range secret.Forms(value) {
 			r.forms[form] = true
 		}
 	}

@@ -37,7 +37,7 @@ func compile(when string) (*vm.Program, []string, error) {
 	if len(when) > maxLength {
 		return nil, nil, fmt.Errorf("it is too long: at most %d bytes", maxLength)
 	}
-	seen := &inspector{}
+	seen := &inspector{guarded: map[*ast.BinaryNode]bool{}}
 	options := []expr.Option{
 		expr.Env(map[string]any{}), expr.AllowUndefinedVariables(), expr.AsBool(), expr.MaxNodes(maxNodes),
 		expr.DisableAllBuiltins(), expr.Patch(seen), expr.Optimize(false),
@@ -62,11 +62,13 @@ func compile(when string) (*vm.Program, []string, error) {
 	return program, slices.Compact(seen.names), nil
 }
 
-// inspector sees each node of a condition, children first.
+// inspector sees each node of a condition, children first, and has comparisons with
+// what is not there fail.
 type inspector struct {
 	names        []string
 	loops, joins int
 	fault        error
+	guarded      map[*ast.BinaryNode]bool
 }
 
 // Visit is called by the compiler, which may do so more than once for a node: the
@@ -89,16 +91,55 @@ func (i *inspector) Visit(node *ast.Node) {
 		i.refuse(fmt.Sprintf("there is no function %s: there are %s", n.Callee, strings.Join(allowed(), ", ")))
 	case *ast.PredicateNode:
 		i.loops++
-		inner := &inspector{}
-		ast.Walk(&n.Node, inner)
-		if inner.loops > 0 {
+		inner := finder(false)
+		ast.Walk(&n.Node, &inner)
+		if inner {
 			i.refuse("any(…), all(…) and the like can't stand in one another")
 		}
 	case *ast.VariableDeclaratorNode, *ast.SequenceNode:
 		i.refuse("let and ; are not for conditions: write one expression")
 	case *ast.BinaryNode:
 		i.operator(n)
+		if !i.guarded[n] {
+			i.guarded[n] = true
+			ast.Patch(node, guard(n))
+		}
 	}
+}
+
+// finder is true when it has seen a loop.
+type finder bool
+
+// Visit is called by ast.Walk.
+func (f *finder) Visit(node *ast.Node) {
+	if _, loop := (*node).(*ast.PredicateNode); loop {
+		*f = true
+	}
+}
+
+// guard makes a comparison fail whose operand is not there. The language itself says
+// false then, and so would let a call pass that nobody can judge. A comparison with
+// nil is about just that.
+func guard(n *ast.BinaryNode) ast.Node {
+	switch n.Operator {
+	case "==", "!=", "in", "contains", "startsWith", "endsWith", "matches":
+	default:
+		return n // of the rest, those that could be misled fail by themselves
+	}
+	var whole ast.Node = n
+	for _, operand := range []ast.Node{n.Left, n.Right} {
+		switch operand.(type) {
+		case *ast.NilNode:
+			return n
+		case *ast.IdentifierNode, *ast.MemberNode, *ast.ChainNode, *ast.PointerNode:
+			whole = &ast.ConditionalNode{
+				Cond: &ast.BinaryNode{Operator: "==", Left: operand, Right: &ast.NilNode{}},
+				Exp1: &ast.BinaryNode{Operator: "<", Left: operand, Right: &ast.IntegerNode{}}, // nil has no size: an error
+				Exp2: whole,
+			}
+		}
+	}
+	return whole
 }
 
 func (i *inspector) operator(n *ast.BinaryNode) {

@@ -6,10 +6,12 @@
 // loops, ranges, text that doubles) is refused when it is saved; and whatever goes
 // wrong while it is evaluated, the gate holds. A person sees what nobody could judge.
 //
-// The names in a condition are the fields of the arguments. One that is not there is
-// nil: comparing its size is an error, so the gate holds; == and != take it as it is.
+// The names in a condition are the fields of the arguments. One that is not there, or
+// null, can't be compared with anything, so the gate holds: a tool may take what is
+// missing for something that the condition was written against. A condition that has
+// to do with it says so: to == nil, (to ?? "").
 //
-// To change what a condition may say, edit allowed and inspect in check.go.
+// To change what a condition may say, edit allowed and inspector in check.go.
 package rule
 
 import (
@@ -18,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -118,7 +121,7 @@ func numbers(value any) (any, error) {
 			return int(whole), nil
 		}
 		size, err := v.Float64()
-		if err != nil || math.IsInf(size, 0) {
+		if err != nil || math.IsInf(size, 0) || !exact(v.String(), size) {
 			return nil, fmt.Errorf("%.40s is no number that can be compared", v)
 		}
 		return size, nil
@@ -136,6 +139,18 @@ func numbers(value any) (any, error) {
 		}
 	}
 	return value, nil
+}
+
+// exact reports whether a number is a float64 as people write it. One that is rounded
+// to another could pass a limit that it is beyond.
+func exact(number string, size float64) bool {
+	return strings.ContainsAny(number, ".eE") && digits(number) == digits(strconv.FormatFloat(size, 'e', -1, 64))
+}
+
+// digits are those of a number that count.
+func digits(number string) string {
+	number, _, _ = strings.Cut(strings.ToLower(number), "e")
+	return strings.Trim(strings.NewReplacer("-", "", ".", "").Replace(number), "0")
 }
 
 // oneLine is an error of the compiler without its drawing of where it is.

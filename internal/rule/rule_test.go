@@ -50,6 +50,52 @@ func TestHolds(t *testing.T) {
 	}
 }
 
+// TestHoldsForWhatIsMissing: a gate is not passed by leaving something out, nor by a
+// number that is taken for another.
+func TestHoldsForWhatIsMissing(t *testing.T) {
+	for _, c := range []struct {
+		when, arguments string
+		want            bool
+	}{
+		// What is not there, or null, is nothing that a list could have or a text could be.
+		{`currency in ["USD", "EUR"] and amount >= 50`, `{"amount":1000000}`, true},
+		{`currency in ["USD", "EUR"] and amount >= 50`, `{"currency":null,"amount":1000000}`, true},
+		{`currency in ["USD", "EUR"] and amount >= 50`, `{"currency":"CHF","amount":1000000}`, false},
+		{`currency == "USD"`, `{}`, true},
+		{`currency == "USD"`, `{"currency":"EUR"}`, false},
+		{`not (kind != "gift")`, `{}`, true},
+		{`path matches "^/etc/"`, `{}`, true},
+		{`path startsWith "/etc/"`, `{}`, true},
+		{`not (to contains "@else")`, `{}`, true},
+		{`to contains "@else"`, `{}`, true},
+		{`"x" in tags`, `{}`, true},
+		{`"x" in tags`, `{"tags":["y"]}`, false},
+		{`customer.country in ["DE"]`, `{"customer":{}}`, true},
+		{`customer?.country == "DE"`, `{}`, true},
+		{`any(items, .sku == "a")`, `{"items":[{}]}`, true},
+		{`any(items, .sku == "a")`, `{"items":[{"sku":"b"}]}`, false},
+		{`any(to, # contains "@")`, `{"to":[null]}`, true},
+		{`to == nil`, `{"to":"x"}`, false}, // a condition that is about just that
+		{`to == nil`, `{}`, true},
+		{`to != nil`, `{}`, false},
+		{`(currency ?? "USD") == "EUR"`, `{}`, false},
+		// A number that would be rounded could pass a limit that it is beyond.
+		{`amount > 100`, `{"amount":100.00000000000000001}`, true},
+		{`amount < 0`, `{"amount":99999999999999999999}`, true},
+		{`amount > 9007199254740992`, `{"amount":9007199254740993.0}`, true},
+		{`amount > 0`, `{"amount":1e-99999999}`, true},
+		{`amount > 100`, `{"amount":99.99}`, false},
+		{`amount > 100`, `{"amount":70.10000000000001}`, false},
+		{`amount > 100`, `{"amount":-0.0}`, false},
+		{`amount > 100`, `{"amount":1e2}`, false},
+	} {
+		var book Book
+		if got := book.Holds(c.when, c.arguments); got != c.want {
+			t.Errorf("%s of %s: %v", c.when, c.arguments, got)
+		}
+	}
+}
+
 func TestHoldsForWhatIsTooLarge(t *testing.T) {
 	var book Book
 	if text := strings.Repeat("a", maxArguments); !book.Holds(`amount > 100`, fmt.Sprintf(`{"amount":1,"text":%q}`, text)) {

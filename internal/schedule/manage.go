@@ -139,7 +139,7 @@ func (k *Keeper) define(ctx context.Context, s *Schedule, d Definition) (run.Com
 	fresh := before.version == 0 || !d.Timing.equal(&before.Timing)
 	if fresh || before.Paused != d.Paused {
 		if !s.reset(&p, now, fresh) {
-			return run.Commit{}, problem.Invalid("cron", "%q never comes: no such date is in the next %d years.", d.Cron, lookAhead)
+			return run.Commit{}, never(d.Cron)
 		}
 	}
 	t := turn{Schedule: *s, now: now, read: before.Turn}

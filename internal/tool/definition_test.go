@@ -120,4 +120,11 @@ func TestRedact(t *testing.T) {
 	if want := `{"auth":"[redacted]","token":"[redacted]","key":"[redacted]","n":1,"accept":"application/json"}`; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
+	// However its owner writes it: as an address, in base64, in JSON.
+	d = Definition{Headers: map[string]string{"Authorization": "Bearer a+b/c&d=e"}}
+	for _, form := range []string{"a%2Bb%2Fc%26d%3De", "a%2Bb/c%26d%3De", "a%2bb%2fc%26d%3de", "YStiL2MmZD1l", `a+b\/c&d=e`, `a+b/c\u0026d=e`} {
+		if got := d.Redact("<" + form + ">"); got != "<[redacted]>" {
+			t.Errorf("%s becomes %s", form, got)
+		}
+	}
 }

@@ -1,12 +1,11 @@
 package tool
 
 import (
-	"encoding/base64"
 	"encoding/json"
-	"net/url"
 	"strings"
 
 	"errand/internal/problem"
+	"errand/internal/secret"
 )
 
 // Sealer encrypts what must not stand in a database as it is. internal/seal has the
@@ -28,6 +27,16 @@ type stored struct {
 // place is what headers are sealed for. With the address in it, somebody who can
 // write the database, but has no key, can't have them sent elsewhere.
 func (d *Definition) place() string { return "tool headers\x00" + d.Name + "\x00" + d.URL }
+
+// MayKeep reports whether a changed definition may take over the header values of the
+// one before, from a change that does not name them. Not if it sends them elsewhere:
+// else whoever may change a tool could have its secrets sent to themselves.
+func (d *Definition) MayKeep(before *Definition) error {
+	if len(before.Headers) == 0 || d.URL == before.URL {
+		return nil
+	}
+	return problem.Invalid("headers", "give the headers anew: url leads elsewhere now, and the values that are stored were given for the address before")
+}
 
 // Conceal returns the stored form of a definition.
 func (s *Set) Conceal(d Definition) ([]byte, error) {
@@ -67,27 +76,10 @@ func locked(name string, cause error) error {
 	return problem.New(problem.ToolFailed, "The headers of %s can't be opened with this server's seal.key: put back the key that it had, or change the tool with its headers given anew.", name).Because(cause)
 }
 
-// forms are the ways in which a secret commonly stands in a text: an answer may quote
-// a request's address or its credentials.
-func forms(secret string) []string {
-	raw := []byte(secret)
-	all := []string{secret}
-	for _, form := range []string{
-		url.QueryEscape(secret), url.PathEscape(secret),
-		base64.StdEncoding.EncodeToString(raw), base64.RawStdEncoding.EncodeToString(raw),
-		base64.URLEncoding.EncodeToString(raw), base64.RawURLEncoding.EncodeToString(raw),
-	} {
-		if form != secret {
-			all = append(all, form)
-		}
-	}
-	return all
-}
-
 // Redact cuts the definition's secrets out of a text, also where they are encoded.
 func (d Definition) Redact(text string) string {
-	for _, secret := range d.Secrets() {
-		for _, form := range forms(secret) {
+	for _, value := range d.Secrets() {
+		for _, form := range secret.Forms(value) {
 			text = strings.ReplaceAll(text, form, "[redacted]")
 		}
 	}

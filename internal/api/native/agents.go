@@ -146,7 +146,18 @@ func (a *API) patchAgent(ctx context.Context, r *wire.Request) (wire.Response, e
 }
 
 func (a *API) changeAgent(ctx context.Context, r *wire.Request, before agent.Agent) (wire.Response, error) {
-	merged, err := overlay(showDefinition(&before.Definition), r.Body, "id", "object", "version", "created_at", "updated_at")
+	return a.changeTo(ctx, r, before, showDefinition(&before.Definition), r.Body)
+}
+
+// notWritten are the fields of an agent that no request may set.
+func notWritten() []string {
+	return []string{"id", "object", "version", "created_at", "updated_at", "updated_by"}
+}
+
+// changeTo makes the next version of an agent: one that is shown so, with the fields of
+// patch in place of its own.
+func (a *API) changeTo(ctx context.Context, r *wire.Request, before agent.Agent, shown agentBody, patch []byte) (wire.Response, error) {
+	merged, err := overlay(shown, patch, notWritten()...)
 	if err != nil {
 		return wire.Response{}, err
 	}
@@ -247,11 +258,7 @@ func (a *API) getVersion(ctx context.Context, r *wire.Request) (wire.Response, e
 	if err != nil {
 		return wire.Response{}, err
 	}
-	n, err := strconv.Atoi(r.Path("version"))
-	if err != nil || n < 1 || n > lastVersion {
-		return wire.Response{}, problem.New(problem.NotFound, "Agent %s has no version %q: versions are numbered from 1.", id, r.Path("version"))
-	}
-	found, err := a.book.Version(ctx, r.Caller.Project, id, n)
+	found, err := a.version(ctx, r, id)
 	if err != nil {
 		return wire.Response{}, err
 	}

@@ -2,8 +2,10 @@ package native
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,16 +15,43 @@ import (
 	"errand/internal/run"
 )
 
-// approvalItem is an action that waits for a person, with the run that it
-// belongs to: a line of the inbox.
+// approvalItem is an action that waits for a person, with all that the person has to
+// know about it: a line of the inbox.
 type approvalItem struct {
 	Object    string    `json:"object"`
 	Run       string    `json:"run"`
 	Agent     *string   `json:"agent"`
 	AgentName *string   `json:"agent_name"`
+	Version   *int      `json:"agent_version"`
 	Title     string    `json:"title"`
+	Model     string    `json:"model"`
+	Dialect   string    `json:"dialect"`
+	Parent    *string   `json:"parent_run"`
 	Since     time.Time `json:"since"`
 	actionBody
+	Effect   run.Class       `json:"effect"`
+	Step     int             `json:"step"`
+	Attempts int             `json:"attempts"` // times that it was called already
+	Causes   []causeBody     `json:"causes"`
+	OnExpiry *run.OnTimeout  `json:"on_expiry"`
+	Warnings []warningBody   `json:"warnings"`
+	May      mayBody         `json:"may"`
+	Schema   json.RawMessage `json:"schema"` // of the arguments; null = any
+}
+
+// causeBody is a reason for which it waits.
+type causeBody struct {
+	Kind run.CauseKind `json:"kind"`
+	Gate *string       `json:"gate"`
+	When *string       `json:"when"`
+}
+
+// mayBody is what the key that asks may do about it.
+type mayBody struct {
+	Approve bool    `json:"approve"`
+	Reject  bool    `json:"reject"`
+	Edit    bool    `json:"edit"`
+	Why     *string `json:"why"` // in words, where one of them is false
 }
 
 // listApprovals lists what waits for a person, the newest run first and the
@@ -117,14 +146,49 @@ func (b *inbox) add(ctx context.Context, id run.ID, after string) error {
 		if !laterAction(action.ID, after) {
 			continue
 		}
-		item := approvalItem{Object: "approval", Run: runID(id), Title: line.Title, actionBody: action}
-		if ref := state.Spec.Agent; ref != nil {
-			item.Agent, item.AgentName = &ref.ID, &ref.Name
-		}
-		item.Since = state.Action(action.ID).Since.UTC()
+		item := b.api.showApprovalItem(&state, state.Action(action.ID), b.caller)
+		item.Title, item.actionBody = line.Title, action
 		b.items = append(b.items, item)
 	}
 	return nil
+}
+
+// showApprovalItem is all of an item but its title and what a run's body has, too.
+func (a *API) showApprovalItem(s *run.State, action *run.Action, caller *auth.Caller) approvalItem {
+	item := approvalItem{
+		Object: "approval", Run: runID(s.ID), Model: s.Spec.Model, Dialect: s.Spec.Dialect, Since: action.Since.UTC(),
+		Effect: action.Tool.Class, Step: action.Step, Attempts: action.Attempt, Causes: []causeBody{}, OnExpiry: optional(s.OnExpiry(action)),
+		Warnings: warningsOf(action.Arguments), May: mayOf(s, action, caller), Schema: orNull(action.Tool.Parameters),
+	}
+	if ref := s.Spec.Agent; ref != nil {
+		item.Agent, item.AgentName, item.Version = &ref.ID, &ref.Name, &ref.Version
+	}
+	if parent := s.Spec.Parent; parent != nil {
+		item.Parent = optional(runID(parent.Run))
+	}
+	for _, c := range s.Causes(action, a.cfg.Holds) {
+		item.Causes = append(item.Causes, causeBody{Kind: c.Kind, Gate: optional(c.Gate), When: optional(c.When)})
+	}
+	return item
+}
+
+// mayOf says what the caller may do, as the engine would.
+func mayOf(s *run.State, action *run.Action, caller *auth.Caller) mayBody {
+	if err := auth.Allow(*caller, "runs:approve"); err != nil {
+		return mayBody{Why: optional(problem.From(err).Detail)}
+	}
+	may := mayBody{Approve: true, Reject: true, Edit: action.Reason != run.UnknownReason}
+	switch approval := s.Spec.Approval; {
+	case approval != nil && approval.Separate && s.Spec.Key == caller.KeyID:
+		may.Approve, may.Edit = false, false
+		may.Why = optional("The key that started this run may not approve its actions: ask somebody else.")
+	case slices.Contains(action.Approvers, caller.KeyID):
+		may.Approve = false // other arguments would be another question
+		may.Why = optional("This key has approved it already; others have to approve it, too.")
+	case !may.Edit:
+		may.Why = optional("It has been called already: it can be repeated as it was, or not at all.")
+	}
+	return may
 }
 
 // laterAction compares action ids: act_99 comes before act_100.

@@ -90,6 +90,7 @@ type usageBody struct {
 	Cached    int      `json:"cached_tokens"`
 	Reasoning int      `json:"reasoning_tokens"`
 	Cost      *float64 `json:"cost_usd"` // null when a price is not known
+	Estimated bool     `json:"estimated,omitzero"`
 }
 
 // runID is this API's spelling of a run's id.
@@ -202,7 +203,7 @@ func showArguments(text string) json.RawMessage {
 }
 
 func showUsage(u run.Usage) usageBody {
-	body := usageBody{Input: u.Input, Output: u.Output, Total: u.Input + u.Output, Cached: u.Cached, Reasoning: u.Reasoning}
+	body := usageBody{Input: u.Input, Output: u.Output, Total: u.Input + u.Output, Cached: u.Cached, Reasoning: u.Reasoning, Estimated: u.Estimated}
 	if !u.Unpriced {
 		cost := u.Cost.Dollars()
 		body.Cost = &cost
@@ -223,16 +224,18 @@ type lineBody struct {
 	MaxSteps   int             `json:"max_steps"`
 	Pending    int             `json:"pending"`
 	CreatedAt  time.Time       `json:"created_at"`
+	UpdatedAt  time.Time       `json:"updated_at"`
 	FinishedAt *time.Time      `json:"finished_at"`
 	Usage      usageBody       `json:"usage"`
 	Dialect    string          `json:"dialect"`
+	Strip      *stripBody      `json:"strip,omitzero"`
 }
 
 func showLine(s *run.Summary) lineBody {
 	body := lineBody{
 		ID: runID(s.ID), Object: "run", Agent: optional(s.Agent), Status: s.Status, StopReason: optional(s.StopReason),
 		Model: s.Model, Title: s.Title, StepsUsed: s.Steps, MaxSteps: s.MaxSteps, Pending: s.Pending,
-		CreatedAt: s.CreatedAt.UTC(), Usage: showUsage(s.Usage), Dialect: s.Dialect,
+		CreatedAt: s.CreatedAt.UTC(), UpdatedAt: s.UpdatedAt.UTC(), Usage: showUsage(s.Usage), Dialect: s.Dialect,
 	}
 	if !s.EndedAt.IsZero() {
 		at := s.EndedAt.UTC()

@@ -19,7 +19,7 @@ func (a *API) bind(route *wire.Route) {
 	var may func(context.Context, *wire.Request) error
 	switch {
 	case route.Path == "/v1/runs" && route.Method == "GET", route.Path == "/v1/agents" && route.Method == "GET",
-		route.Path == "/v1/approvals", route.Path == "/v1/stats", route.Path == "/v1/stream", strings.HasPrefix(route.Path, "/v1/models") && route.Method == "GET":
+		route.Path == "/v1/approvals", route.Path == "/v1/approvals/decide", route.Path == "/v1/stats", route.Path == "/v1/stream", strings.HasPrefix(route.Path, "/v1/models") && route.Method == "GET":
 		route.Bound = true // what they list is picked by the lists themselves
 		return
 	case strings.HasPrefix(route.Path, "/v1/runs/{id}"):
@@ -62,10 +62,10 @@ func (a *API) mayRun(ctx context.Context, r *wire.Request) error {
 		return err
 	}
 	state, err := a.cfg.Engine.Get(ctx, r.Caller.Project, id)
-	if err != nil {
+	if err != nil && !problem.Is(err, problem.NotFound) {
 		return err
 	}
-	if !r.Caller.For(agentOf(&state)) {
+	if err != nil || !r.Caller.For(agentOf(&state)) {
 		return problem.New(problem.NotFound, "There is no run %q among those that this key is for.", r.Path("id"))
 	}
 	return nil

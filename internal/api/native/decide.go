@@ -63,6 +63,12 @@ func readDecision(r *wire.Request) (engine.Decision, error) {
 		return engine.Decision{}, err
 	}
 	faults := agent.Faults{}
+	decision := in.decision(r, faults)
+	return decision, faults.Problem()
+}
+
+// decision is what is said, by the caller.
+func (in *approveIn) decision(r *wire.Request, faults agent.Faults) engine.Decision {
 	reject := in.Reject != nil && *in.Reject
 	switch {
 	case len(in.ActionIDs) == 0:
@@ -87,7 +93,7 @@ func readDecision(r *wire.Request) (engine.Decision, error) {
 		Digest: value(in.Digest),
 	}
 	in.extend(&decision, faults)
-	return decision, faults.Problem()
+	return decision
 }
 
 // extend reads what only approvals can say.

@@ -8,8 +8,8 @@ import (
 	"encoding/base64"
 	"fmt"
 	"html/template"
-	"net"
 	"net/http"
+	"net/url"
 	"path"
 	"time"
 
@@ -115,7 +115,7 @@ func (a *API) openLink(r *http.Request) (link, run.Row, run.State, *refusal) {
 // useLink decides. The token is in the address of the form alone, no cookie goes
 // with it, and a browser that says that another site sends the form is refused.
 func (a *API) useLink(w http.ResponseWriter, r *http.Request) {
-	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" && site != "none" {
+	if elsewhere(r) {
 		a.page(w, http.StatusForbidden, decidePage{Title: "Not from here", Said: "Another site has sent this form. Nothing was decided: open the link itself."})
 		return
 	}
@@ -139,9 +139,23 @@ func (a *API) useLink(w http.ResponseWriter, r *http.Request) {
 	}
 	// Someone who closes the window has decided all the same.
 	status, page := a.decideBy(context.WithoutCancel(r.Context()), &l, row, engine.Decision{
-		Approve: said == linkApprove, Reason: reason, From: peer(r), Request: w.Header().Get("X-Request-Id"),
+		Approve: said == linkApprove, Reason: reason, From: wire.Peer(r), Request: w.Header().Get("X-Request-Id"),
 	})
 	a.page(w, status, page)
+}
+
+// elsewhere reports whether a browser says that another site has sent a form. One that
+// is too old for Sec-Fetch-Site still names the origin.
+func elsewhere(r *http.Request) bool {
+	if site := r.Header.Get("Sec-Fetch-Site"); site != "" {
+		return site != "same-origin" && site != "none"
+	}
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return false // no browser, or one that has nothing to say
+	}
+	from, err := url.Parse(origin)
+	return err != nil || from.Host != r.Host
 }
 
 // decideBy claims the link, makes its decision, and returns the page that says so.
@@ -164,15 +178,6 @@ func (a *API) decideBy(ctx context.Context, l *link, row run.Row, d engine.Decis
 		}
 	}
 	return http.StatusOK, page
-}
-
-// peer is the address that a page's request came from.
-func peer(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	return host
 }
 
 func (a *API) mask(text string) string {

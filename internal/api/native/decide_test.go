@@ -139,6 +139,8 @@ func TestLinkDecidesOnce(t *testing.T) {
 	}
 	w.want(200, "GET", "/v1/runs/"+id, "").has("status", "awaiting_approval")
 	w.press(link, "approve", "Sec-Fetch-Site", "cross-site").is(t, 403, "Nothing was decided")
+	w.press(link, "approve", "Origin", "https://else.example").is(t, 403, "Nothing was decided")
+	w.press(link, "approve", "Origin", "null").is(t, 403, "Nothing was decided")
 	w.press(link, "perhaps").is(t, 400, "Nothing was decided")
 	var group sync.WaitGroup
 	statuses := make([]int, 5)
@@ -256,6 +258,33 @@ func TestLinkOfARevokedKey(t *testing.T) {
 	made := w.want(200, "POST", "/v1/keys", `{"name":"Ada","scopes":["runs:approve"]}`)
 	link := w.as(made.text("secret")).link(id, "")
 	w.want(200, "DELETE", "/v1/keys/"+made.text("id"), "")
-	w.press(link, "approve").is(t, 403, "may not approve any more")
+	w.press(link, "approve").is(t, 403, "may not approve this any more")
 	w.want(200, "GET", "/v1/runs/"+id, "").has("status", "awaiting_approval")
+}
+
+// A link says no more than its maker's key may, now: it decides on a run of another
+// agent neither when it is made nor when the key has been narrowed since.
+func TestLinkOfAKeyForOneAgent(t *testing.T) {
+	w := newWorld(t, mails(script.Say("Sent.")))
+	w.want(200, "POST", "/v1/agents", `{"name":"mine","model":"y0-agent","instructions":"x","tools":["email.send"],"approval":{"required_for":["email.send"]}}`)
+	narrow := w.want(200, "POST", "/v1/keys", `{"name":"Ada","agents":["mine"],"scopes":["runs:approve","agents:execute","runs:write","runs:read"]}`)
+	ada := w.as(narrow.text("secret"))
+	id, _ := w.mailing(`{"required_for":["email.send"]}`)
+	ada.want(404, "POST", "/v1/runs/"+id+"/actions/act_01/links", "").has("error.code", "not_found")
+	own := w.want(200, "POST", "/v1/agents/mine/run", `{"prompt":"Write."}`).text("id")
+	link := ada.link(own, "")
+	row, err := w.store.Row(t.Context(), "key", "", narrow.text("id"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	agents := `"agents":["` + w.want(200, "GET", "/v1/agents/mine", "").text("id") + `"]`
+	if !strings.Contains(string(row.Data), agents) {
+		t.Fatalf("the key is stored as %s", row.Data)
+	}
+	row.Data = []byte(strings.Replace(string(row.Data), agents, `"agents":["agt_other"]`, 1))
+	if err := w.store.Append(t.Context(), run.Commit{Rows: []run.RowWrite{{Row: row, Expect: row.Version}}}); err != nil {
+		t.Fatal(err)
+	}
+	w.press(link, "approve").is(t, 403, "may not approve this any more")
+	w.want(200, "GET", "/v1/runs/"+own, "").has("status", "awaiting_approval")
 }

@@ -180,6 +180,7 @@ type agentBody struct {
 	Version      int               `json:"version"`
 	CreatedAt    *time.Time        `json:"created_at"`
 	UpdatedAt    *time.Time        `json:"updated_at"`
+	UpdatedBy    *string           `json:"updated_by"` // id of a key
 	DryRun       bool              `json:"dry_run,omitzero"`
 }
 
@@ -210,7 +211,7 @@ type paramsBody struct {
 func showAgent(a *agent.Agent) agentBody {
 	body := showDefinition(&a.Definition)
 	body.ID, body.Version = &a.ID, a.Version
-	body.CreatedAt, body.UpdatedAt = &a.CreatedAt, &a.UpdatedAt
+	body.CreatedAt, body.UpdatedAt, body.UpdatedBy = &a.CreatedAt, &a.UpdatedAt, optional(a.UpdatedBy)
 	return body
 }
 

@@ -15,6 +15,7 @@ import (
 func (a *API) explainRoutes() []wire.Route {
 	return []wire.Route{
 		{Method: "GET", Path: "/v1/runs/{id}/explain", Scope: "runs:read", Handle: a.explainRun},
+		{Method: "GET", Path: "/v1/runs/{id}/trace", Scope: "runs:read", Handle: a.traceRun},
 		{Method: "GET", Path: "/v1/runs/{id}/steps/{n}/prompt", Scope: "runs:read", Handle: a.showPrompt},
 		{Method: "GET", Path: "/v1/stats", Scope: "runs:read", Query: []string{"bucket", "from", "to"}, Handle: a.stats},
 		{Method: "GET", Path: "/v1/stream", Scope: "runs:read", Query: []string{"after"}, Handle: a.streamProject},

@@ -33,7 +33,7 @@ type keyBody struct {
 	Secret    string     `json:"secret,omitzero"`
 	Scopes    []string   `json:"scopes"`
 	Project   string     `json:"project"`
-	Agents    []string   `json:"agents"`
+	Agents    *[]string  `json:"agents"` // null = all
 	PerMinute *int       `json:"requests_per_minute"`
 	AtOnce    *int       `json:"runs_at_once"`
 	ExpiresAt *time.Time `json:"expires_at"`
@@ -45,7 +45,7 @@ type keyBody struct {
 func showKey(k *auth.Key) keyBody {
 	return keyBody{
 		ID: k.ID, Object: "key", Name: k.Name, Prefix: k.Prefix, Scopes: listed(k.Scopes), Project: k.Project,
-		Agents: k.Agents, PerMinute: optional(k.Limits.PerMinute), AtOnce: optional(k.Limits.AtOnce), LastUsed: moment(k.Used),
+		Agents: agentsOf(k.Agents), PerMinute: optional(k.Limits.PerMinute), AtOnce: optional(k.Limits.AtOnce), LastUsed: moment(k.Used),
 		ExpiresAt: moment(k.Expires), RevokedAt: moment(k.Revoked), CreatedAt: k.Created.UTC(),
 	}
 }

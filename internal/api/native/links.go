@@ -212,12 +212,16 @@ func (a *API) claim(ctx context.Context, l link, row run.Row) error {
 
 // decide makes the link's decision: its maker's word, as long as that key may give it.
 func (a *API) decide(ctx context.Context, l *link, d engine.Decision) (run.State, error) {
-	scopes, err := a.cfg.Keys.Granted(ctx, l.Project, l.Key)
+	maker, err := a.cfg.Keys.Holder(ctx, l.Project, l.Key)
 	if err != nil && !problem.Is(err, problem.ScopeDenied) {
 		return run.State{}, err
 	}
-	if err != nil || !run.ScopeIn(scopes, "runs:approve") {
-		return run.State{}, problem.New(problem.ScopeDenied, "The key that made this link may not approve any more.")
+	state, missing := a.cfg.Engine.Get(ctx, l.Project, l.Run)
+	if missing != nil {
+		return state, missing
+	}
+	if err != nil || !run.ScopeIn(maker.Scopes, "runs:approve") || !maker.For(agentOf(&state)) {
+		return run.State{}, problem.New(problem.ScopeDenied, "The key that made this link may not approve this any more.")
 	}
 	d.Actions, d.Digest, d.By, d.ByName = []string{l.Action}, l.Digest, l.Key, l.name()
 	return a.cfg.Engine.Decide(ctx, l.Project, l.Run, d)

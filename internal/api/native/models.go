@@ -25,12 +25,32 @@ type modelBody struct {
 	Health   *healthBody `json:"health"`
 }
 
-// priceBody is in US dollars per million tokens.
-type priceBody struct {
+// tariffBody is in US dollars per million tokens.
+type tariffBody struct {
 	Input   float64 `json:"input"`
 	Cached  float64 `json:"cached_input"`
 	Written float64 `json:"cache_write"`
 	Output  float64 `json:"output"`
+}
+
+type priceBody struct {
+	tariffBody
+	Above  *aboveBody `json:"above"`
+	Source string     `json:"source"`
+	AsOf   *string    `json:"as_of"`
+}
+
+type aboveBody struct {
+	Tokens int `json:"input_tokens"`
+	tariffBody
+}
+
+func showPrice(p *Price) *priceBody {
+	body := &priceBody{tariffBody: tariffBody(p.Tariff), Source: p.Origin, AsOf: optional(p.AsOf)}
+	if p.Above > 0 {
+		body.Above = &aboveBody{p.Above, tariffBody(p.Long)}
+	}
+	return body
 }
 
 type healthBody struct {
@@ -48,15 +68,19 @@ func showModel(m *Model) modelBody {
 		ID: m.ID, Object: "model", OwnedBy: m.Provider, Resolves: optional(m.Resolves), Window: optional(m.Window),
 	}
 	if p := m.Price; p != nil {
-		body.Price = &priceBody{Input: p.Input, Cached: p.Cached, Written: p.Written, Output: p.Output}
+		body.Price = showPrice(p)
 	}
-	if h := m.Health; h != nil {
-		body.Health = &healthBody{
-			State: h.State, LastOK: moment(h.LastOK.Truncate(time.Millisecond)), LastError: moment(h.LastFail.Truncate(time.Millisecond)), Error: optional(string(h.Error)),
-			Latency: optional(h.Latency.Milliseconds()), Active: h.Active, Waiting: h.Waiting,
-		}
+	if m.Health != nil {
+		body.Health = showHealth(m.Health)
 	}
 	return body
+}
+
+func showHealth(h *Health) *healthBody {
+	return &healthBody{
+		State: h.State, LastOK: moment(h.LastOK.Truncate(time.Millisecond)), LastError: moment(h.LastFail.Truncate(time.Millisecond)), Error: optional(string(h.Error)),
+		Latency: optional(h.Latency.Milliseconds()), Active: h.Active, Waiting: h.Waiting,
+	}
 }
 
 // agentPrefix stands before an agent's name where a model's could stand, too.
@@ -87,8 +111,9 @@ func (a *API) listModels(ctx context.Context, r *wire.Request) (wire.Response, e
 			return wire.Response{}, err
 		}
 		for i := range saved {
-			all = append(all, showAgentAsModel(r.Caller.Project, &saved[i]))
-			after = saved[i].ID
+			if after = saved[i].ID; r.Caller.For(after) {
+				all = append(all, showAgentAsModel(r.Caller.Project, &saved[i]))
+			}
 		}
 		if len(saved) < agentsPage {
 			break
@@ -107,6 +132,9 @@ func (a *API) getModel(ctx context.Context, r *wire.Request) (wire.Response, err
 	name, isAgent := strings.CutPrefix(id, agentPrefix)
 	if auth.Allow(r.Caller, "agents:read") == nil {
 		saved, err := a.book.Find(ctx, r.Caller.Project, name)
+		if err == nil && !r.Caller.For(saved.ID) {
+			err = problem.New(problem.NotFound, "The key is for other agents.")
+		}
 		if err == nil {
 			return wire.OK(showAgentAsModel(r.Caller.Project, &saved)), nil
 		}

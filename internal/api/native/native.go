@@ -11,9 +11,9 @@
 // A tour: routes.go (the table), agents.go and definition.go (saved agents),
 // start.go and order.go (making runs), answer.go (waiting, streaming), steer.go
 // (cancel, message …), decide.go
-// (approve), links.go with decide_page.go (decisions by link), gates.go (what an
-// agent says about approvals), runs.go and approvals.go (reading), tools.go, servers.go (MCP), files.go with upload.go and attach.go, webhooks.go with
-// deliveries.go, schedules.go, keys.go, budgets.go, usage.go, index.go (the search index), explain.go (why a run is where it is), stats.go, feed.go (what changes in a project), later.go (what this server does not have yet), docs.go (the contract
+// (approve), several.go (several at once, what was decided), warnings.go (what a person may not see), links.go with decide_page.go (decisions by link), gates.go (what an
+// agent says about approvals), runs.go, search.go and approvals.go (reading), tools.go, servers.go (MCP), files.go with upload.go and attach.go, webhooks.go with
+// deliveries.go, schedules.go, keys.go, projects.go, session.go (who has signed in), budgets.go, usage.go, index.go (the search index), explain.go (why a run is where it is), spans.go (what its time was spent on), stats.go, system.go (the server itself), feed.go (what changes in a project), later.go (what this server does not have yet), docs.go (the contract
 // as pages).
 //
 // To add a route, edit routes.go and api/openapi.yaml: a test holds them together.
@@ -94,9 +94,18 @@ type Model struct {
 	Health   *Health // of its endpoint; nil = it has none
 }
 
-// Price is in US dollars per million tokens. Cached is input that is read from the
+// Tariff is in US dollars per million tokens. Cached is input that is read from the
 // provider's cache, Written input that is kept there.
-type Price struct{ Input, Cached, Written, Output float64 }
+type Tariff struct{ Input, Cached, Written, Output float64 }
+
+// Price is what a model costs, and how that is known.
+type Price struct {
+	Tariff
+	Above  int    // tokens of input beyond which the whole request costs Long; 0 = never
+	Long   Tariff //
+	Origin string // a page, or the name of the operator's file
+	AsOf   string // the day on which it held, YYYY-MM-DD; empty = not said
+}
 
 // Health is how a model's endpoint is, as far as calls have shown.
 type Health struct {
@@ -124,6 +133,7 @@ type Trial struct {
 type Config struct {
 	Engine  *engine.Engine
 	Runs    Runs
+	Search  Search // nil = lists of runs can't be searched
 	Rows    Rows
 	Keys    *auth.Book
 	Catalog agent.Catalog
@@ -135,10 +145,12 @@ type Config struct {
 	// Webhooks tells others of runs; nil = this server tells nobody.
 	Webhooks  Webhooks
 	Schedules Schedules // nil = this server starts nothing by the clock
+	Projects  Projects  // nil = nothing of projects as a whole can be changed here
 	Budgets   *auth.Budgets
 	Spending  auth.Spending // what is booked; nil = this server books nothing, and has no budgets
 	Audit     *audit.Log    // nil = this server keeps none
 	Changes   Changes       // nil = this server has no feed of changes
+	System    System        // nil = this server says nothing of itself
 	Log       LogLevel      // nil = the level of the log is fixed
 	Version   string        // of the product, for GET /
 	Home      string        // where GET / sends a browser; empty = /docs
@@ -148,9 +160,12 @@ type Config struct {
 	// PublicURL begins the links that people are sent, without a slash at its end;
 	// empty = they are paths on this server.
 	PublicURL string
-	Mask      func(text string) string // takes known secrets out of pages for people; nil = there are none
-	Now       func() time.Time         // nil = time.Now
-	Random    func(into []byte) error  // nil = crypto/rand
+	// Holds reports whether arguments satisfy the condition of a gate, for saying why an
+	// action waits; nil = every condition is told.
+	Holds  func(when, arguments string) bool
+	Mask   func(text string) string // takes known secrets out of pages for people; nil = there are none
+	Now    func() time.Time         // nil = time.Now
+	Random func(into []byte) error  // nil = crypto/rand
 }
 
 // API answers the native routes.
@@ -179,7 +194,7 @@ func New(cfg Config) (*API, error) {
 	if cfg.Home == "" {
 		cfg.Home = "/docs"
 	}
-	family := &wire.Family{Name: Dialect, Prefixes: []string{"/v1"}, Strict: true}
+	family := &wire.Family{Name: Dialect, Prefixes: []string{"/v1"}, Strict: true, Session: true}
 	return &API{cfg: cfg, family: family, book: agent.Book{Rows: cfg.Rows}, contract: newContract()}, nil
 }
 

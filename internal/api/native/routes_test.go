@@ -11,7 +11,7 @@ import (
 
 // ours are the tags of this API's operations in the contract.
 func ours() []string {
-	return []string{"Agents", "Runs", "Approvals", "Tools", "MCP", "Files", "Schedules", "Webhooks", "Keys", "Audit", "Budgets", "Index", "Models", "Server", "Pages", "Later"}
+	return []string{"Agents", "Runs", "Approvals", "Tools", "MCP", "Files", "Schedules", "Webhooks", "Keys", "Session", "Audit", "Budgets", "Index", "Models", "Server", "Pages", "Later"}
 }
 
 // TestRoutesAndContract holds the table and the contract together: the same

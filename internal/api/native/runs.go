@@ -44,9 +44,6 @@ func (a *API) listRuns(ctx context.Context, r *wire.Request) (wire.Response, err
 	query := r.Query()
 	q, limit := runQuery(query)
 	named := query.String("agent")
-	if err := query.Err(); err != nil {
-		return wire.Response{}, err
-	}
 	q.Project = r.Caller.Project
 	if named != "" {
 		q.Agent = named
@@ -57,25 +54,58 @@ func (a *API) listRuns(ctx context.Context, r *wire.Request) (wire.Response, err
 			return wire.Response{}, err
 		}
 	}
-	return a.runPage(ctx, r, q, limit)
+	return a.runPage(ctx, r, query, asked{q, limit})
+}
+
+// asked is what indexes answer of a list, and how long its page is.
+type asked struct {
+	plain run.RunQuery
+	limit int
 }
 
 // listAgentRuns lists the runs of an agent, which may have been deleted since.
 func (a *API) listAgentRuns(ctx context.Context, r *wire.Request) (wire.Response, error) {
 	query := r.Query()
 	q, limit := runQuery(query)
-	if err := query.Err(); err != nil {
-		return wire.Response{}, err
-	}
 	var err error
 	q.Project = r.Caller.Project
 	if q.Agent, err = a.agentID(ctx, r); err != nil {
 		return wire.Response{}, err
 	}
-	return a.runPage(ctx, r, q, limit)
+	return a.runPage(ctx, r, query, asked{q, limit})
 }
 
-func (a *API) runPage(ctx context.Context, r *wire.Request, q run.RunQuery, limit int) (wire.Response, error) {
+// runPage answers a list of runs: by an index where the filters have one.
+func (a *API) runPage(ctx context.Context, r *wire.Request, query *wire.Query, of asked) (wire.Response, error) {
+	limit := of.limit
+	stripped := query.OneOf("include", "strip") == "strip"
+	q, narrow, err := a.searchOf(ctx, r, query, of.plain)
+	if err != nil {
+		return wire.Response{}, err
+	}
+	var found searched
+	var list runList
+	if narrow {
+		if found, err = a.search(ctx, r, q, limit); err != nil {
+			return wire.Response{}, err
+		}
+		list = found.page(limit)
+	} else {
+		if found.lines, err = a.listed(ctx, r, of.plain, limit); err != nil {
+			return wire.Response{}, err
+		}
+		list.listBody = listOf(found.lines, limit, showLine, func(last *run.Summary) string { return runID(last.ID) })
+	}
+	if stripped {
+		if err := a.strips(ctx, r.Caller.Project, found.lines, list.Data); err != nil {
+			return wire.Response{}, err
+		}
+	}
+	return wire.OK(list), nil
+}
+
+// listed is up to one line more than a page.
+func (a *API) listed(ctx context.Context, r *wire.Request, q run.RunQuery, limit int) ([]run.Summary, error) {
 	q.Limit = limit + 1
 	page := func() ([]run.Summary, error) {
 		lines, err := a.cfg.Runs.Runs(ctx, q)
@@ -86,9 +116,9 @@ func (a *API) runPage(ctx context.Context, r *wire.Request, q run.RunQuery, limi
 	}
 	found, err := visible(r, q.Limit, page, func(line *run.Summary) string { return line.Agent })
 	if err != nil {
-		return wire.Response{}, fmt.Errorf("listing runs: %w", err)
+		return nil, fmt.Errorf("listing runs: %w", err)
 	}
-	return wire.OK(listOf(found, limit, showLine, func(last *run.Summary) string { return runID(last.ID) })), nil
+	return found, nil
 }
 
 // runQuery reads the filters and the page of a list of runs.

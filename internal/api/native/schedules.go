@@ -17,6 +17,7 @@ import (
 // Schedules starts runs by the clock. internal/app adapts internal/schedule to it.
 type Schedules interface {
 	ScheduleBook
+	Timetable
 	// Fire returns the spec of a run that starts now on the caller's word, and what
 	// is written with its first event. Errors: conflict when one goes on that must
 	// go on alone.
@@ -34,6 +35,13 @@ type ScheduleBook interface {
 	Save(ctx context.Context, who auth.Caller, id string, d ScheduleDefinition) (Schedule, run.Commit, error)
 	// Remove returns what removes one.
 	Remove(ctx context.Context, project, id string) (run.Commit, error)
+}
+
+// Timetable knows what a definition comes to.
+type Timetable interface {
+	// Preview returns the next times of a definition, in its zone, as if it were saved
+	// now. Errors: invalid_request by field.
+	Preview(d ScheduleDefinition, count int) ([]time.Time, error)
 }
 
 // ScheduleDefinition is what an author says about a schedule.
@@ -148,6 +156,7 @@ func (a *API) scheduleRoutes() []wire.Route {
 	return []wire.Route{
 		{Method: "POST", Path: "/v1/schedules", Scope: "agents:write", Handle: with(a.schedules, a.createSchedule)},
 		{Method: "GET", Path: "/v1/schedules", Scope: "agents:read", Query: filters(), Handle: with(a.schedules, a.listSchedules)},
+		{Method: "POST", Path: "/v1/schedules/preview", Scope: "agents:read", Handle: with(a.schedules, a.previewSchedule)},
 		{Method: "GET", Path: "/v1/schedules/{id}", Scope: "agents:read", Handle: with(a.schedules, a.getSchedule)},
 		{Method: "PATCH", Path: "/v1/schedules/{id}", Scope: "agents:write", Handle: with(a.schedules, a.patchSchedule)},
 		{Method: "DELETE", Path: "/v1/schedules/{id}", Scope: "agents:write", Handle: with(a.schedules, a.deleteSchedule)},

@@ -1,7 +1,9 @@
 package native
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -219,8 +221,9 @@ type tryBody struct {
 	Ms      int64   `json:"ms"`
 }
 
-// tryTool makes one real call, for whoever builds a tool. It is no run: nothing
-// is logged of it, so it asks for the scopes that a step would ask for.
+// tryTool makes one real call, for whoever builds a tool. It is no run, no gate covers
+// it and no trace has it: so it asks for the scopes that a step would ask for, and that
+// it is made stands in the audit log before it is.
 func (a *API) tryTool(ctx context.Context, r *wire.Request) (wire.Response, error) {
 	var in tryIn
 	if !r.Empty() {
@@ -241,6 +244,9 @@ func (a *API) tryTool(ctx context.Context, r *wire.Request) (wire.Response, erro
 	if err != nil {
 		return wire.Response{}, err
 	}
+	if err := a.noteTry(ctx, &found, arguments); err != nil {
+		return wire.Response{}, err
+	}
 	id := a.cfg.Engine.NewID()
 	begun := a.cfg.Now()
 	result, err := a.cfg.Tools.Call(ctx, run.ToolCall{
@@ -256,6 +262,24 @@ func (a *API) tryTool(ctx context.Context, r *wire.Request) (wire.Response, erro
 		body.Outcome, body.Error = string(run.Errored), &problem.From(err).Detail
 	}
 	return wire.OK(body), nil
+}
+
+// noteTry leaves a line in the audit log. It has a digest of the arguments, which may
+// be secret.
+func (a *API) noteTry(ctx context.Context, tried *Tool, arguments json.RawMessage) error {
+	sum := sha256.Sum256(arguments)
+	data, err := json.Marshal(struct {
+		Name      string `json:"name"`
+		Arguments string `json:"arguments"`
+	}{tried.Name, "sha256:" + hex.EncodeToString(sum[:])})
+	if err != nil {
+		return fmt.Errorf("writing down a trial of %s: %w", tried.Name, err)
+	}
+	line := run.Audit{Action: "tool.tried", Target: cmp.Or(tried.ID, tried.Name), Data: data}
+	if err := a.cfg.Rows.Append(ctx, run.Commit{Audit: []run.Audit{line}}); err != nil {
+		return fmt.Errorf("writing down a trial of %s: %w", tried.Name, err)
+	}
+	return nil
 }
 
 // tryArguments holds the arguments to the tool's schema, as a run would.

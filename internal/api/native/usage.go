@@ -37,7 +37,8 @@ type usageRow struct {
 }
 
 // usageSums says what was used up. Cost is what is known of it: unpriced says that
-// some calls had no known price.
+// some calls had no known price, estimated that the provider of some did not say how
+// many tokens they had.
 type usageSums struct {
 	Runs      int     `json:"runs"`
 	Calls     int     `json:"calls"`
@@ -48,13 +49,14 @@ type usageSums struct {
 	Reasoning int     `json:"reasoning_tokens"`
 	Cost      float64 `json:"cost_usd"`
 	Unpriced  bool    `json:"unpriced"`
+	Estimated bool    `json:"estimated"`
 }
 
 func showSums(s *run.Spend) usageSums {
 	u := &s.Usage
 	return usageSums{
 		Runs: s.Runs, Calls: s.Calls, Input: u.Input, Output: u.Output, Total: u.Input + u.Output,
-		Cached: u.Cached, Reasoning: u.Reasoning, Cost: u.Cost.Dollars(), Unpriced: u.Unpriced,
+		Cached: u.Cached, Reasoning: u.Reasoning, Cost: u.Cost.Dollars(), Unpriced: u.Unpriced, Estimated: u.Estimated,
 	}
 }
 

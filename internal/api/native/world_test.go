@@ -17,6 +17,7 @@ import (
 	"errand/internal/api/native"
 	"errand/internal/api/wire"
 	"errand/internal/api/wire/wiretest"
+	"errand/internal/audit"
 	"errand/internal/auth"
 	"errand/internal/engine"
 	"errand/internal/feed"
@@ -24,6 +25,7 @@ import (
 	"errand/internal/problem"
 	"errand/internal/run"
 	"errand/internal/schema"
+	"errand/internal/store"
 	"errand/internal/store/memory"
 )
 
@@ -44,6 +46,12 @@ type world struct {
 
 func newWorld(t *testing.T, model *script.Model) *world {
 	t.Helper()
+	return newWorldWith(t, model, func(*native.Config) {})
+}
+
+// newWorldWith is a world with something in another place.
+func newWorldWith(t *testing.T, model *script.Model, change func(*native.Config)) *world {
+	t.Helper()
 	w := &world{t: t}
 	var desk desk
 	changes := feed.New(1)
@@ -56,13 +64,15 @@ func newWorld(t *testing.T, model *script.Model) *world {
 		cfg.Log = told{kept, changes}
 	})
 	w.engine = base.Engine
-	var err error
-	w.api, err = native.New(native.Config{
-		Engine: w.engine, Runs: w.store, Rows: w.store, Keys: base.Keys, Tools: w.shelf, Models: names{}, Index: &cabinet{}, Servers: w.closet,
-		Files: desk, Webhooks: desk.bells, Version: "1.2.3", Changes: changes,
+	cfg := native.Config{
+		Engine: w.engine, Runs: w.store, Search: w.store, Rows: w.store, Keys: base.Keys, Tools: w.shelf, Models: names{}, Index: &cabinet{}, Servers: w.closet,
+		Files: desk, Webhooks: desk.bells, Version: "1.2.3", Changes: changes, Audit: &audit.Log{Lines: w.store, Chain: store.Chain},
 		Budgets: auth.NewBudgets(w.store, w.store, ledger, time.Now), Spending: w.store,
 		Catalog: agent.Catalog{Tools: w.shelf, Models: names{}, Schemas: &schema.Cache{}, WallTime: 3600},
-	})
+	}
+	change(&cfg)
+	var err error
+	w.api, err = native.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,7 +201,10 @@ func (names) Try(_ context.Context, name string) ([]native.Trial, error) {
 
 func (names) Models() []native.Model {
 	return []native.Model{{ID: "default", Resolves: "test/script", Provider: "test"}, {
-		ID: "test/script", Provider: "test", Window: 8000, Price: &native.Price{Input: 3, Cached: 0.3, Written: 3.75, Output: 15},
+		ID: "test/script", Provider: "test", Window: 8000, Price: &native.Price{
+			Tariff: native.Tariff{Input: 3, Cached: 0.3, Written: 3.75, Output: 15}, Origin: "https://prices.example/", AsOf: "2026-10-01",
+			Above: 200_000, Long: native.Tariff{Input: 6, Cached: 0.6, Written: 7.5, Output: 22.5},
+		},
 		Health: &native.Health{State: "open", LastFail: time.UnixMilli(1_780_000_000_123), Error: problem.ModelUnavailable, Latency: 250 * time.Millisecond, Active: 2, Waiting: 7},
 	}}
 }

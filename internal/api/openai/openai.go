@@ -60,7 +60,7 @@ func New(cfg Config) (*API, error) {
 	if cfg.MaxPrompt == 0 {
 		cfg.MaxPrompt = 100_000
 	}
-	family := &wire.Family{Name: Dialect, Prefixes: []string{"/v1/chat/"}, Fault: fault}
+	family := &wire.Family{Name: Dialect, Prefixes: []string{"/v1/chat/"}, Fault: fault, Session: true}
 	return &API{cfg: cfg, family: family, book: agent.Book{Rows: cfg.Rows}}, nil
 }
 
@@ -71,7 +71,7 @@ func (a *API) Family() *wire.Family { return a.family }
 // native API, at GET /v1/models.
 func (a *API) Routes() []wire.Route {
 	return []wire.Route{{
-		Method: http.MethodPost, Path: "/v1/chat/completions", Family: a.family, Scope: "runs:write", Body: maxBody, Shared: true,
+		Method: http.MethodPost, Path: "/v1/chat/completions", Family: a.family, Scope: "runs:write", Body: maxBody, Shared: true, Bound: true,
 		Start: a.start, Answer: a.answer,
 	}}
 }

@@ -22,7 +22,7 @@ func (a *API) order(ctx context.Context, caller auth.Caller, in *chat.Request) (
 	if err := refused(in); err != nil {
 		return run.Spec{}, err
 	}
-	saved, err := a.find(ctx, caller.Project, in)
+	saved, err := a.find(ctx, caller, in)
 	if err != nil {
 		return run.Spec{}, err
 	}
@@ -59,25 +59,26 @@ func (a *API) order(ctx context.Context, caller auth.Caller, in *chat.Request) (
 
 // find returns the saved agent that the request's model names, or nil when it is a
 // model. An agent's name goes before a model's, which can be written with its
-// provider: no agent is called that.
-func (a *API) find(ctx context.Context, project string, in *chat.Request) (*agent.Agent, error) {
+// provider: no agent is called that. A key that is for some agents alone finds those.
+func (a *API) find(ctx context.Context, caller auth.Caller, in *chat.Request) (*agent.Agent, error) {
 	if in.Model == nil || strings.TrimSpace(*in.Model) == "" {
 		return nil, problem.Invalid("model", "is required: agent:<name> for a saved agent, or a model's name; GET /v1/models lists both")
 	}
 	name, certain := strings.CutPrefix(*in.Model, agentPrefix)
-	saved, err := a.book.Find(ctx, project, name)
-	if err == nil {
+	saved, err := a.book.Find(ctx, caller.Project, name)
+	others := err == nil && !caller.For(saved.ID) // for this key they are not there
+	if err == nil && !others {
 		return &saved, nil
 	}
-	if !problem.Is(err, problem.NotFound) {
+	if err != nil && !problem.Is(err, problem.NotFound) {
 		return nil, err
 	}
-	if certain || a.cfg.Catalog.Models.Check(*in.Model) != nil {
+	if certain || others || a.cfg.Catalog.Models.Check(*in.Model) != nil {
 		unknown := problem.Invalid("model", "there is no model and no agent %.128q here: GET /v1/models lists them", *in.Model)
 		unknown.Code = modelNotFound
 		return nil, unknown
 	}
-	return nil, nil
+	return nil, auth.AdHoc(caller)
 }
 
 // ofModel is the spec of a run that answers as a plain model does, within as many

@@ -64,17 +64,27 @@ type mostBody struct {
 	Tokens int `json:"tokens_per_agent"`
 }
 
-// rateLimits says, in the way that the API has for it, that there are none.
-func (a *API) rateLimits(context.Context, *wire.Request) (wire.Response, error) {
-	now := a.cfg.Now().UTC()
+// rateLimits says how the caller's key stands. Requests are counted by the minute
+// alone: the other windows have no count, but no more fits into them than their minutes
+// let in.
+func (a *API) rateLimits(_ context.Context, r *wire.Request) (wire.Response, error) {
+	now, s := a.cfg.Now().UTC(), r.Standing()
 	window := func(length time.Duration) limitBody {
 		return limitBody{Limit: unlimited, Remaining: unlimited, Reset: stamp(now.Truncate(length).Add(length))}
 	}
-	return wire.OK(limitsBody{
-		Success: true, Tier: "unlimited", At: stamp(now),
+	body := limitsBody{
+		Success: true, Tier: tierUnlimited, At: stamp(now),
 		Windows: windowsBody{Minute: window(time.Minute), Hour: window(time.Hour), Day: window(24 * time.Hour)},
 		Most:    mostBody{Minute: unlimited, Hour: unlimited, Day: unlimited, Tokens: unlimited},
-	}), nil
+	}
+	if s.Limit > 0 {
+		body.Tier = tierLimited
+		body.Windows.Minute = limitBody{
+			Count: s.Limit - s.Remaining, Limit: s.Limit, Remaining: s.Remaining, Exceeded: s.Remaining == 0, Reset: stamp(again(now, s)),
+		}
+		body.Most.Minute, body.Most.Hour, body.Most.Day = s.Limit, 60*s.Limit, 24*60*s.Limit
+	}
+	return wire.OK(body), nil
 }
 
 // creditsBody is the answer of GET /v1/account/credits. This server sells nothing,

@@ -21,10 +21,10 @@ func (a *API) Routes() []wire.Route {
 		{Method: "POST", Path: "/v1/agent/completions", Scope: "runs:write", Body: maxBody, Start: a.startCompletion, Answer: a.answerCompletion},
 		{Method: "POST", Path: "/v1/agent/batch/completions", Scope: "runs:write", Body: maxBatchBody, Start: a.startBatch, Answer: a.answerBatch},
 		{Method: "GET", Path: "/v1/agents/list", Scope: "runs:read", Handle: a.listAgents},
-		{Method: "GET", Path: "/v1/models/available", Handle: a.listModels},
+		{Method: "GET", Path: "/v1/models/available", Bound: true, Handle: a.listModels},
 		{Method: "GET", Path: "/v1/tools/available", Handle: a.listTools},
-		{Method: "GET", Path: "/v1/rate/limits", Handle: a.rateLimits},
-		{Method: "GET", Path: "/v1/account/credits", Handle: a.credits},
+		{Method: "GET", Path: "/v1/rate/limits", Bound: true, Handle: a.rateLimits},
+		{Method: "GET", Path: "/v1/account/credits", Bound: true, Handle: a.credits},
 		{Method: "GET", Path: "/health", Open: true, Quiet: true, Handle: health},
 	}
 	for i := range routes {
@@ -45,16 +45,35 @@ func prefixes() []string {
 // unlimited is how this API spells that there is no limit.
 const unlimited = 1_000_000_000
 
-// rateHeaders are on every answer. This server counts no requests, so they never
-// change but for the minute at which a count would begin anew.
-func rateHeaders(now time.Time) http.Header {
+// The tiers that there are here: a key has a limit, its own or the server's, or none.
+const (
+	tierUnlimited = "unlimited"
+	tierLimited   = "limited"
+)
+
+// rateHeaders are on every answer. Requests are counted by the minute alone, and of
+// keys that have a limit: all other figures never change, but for the minute at which a
+// count would begin anew.
+func rateHeaders(now time.Time, s wire.Standing) http.Header {
 	limit := []string{strconv.Itoa(unlimited)}
-	return http.Header{
+	headers := http.Header{
 		"X-Ratelimit-Limit-Minute":     limit,
 		"X-Ratelimit-Remaining-Minute": limit,
 		"X-Ratelimit-Limit-Day":        limit,
 		"X-Ratelimit-Remaining-Day":    limit,
 		"X-Ratelimit-Reset":            {strconv.FormatInt(now.Truncate(time.Minute).Add(time.Minute).Unix(), 10)},
-		"X-Ratelimit-Tier":             {"unlimited"},
+		"X-Ratelimit-Tier":             {tierUnlimited},
 	}
+	if s.Limit > 0 {
+		headers["X-Ratelimit-Limit-Minute"] = []string{strconv.Itoa(s.Limit)}
+		headers["X-Ratelimit-Remaining-Minute"] = []string{strconv.Itoa(s.Remaining)}
+		headers["X-Ratelimit-Reset"] = []string{strconv.FormatInt(again(now, s).Unix(), 10)}
+		headers["X-Ratelimit-Tier"] = []string{tierLimited}
+	}
+	return headers
+}
+
+// again is when a key has all its requests again, to the second behind it.
+func again(now time.Time, s wire.Standing) time.Time {
+	return now.Add(s.Reset).Truncate(time.Second).Add(time.Second)
 }

@@ -118,7 +118,7 @@ func New(cfg Config) (*API, error) {
 		cfg.MaxPrompt = 100_000
 	}
 	a := &API{cfg: cfg, lanes: map[string]*sync.Mutex{}}
-	a.family = &wire.Family{Name: Dialect, Prefixes: []string{"/api/", "/runs/"}, Fault: fault}
+	a.family = &wire.Family{Name: Dialect, Prefixes: []string{"/api/", "/runs/"}, Fault: fault, Session: true}
 	if cfg.Open {
 		a.family.Guest, a.family.Origin = guest, pageOrigin
 	}

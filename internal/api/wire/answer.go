@@ -164,9 +164,12 @@ func (r *Request) recall(ctx context.Context, id string) (*record, int64, error)
 	}
 	size := min(box.NonceSize(), len(known.Sealed))
 	if known.Body, err = box.Open(nil, known.Sealed[:size], known.Sealed[size:], []byte(id)); err != nil {
-		// The API key has kept its id and changed its secret since.
+		// The API key has kept its id and changed its secret since. What the answer holds
+		// is for whoever had the secret then, and a secret is often changed because
+		// somebody else had it, too. Doing it again instead would do it twice.
 		return nil, 0, problem.New(problem.IdempotencyMismatch,
-			"This Idempotency-Key was used under an earlier secret of this API key: use a new one.").Because(err)
+			"This request was carried out, and its answer, which holds a secret, is sealed with an earlier secret of this API key: "+
+				"repeat it with that secret as long as it works, or look for what it has made, and send a new Idempotency-Key only to have it done again.").Because(err)
 	}
 	return &known, row.Version, nil
 }

@@ -100,7 +100,7 @@ func (r *Request) cut(err error, patience time.Duration) error {
 
 // checkType accepts JSON, no word at all, and what curl -d says of a body when it
 // is not told otherwise. A form on a foreign page could say that too, but it
-// can't bring a key: none travels in a cookie.
+// can't bring a key, and a session's cookie is no good on a foreign page's request.
 func checkType(given string) error {
 	if given == "" || given == "application/json" || given == "application/x-www-form-urlencoded" {
 		return nil

@@ -24,7 +24,7 @@ func Status(code problem.Code) int {
 		return http.StatusBadRequest
 	case problem.Unauthenticated:
 		return http.StatusUnauthorized
-	case problem.ScopeDenied:
+	case problem.ScopeDenied, problem.CrossOrigin:
 		return http.StatusForbidden
 	case problem.NotFound:
 		return http.StatusNotFound

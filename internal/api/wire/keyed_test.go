@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"errand/internal/auth"
 	"errand/internal/run"
 )
 
@@ -243,6 +244,44 @@ func TestSecretAnswersAreSealed(t *testing.T) {
 	}
 	if got := w.ask("POST", "/v1/secrets", `{}`, idem, "Authorization: Bearer "+other); got.status != 409 {
 		t.Errorf("another secret opens the answer: %d %s", got.status, got.body)
+	}
+}
+
+// After a rotation with an overlap both secrets are the same key: a repetition gets the
+// first answer under either, but one that holds a secret opens with the secret alone
+// under which it was given. In no case is anything done again.
+func TestAnswersAfterARotation(t *testing.T) {
+	w := newWorld(t)
+	admin, err := w.book.Authenticate(t.Context(), secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, err := w.book.Create(t.Context(), admin, auth.Draft{Name: "ci", Scopes: []string{"admin"}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, idem2 := "Authorization: Bearer "+before.Secret, "Idempotency-Key: k-2"
+	plain, sealed := w.ask("POST", "/v1/notes", `{"name":"a"}`, idem, old), w.ask("POST", "/v1/secrets", `{}`, idem2, old)
+	after, err := w.book.Rotate(t.Context(), admin, before.ID, time.Hour, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.restart()
+	_, made := w.count()
+	for _, secret := range []string{before.Secret, after.Secret} {
+		if again := w.ask("POST", "/v1/notes", `{"name":"a"}`, idem, "Authorization: Bearer "+secret); again.status != plain.status || again.body != plain.body {
+			t.Errorf("an answer without a secret: %d %s, first %s", again.status, again.body, plain.body)
+		}
+	}
+	if again := w.ask("POST", "/v1/secrets", `{}`, idem2, old); again.body != sealed.body {
+		t.Errorf("under the old secret: %d %s, first %s", again.status, again.body, sealed.body)
+	}
+	refused := w.ask("POST", "/v1/secrets", `{}`, idem2, "Authorization: Bearer "+after.Secret)
+	if refused.status != 409 || !strings.Contains(refused.body, "idempotency_mismatch") || !strings.Contains(refused.body, "sealed with an earlier secret") || strings.Contains(refused.body, "topsecret") {
+		t.Errorf("under the new secret: %d %s", refused.status, refused.body)
+	}
+	if _, now := w.count(); now != made {
+		t.Errorf("%d notes were made, then %d", made, now)
 	}
 }
 

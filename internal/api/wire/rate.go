@@ -21,17 +21,17 @@ type rates struct {
 	byID map[string]*rate.Limiter
 }
 
-// standing is what a key has left.
-type standing struct {
-	limit     int
-	remaining int
-	reset     time.Duration // until it has all again
-	wait      time.Duration // until the next request is let in; 0 = this one is
+// Standing is what a key has left of its requests; zero for one without a limit.
+type Standing struct {
+	Limit     int // requests a minute
+	Remaining int
+	Reset     time.Duration // until it has all again
+	Wait      time.Duration // until the next request is let in; 0 = this one is
 }
 
 // take counts a request of a key. A key may make all requests of a minute at once, and
 // gets them back evenly.
-func (t *rates) take(key string, limit int, now time.Time) standing {
+func (t *rates) take(key string, limit int, now time.Time) Standing {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	bucket := t.byID[key]
@@ -45,12 +45,12 @@ func (t *rates) take(key string, limit int, now time.Time) standing {
 		bucket = rate.NewLimiter(rate.Limit(float64(limit)/60), limit)
 		t.byID[key] = bucket
 	}
-	s := standing{limit: limit}
+	s := Standing{Limit: limit}
 	if !bucket.AllowN(now, 1) {
-		s.wait = until(1-bucket.TokensAt(now), limit)
+		s.Wait = until(1-bucket.TokensAt(now), limit)
 	}
 	left := max(bucket.TokensAt(now), 0)
-	s.remaining, s.reset = int(left), until(float64(limit)-left, limit)
+	s.Remaining, s.Reset = int(left), until(float64(limit)-left, limit)
 	return s
 }
 
@@ -79,26 +79,30 @@ func (r *Request) pace() error {
 	}
 	now := r.server.cfg.Now()
 	s := r.server.rates.take(r.Caller.KeyID, limit, now)
+	r.standing = s
 	rateHeaders(r.writer.Header(), s, now)
-	if s.wait == 0 {
+	if s.Wait == 0 {
 		return nil
 	}
 	p := problem.New(problem.RateLimited, "The key %s may make %d requests a minute, and has made them: try again in %d s.",
-		r.Caller.KeyName, limit, seconds(s.wait))
-	p.RetryAfter = s.wait
+		r.Caller.KeyName, limit, seconds(s.Wait))
+	p.RetryAfter = s.Wait
 	return p
 }
 
+// Standing is how the caller's key stands with this request; zero if it has no limit.
+func (r *Request) Standing() Standing { return r.standing }
+
 // rateHeaders are said twice: in the words of the native API's document, whose reset
 // is a time, and in those of the Internet draft, whose reset is in seconds.
-func rateHeaders(header http.Header, s standing, now time.Time) {
-	limit, remaining := strconv.Itoa(s.limit), strconv.Itoa(s.remaining)
+func rateHeaders(header http.Header, s Standing, now time.Time) {
+	limit, remaining := strconv.Itoa(s.Limit), strconv.Itoa(s.Remaining)
 	header.Set("X-Mynd-Limit", limit)
 	header.Set("X-Mynd-Remaining", remaining)
-	header.Set("X-Mynd-Reset", now.Add(s.reset).UTC().Truncate(time.Second).Add(time.Second).Format(time.RFC3339))
+	header.Set("X-Mynd-Reset", now.Add(s.Reset).UTC().Truncate(time.Second).Add(time.Second).Format(time.RFC3339))
 	header.Set("RateLimit-Limit", limit)
 	header.Set("RateLimit-Remaining", remaining)
-	header.Set("RateLimit-Reset", strconv.Itoa(seconds(s.reset)))
+	header.Set("RateLimit-Reset", strconv.Itoa(seconds(s.Reset)))
 }
 
 // seconds rounds up: whoever waits that long has waited long enough.

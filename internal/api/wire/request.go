@@ -34,6 +34,7 @@ type Request struct {
 	flight   *flight   // set while this request does the work for its key
 	changes  int       // of keys, when the caller's was looked up
 	believed time.Time // until when that holds if there are no further ones
+	standing Standing  // of the caller's key
 	attempt  *attempt  // set when unkeyed retries may look for this request
 	sent     delivered // what has left the server
 }
@@ -73,10 +74,15 @@ func (r *Request) Method() string { return r.http.Method }
 func (r *Request) Header(name string) string { return r.http.Header.Get(name) }
 
 // From returns the address that the request came from, without its port.
-func (r *Request) From() string {
-	host, _, err := net.SplitHostPort(r.http.RemoteAddr)
+func (r *Request) From() string { return Peer(r.http) }
+
+// Peer is the address that a request came from, without its port: behind proxies that
+// are trusted that of their client, because they are taken off before a request gets
+// here. It is for routes that answer by themselves.
+func Peer(hr *http.Request) string {
+	host, _, err := net.SplitHostPort(hr.RemoteAddr)
 	if err != nil {
-		return r.http.RemoteAddr // a test's
+		return hr.RemoteAddr // a test's
 	}
 	return host
 }

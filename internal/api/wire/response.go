@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -20,6 +21,9 @@ type Response struct {
 	Body   any         // encoded as JSON; nil slices are [], omitempty as everywhere; json.RawMessage goes as it is
 	Stream *Stream     // instead of Body
 	File   *File       // instead of Body
+	// Flow writes the answer as it goes, instead of Body: one that is too large to be
+	// made before it is sent. Header says what it is.
+	Flow func(ctx context.Context, to io.Writer) error
 }
 
 // File is a stored file as an answer, whole or in the ranges that were asked for.
@@ -112,7 +116,7 @@ func (r *Request) familyHeaders(header http.Header) {
 	if r.family.Headers == nil {
 		return
 	}
-	for name, values := range r.family.Headers(r.server.cfg.Now()) {
+	for name, values := range r.family.Headers(r.server.cfg.Now(), r.standing) {
 		header[name] = values
 	}
 }

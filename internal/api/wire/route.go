@@ -29,8 +29,12 @@ type Family struct {
 	Strict bool
 	// Fault turns a problem into status and body; nil = NativeFault.
 	Fault func(Fault) (status int, body any)
-	// Headers are on every answer of the family, beside wire's own; nil = none.
-	Headers func(now time.Time) http.Header
+	// Headers are on every answer of the family, beside wire's own; nil = none. They may
+	// tell how the caller's key stands with its limit.
+	Headers func(now time.Time, s Standing) http.Header
+	// Session says that its routes take the cookie of a session in place of a key: see
+	// session.go.
+	Session bool
 	// Guest is who a request without a key is; nil, or false, = nobody: 401.
 	Guest func(hr *http.Request) (auth.Caller, bool)
 	// Origin reports whether pages of an origin may send requests here and read the

@@ -72,9 +72,11 @@ func (r *Request) serve(ctx context.Context) (stream *Response, err error) {
 			return nil, err
 		}
 		if err := r.bound(); err != nil {
+			r.denied(ctx, "")
 			return nil, err
 		}
 		if err := auth.Allow(r.Caller, r.Route.Scope); err != nil {
+			r.denied(ctx, r.Route.Scope)
 			return nil, err
 		}
 	}
@@ -103,6 +105,9 @@ func (r *Request) serve(ctx context.Context) (stream *Response, err error) {
 	}
 	if answer.File != nil {
 		return nil, r.sendFile(answer)
+	}
+	if answer.Flow != nil {
+		return nil, r.sendFlow(ctx, answer)
 	}
 	gone := ctx.Err() != nil
 	if err := r.send(answer); err != nil {
@@ -173,13 +178,21 @@ func (r *Request) match() error {
 // admit finds out who the caller is.
 func (r *Request) admit(ctx context.Context) (err error) {
 	secret := secretOf(r.http.Header)
-	if secret == "" && r.family.Guest != nil {
+	token, signed := r.session()
+	if !signed && secret == "" && r.family.Guest != nil {
 		if guest, welcome := r.family.Guest(r.http); welcome {
 			r.Caller = guest
 			return nil
 		}
 	}
 	r.changes, r.believed = r.server.cfg.Keys.Changes(), r.server.cfg.Now().Add(believeFor)
+	if signed {
+		if err := r.sameOrigin(); err != nil {
+			return err
+		}
+		r.Caller, err = r.server.cfg.Keys.Session(ctx, token, true)
+		return err
+	}
 	r.Caller, err = r.server.cfg.Keys.Authenticate(ctx, secret)
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"errand/internal/auth"
 	"errand/internal/problem"
 )
 
@@ -19,7 +20,7 @@ func (r *Request) still(ctx context.Context) error {
 	if r.believed.IsZero() || changes == r.changes && now.Before(r.believed) {
 		return nil // without a time nobody has looked up a key: a guest
 	}
-	caller, err := r.server.cfg.Keys.Authenticate(ctx, secretOf(r.http.Header))
+	caller, err := r.again(ctx)
 	if err != nil {
 		return err
 	}
@@ -30,12 +31,21 @@ func (r *Request) still(ctx context.Context) error {
 	return nil
 }
 
+// again looks the caller up once more. That a stream is open does not mean that
+// somebody sits before it: it keeps no session alive.
+func (r *Request) again(ctx context.Context) (auth.Caller, error) {
+	if token, signed := r.session(); signed {
+		return r.server.cfg.Keys.Session(ctx, token, false)
+	}
+	return r.server.cfg.Keys.Authenticate(ctx, secretOf(r.http.Header))
+}
+
 // bound refuses a key that is for some agents alone where nothing keeps it to them.
 func (r *Request) bound() error {
 	if r.Caller.Agents == nil || r.Route.Bound {
 		return nil
 	}
 	return problem.New(problem.ScopeDenied,
-		"The key %s is for the agents %s alone, and can start and see their runs with /v1/agents/{id}/run, /v1/runs and /v1/approvals: use another key for this.",
+		"The key %s is for the agents %s alone, and can start and see their runs with /v1/agents/{id}/run, /v1/runs, /v1/approvals, /v1/chat/completions (model agent:<name>) and /v1/agents/runs: use another key for this.",
 		r.Caller.KeyName, strings.Join(r.Caller.Agents, ", "))
 }

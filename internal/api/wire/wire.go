@@ -12,7 +12,8 @@
 // keyed.go and answer.go (Idempotency-Key), retry.go (retries without one),
 // stream.go (server-sent events), listen.go (the hardened http.Server), crowd.go
 // (how many connections there may be), rate.go (how many requests a key may make),
-// still.go (keys that are revoked while a stream is open), pressure.go (how many runs may be on their
+// denied.go (who was sent away), still.go (keys that are revoked while a stream is open), session.go (browsers that
+// have signed in), pressure.go (how many runs may be on their
 // way to the disk), strict.go and head.go (connections that refuse what a proxy
 // could read differently).
 //
@@ -35,6 +36,9 @@ import (
 // Keys knows who holds a secret. *auth.Book is the implementation.
 type Keys interface {
 	Authenticate(ctx context.Context, secret string) (auth.Caller, error)
+	// Session is Authenticate for the token of a session; used keeps it from ending for
+	// want of use.
+	Session(ctx context.Context, token string, used bool) (auth.Caller, error)
 	// Changes grows with each change of a key: a stream looks at its key again.
 	Changes() int
 }
@@ -74,6 +78,8 @@ type Config struct {
 	// PerMinute is how many requests a key may make in a minute, unless it has a limit
 	// of its own; 0 = any number.
 	PerMinute int
+	BasePath  string // of this server as browsers see it: where the cookie of a session belongs; empty = /
+	PublicURL string // of this server as its operator names it; empty = not at all
 	DocURL    string // of the page about errors: a code is appended; empty = /docs#
 }
 
@@ -88,6 +94,7 @@ type Server struct {
 	began    time.Time
 	pressure pressure
 	rates    rates
+	denials  denials
 }
 
 // New checks the table (no route twice, each with a family and one way to

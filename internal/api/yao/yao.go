@@ -115,7 +115,7 @@ func New(cfg Config) (*API, error) {
 		cfg.Now = time.Now
 	}
 	a := &API{cfg: cfg}
-	a.family = &wire.Family{Name: Dialect, Prefixes: prefixes(), Fault: fault}
+	a.family = &wire.Family{Name: Dialect, Prefixes: prefixes(), Fault: fault, Session: true}
 	return a, nil
 }
 

@@ -19,14 +19,17 @@ const (
 // spec is everything that the run needs.
 func (a *API) spec(ctx context.Context, caller auth.Caller, o order) (run.Spec, error) {
 	var spec run.Spec
-	var err error
-	switch o.mode {
-	case express:
-		spec, err = a.express(ctx, caller, &o)
-	case advanced:
-		spec, err = a.advanced(ctx, caller, &o)
-	default:
+	if o.mode != express && o.mode != advanced {
 		return a.custom(ctx, caller, &o)
+	}
+	err := auth.AdHoc(caller)
+	switch {
+	case err != nil:
+		return spec, err
+	case o.mode == express:
+		spec, err = a.express(ctx, caller, &o)
+	default:
+		spec, err = a.advanced(ctx, caller, &o)
 	}
 	spec.Project, spec.Dialect, spec.Key, spec.Scopes = caller.Project, Dialect, caller.KeyID, caller.Scopes
 	spec.Input = run.Message{Role: run.User, Text: o.input}
@@ -94,6 +97,9 @@ func (a *API) give(ctx context.Context, caller auth.Caller, spec *run.Spec, name
 // custom is a saved agent's own spec. Its gates hold.
 func (a *API) custom(ctx context.Context, caller auth.Caller, o *order) (run.Spec, error) {
 	saved, err := a.book.Find(ctx, caller.Project, o.agent)
+	if err == nil && !caller.For(saved.ID) {
+		err = problem.New(problem.NotFound, "The key is for other agents.")
+	}
 	if problem.Is(err, problem.NotFound) {
 		return run.Spec{}, problem.New(agentNotFound, "There is no agent %q in this project: write express, advanced, or the id or name of a saved agent (GET /v1/agents lists them).", o.agent).Because(err)
 	}

@@ -89,7 +89,7 @@ func (a *API) Family() *wire.Family { return a.family }
 // Routes is the table of this API.
 func (a *API) Routes() []wire.Route {
 	return []wire.Route{{
-		Method: http.MethodPost, Path: "/v1/agents/runs", Family: a.family, Scope: "runs:write",
+		Method: http.MethodPost, Path: "/v1/agents/runs", Family: a.family, Scope: "runs:write", Bound: true,
 		Start: a.start, Answer: a.answer,
 	}}
 }

@@ -1,8 +1,9 @@
 package remote
 
 import (
-	"net/url"
 	"strings"
+
+	"errand/internal/secret"
 )
 
 // maxQuoted bounds how much of a provider's message is passed on.
@@ -11,8 +12,8 @@ const maxQuoted = 300
 // Quote makes a provider's message one bounded line without the key.
 func (p *Place) Quote(message string) string {
 	message = strings.Join(strings.Fields(message), " ")
-	for _, secret := range p.Secrets {
-		message = redact(message, secret)
+	for _, value := range p.Secrets {
+		message = redact(message, value)
 	}
 	message = strings.ToValidUTF8(message, "�")
 	if runes := []rune(message); len(runes) > maxQuoted {
@@ -30,17 +31,19 @@ const ShortestLeak = 8
 const leastSecret = 4
 
 // redact replaces every piece of the secret that is long enough to matter.
-func redact(message, secret string) string {
-	if len(secret) < leastSecret {
+func redact(message, value string) string {
+	if len(value) < leastSecret {
 		return message
 	}
-	message = strings.ReplaceAll(message, url.QueryEscape(secret), "[key]")
-	piece := min(ShortestLeak, len(secret))
+	for _, form := range secret.Forms(value) {
+		message = strings.ReplaceAll(message, form, "[key]")
+	}
+	piece := min(ShortestLeak, len(value))
 	var clean strings.Builder
 	for i := 0; i < len(message); {
 		length := 0
-		if i+piece <= len(message) && strings.Contains(secret, message[i:i+piece]) {
-			for length = piece; i+length < len(message) && strings.Contains(secret, message[i:i+length+1]); length++ {
+		if i+piece <= len(message) && strings.Contains(value, message[i:i+piece]) {
+			for length = piece; i+length < len(message) && strings.Contains(value, message[i:i+length+1]); length++ {
 			}
 			clean.WriteString("[key]")
 			i += length

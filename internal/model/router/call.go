@@ -118,6 +118,10 @@ func (r *Router) call(ctx context.Context, to *target, req *run.Request, emit fu
 	if reply.Model == "" {
 		reply.Model = to.full()
 	}
+	late := problem.Is(err, problem.ModelTimeout)
+	if to.endpoint != offline && (err == nil || late || begun(&reply)) {
+		reply.Usage = r.estimated(to, &wired, &reply, late)
+	}
 	if err == nil || reply.Usage != (run.Usage{}) {
 		reply.Usage = r.priced(to, reply.Usage)
 	}
@@ -128,6 +132,12 @@ func (r *Router) call(ctx context.Context, to *target, req *run.Request, emit fu
 		return reply, &hinted
 	}
 	return reply, err
+}
+
+// begun reports whether a call that failed has brought something, and so has cost
+// something: what is refused at the door has not.
+func begun(reply *run.Reply) bool {
+	return reply.Usage != (run.Usage{}) || reply.Text != "" || reply.Reasoning != "" || len(reply.Calls) > 0
 }
 
 // take makes the call when the endpoint is to be called, and when it is its turn.

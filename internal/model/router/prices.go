@@ -1,6 +1,8 @@
 package router
 
 import (
+	"bytes"
+	"cmp"
 	_ "embed"
 	"encoding/json"
 	"fmt"
@@ -15,7 +17,17 @@ import (
 // Facts are what is known of a model. Prices are US dollars per million tokens,
 // which is the same number as micros per token.
 type Facts struct {
-	Window int      `json:"window,omitempty"` // context in tokens; 0 = not known
+	Window int `json:"window,omitempty"` // context in tokens; 0 = not known
+	Tariff
+	Image int    `json:"image,omitempty"` // tokens that a picture counts for at most; 0 = not known
+	Above *Above `json:"above,omitempty"` // what long requests cost; nil = the same
+
+	Origin string `json:"-"` // where the prices come from: a page, a file, a setting
+	AsOf   string `json:"-"` // the day on which they held, YYYY-MM-DD; empty = not said
+}
+
+// Tariff is what tokens cost.
+type Tariff struct {
 	Input  float64  `json:"input"`
 	Cached *float64 `json:"cached,omitempty"` // of input tokens read from a cache; nil = as Input
 	// Written is of input tokens that are kept in a cache; nil = as Input.
@@ -23,34 +35,70 @@ type Facts struct {
 	Output  float64  `json:"output"`
 }
 
-// facts is the embedded list, by provider/model. Checked is the day on which the
-// providers' price pages said so.
-type facts struct {
-	Checked string           `json:"checked"`
-	Models  map[string]Facts `json:"models"`
+// Above is the tariff of the whole request when its input has more tokens.
+type Above struct {
+	Tokens int `json:"tokens"`
+	Tariff
+}
+
+// Builtin is the origin of the embedded list's prices that no page stands for: one's
+// own machine, and the offline model.
+const Builtin = "built in"
+
+// tariff is what a request with so many input tokens is charged by.
+func (f *Facts) tariff(input int) Tariff {
+	if f.Above != nil && input > f.Above.Tokens {
+		return f.Above.Tariff
+	}
+	return f.Tariff
+}
+
+// facts is a list of models, by provider/model.
+type facts map[string]Facts
+
+// provided is what the embedded list has of one provider. As of says on which day
+// its own page, the source, had these prices.
+type provided struct {
+	AsOf   string           `json:"as_of"`
+	Source string           `json:"source"`
+	Note   string           `json:"note"`
+	Image  int              `json:"image"` // of its models that say nothing else
+	Models map[string]Facts `json:"models"`
 }
 
 //go:embed models.json
 var modelsJSON []byte
 
+// readFacts reads the embedded list strictly: a field that is misspelt there would
+// be a price that is missing here.
 func readFacts() (facts, error) {
-	var read facts
-	if err := json.Unmarshal(modelsJSON, &read); err != nil {
-		return facts{}, fmt.Errorf("reading models.json: %w", err)
+	var read map[string]provided
+	from := json.NewDecoder(bytes.NewReader(modelsJSON))
+	from.DisallowUnknownFields()
+	if err := from.Decode(&read); err != nil {
+		return nil, fmt.Errorf("reading models.json: %w", err)
 	}
-	return read, nil
+	all := facts{}
+	for provider, has := range read {
+		for name, one := range has.Models {
+			one.Origin, one.AsOf = cmp.Or(has.Source, Builtin), has.AsOf
+			one.Image = cmp.Or(one.Image, has.Image)
+			all[provider+"/"+name] = one
+		}
+	}
+	return all, nil
 }
 
 // of looks a provider's model up: by its name, by the name without the date of a
 // snapshot, or by the provider's entry for all models.
 func (f facts) of(provider, model string) (Facts, bool) {
-	if known, ok := f.Models[provider+"/"+model]; ok {
+	if known, ok := f[provider+"/"+model]; ok {
 		return known, true
 	}
-	if known, ok := f.Models[provider+"/"+undated(model)]; ok {
+	if known, ok := f[provider+"/"+undated(model)]; ok {
 		return known, true
 	}
-	known, ok := f.Models[provider+"/*"]
+	known, ok := f[provider+"/*"]
 	return known, ok
 }
 
@@ -67,7 +115,7 @@ func undated(model string) string {
 
 func (f facts) models(provider string) []string {
 	var names []string
-	for full := range f.Models {
+	for full := range f {
 		if name, ok := strings.CutPrefix(full, provider+"/"); ok && name != "*" {
 			names = append(names, name)
 		}
@@ -75,9 +123,6 @@ func (f facts) models(provider string) []string {
 	sort.Strings(names)
 	return names
 }
-
-// PricesChecked is the day of the embedded prices, as YYYY-MM-DD.
-func (r *Router) PricesChecked() string { return r.facts.Checked }
 
 // finding is what is known of a target.
 type finding struct {
@@ -135,10 +180,9 @@ func (r *Router) window(to target) int { return r.find(to).window }
 // charges.
 func (r *Router) look(to target) (Facts, bool) {
 	if to.endpoint == offline {
-		return Facts{}, true // it costs nothing
+		return Facts{Origin: Builtin}, true // it costs nothing
 	}
-	own := facts{Models: r.cfg.Facts}
-	if known, ok := own.of(to.endpoint, to.wire); ok {
+	if known, ok := facts(r.cfg.Facts).of(to.endpoint, to.wire); ok {
 		return known, true
 	}
 	if to.official {
@@ -172,35 +216,46 @@ func (r *Router) lookWindow(to target, known Facts) int {
 	if known.Window > 0 {
 		return known.Window
 	}
-	bare := to.wire[strings.LastIndexByte(to.wire, '/')+1:]
+	found, _ := r.elsewhere(to.wire)
+	return found.Window
+}
+
+// elsewhere is what the embedded list knows of a model that another server has: all
+// but its price is its own.
+func (r *Router) elsewhere(wire string) (Facts, bool) {
+	bare := wire[strings.LastIndexByte(wire, '/')+1:]
 	for _, p := range r.providers {
 		if found, ok := r.facts.of(p.name, bare); ok && found.Window > 0 {
-			return found.Window
+			return found, true
 		}
 	}
-	return 0
+	return Facts{}, false
 }
 
 // priced fills in what the usage costs, rounded up, so that a budget is never
-// undercut by rounding. Usage that the provider did not count can't be priced.
+// undercut by rounding.
 func (r *Router) priced(to *target, u run.Usage) run.Usage {
 	if to.endpoint == offline {
 		return u
 	}
 	known, ok := r.factsOf(*to)
-	if !ok || u.Input == 0 && u.Output == 0 {
+	if !ok {
 		u.Unpriced = true
 		return u
 	}
-	cached := known.Input
-	if known.Cached != nil {
-		cached = *known.Cached
-	}
-	written := known.Input
-	if known.Written != nil {
-		written = *known.Written
-	}
-	cost := float64(u.Input-u.Cached-u.Written)*known.Input + float64(u.Cached)*cached + float64(u.Written)*written + float64(u.Output)*known.Output
-	u.Cost = run.Micros(math.Ceil(cost - 1e-6)) // the tolerance is for sums like 0.1+0.2
+	u.Cost = known.tariff(u.Input).cost(&u)
 	return u
+}
+
+// cost is what the tokens cost at this tariff, rounded up.
+func (t Tariff) cost(u *run.Usage) run.Micros {
+	cached, written := t.Input, t.Input
+	if t.Cached != nil {
+		cached = *t.Cached
+	}
+	if t.Written != nil {
+		written = *t.Written
+	}
+	cost := float64(u.Input-u.Cached-u.Written)*t.Input + float64(u.Cached)*cached + float64(u.Written)*written + float64(u.Output)*t.Output
+	return run.Micros(math.Ceil(cost - 1e-6)) // the tolerance is for sums like 0.1+0.2
 }

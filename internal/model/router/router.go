@@ -24,11 +24,13 @@
 //
 // A tour: router.go (configuration), call.go (calling, fallbacks), resolve.go
 // (what a name means), providers.go (who is known), prices.go with models.json
-// (prices and windows), worst.go (what a call can cost at most), retry.go (which errors pass), gate.go and allowance.go (how
-// fast calls follow each other), circuit.go (endpoints that fail), trial.go (one
+// (prices and windows), estimate.go (what a call has cost whose provider does not say),
+// worst.go (what one can cost at most), retry.go (which errors pass), gate.go and
+// allowance.go (how fast calls follow each other), circuit.go (endpoints that fail), trial.go (one
 // small call to see how an endpoint is).
 //
-// To add a provider, edit providers.go; to add a model, edit models.json.
+// To add a provider, edit providers.go; to add a model or change a price, edit
+// models.json, with the day and the page that it is from.
 package router
 
 import (

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
@@ -151,7 +152,11 @@ func TestPrices(t *testing.T) {
 	cfg := Config{
 		Endpoints: append(endpoints("openai", "ollama", "groq"), Endpoint{Name: "shed", BaseURL: "http://h/v1"}, Endpoint{Name: "proxy", BaseURL: "http://p/v1"}),
 		Facts: map[string]Facts{
-			"shed/*": {Input: 1, Cached: &half, Output: 2}, "shed/big": {Input: 10, Output: 20, Window: 9000}, "shed/kept": {Input: 1, Cached: &half, Written: &more, Output: 2}, "openai/gpt-4o": {Input: 1, Output: 1},
+			"shed/*": {Tariff: Tariff{Input: 1, Cached: &half, Output: 2}}, "shed/big": {Tariff: Tariff{Input: 10, Output: 20}, Window: 9000},
+			"shed/kept":     {Tariff: Tariff{Input: 1, Cached: &half, Written: &more, Output: 2}},
+			"shed/long":     {Tariff: Tariff{Input: 1, Output: 2}, Above: &Above{Tokens: 999, Tariff: Tariff{Input: 3, Output: 4}}},
+			"shed/short":    {Tariff: Tariff{Input: 1, Output: 2}, Above: &Above{Tokens: 1000, Tariff: Tariff{Input: 3, Output: 4}}},
+			"openai/gpt-4o": {Tariff: Tariff{Input: 1, Output: 1}, Origin: "ours.yaml", AsOf: "2026-01-02"},
 		},
 	}
 	h := newHouse(t, cfg, nil)
@@ -164,6 +169,8 @@ func TestPrices(t *testing.T) {
 		"ollama/anything":               {},
 		"shed/small":                    {Cost: 600 + 200 + 200},
 		"shed/big":                      {Cost: 12000},
+		"shed/long":                     {Cost: 3000 + 400},
+		"shed/short":                    {Cost: 1000 + 200},
 		"proxy/gpt-4o-mini":             {Unpriced: true},
 		"offline":                       {},
 	} {
@@ -199,8 +206,45 @@ func TestPrices(t *testing.T) {
 			t.Errorf("Window(%s) = %d, want %d", name, got, want)
 		}
 	}
-	if h.PricesChecked() == "" {
-		t.Error("the prices have no date")
+	for name, want := range map[string]string{
+		"openai/gpt-4o-mini": "https://developers.openai.com/api/docs/pricing", "openai/gpt-4o": "ours.yaml 2026-01-02", "ollama/x": Builtin, "offline": Builtin,
+	} {
+		to, _ := h.resolve(name)
+		if known, _ := h.factsOf(to); !strings.HasPrefix(known.Origin+" "+known.AsOf, want) {
+			t.Errorf("the price of %s is from %q, %q", name, known.Origin, known.AsOf)
+		}
+	}
+}
+
+// Each price of the embedded list has a page and a day, and none of them is a slip:
+// what is read from a cache is not dearer than what is not, a long request not cheaper
+// than a short one.
+func TestTheListOfPrices(t *testing.T) {
+	all, err := readFacts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &Router{providers: providers()}
+	for name, known := range all {
+		provider, _, _ := strings.Cut(name, "/")
+		if r.provider(provider).name != provider {
+			t.Errorf("%s: there is no provider %s", name, provider)
+		}
+		if provider == "ollama" {
+			continue
+		}
+		if _, err := time.Parse(time.DateOnly, known.AsOf); err != nil || !strings.HasPrefix(known.Origin, "https://") {
+			t.Errorf("%s is from %q, of %q", name, known.Origin, known.AsOf)
+		}
+		if known.Window == 0 || known.Image == 0 || known.Input <= 0 || known.Output < known.Input {
+			t.Errorf("%s: %+v", name, known)
+		}
+		if known.Cached != nil && *known.Cached >= known.Input || known.Written != nil && *known.Written < known.Input {
+			t.Errorf("%s: the cache costs %v and %v", name, known.Cached, known.Written)
+		}
+		if long := known.Above; long != nil && (long.Tokens < 1 || long.Input < known.Input || long.Output < known.Output) {
+			t.Errorf("%s: long requests cost %+v", name, long)
+		}
 	}
 }
 
@@ -238,7 +282,7 @@ func TestModels(t *testing.T) {
 		}
 		got[line.ID] = line.Means
 	}
-	want := map[string]string{"offline": "", "shed/a": "", "shed/b": "", "groq/llama-3.3-70b-versatile": "", "groq/llama-3.1-8b-instant": ""}
+	want := map[string]string{"offline": "", "shed/a": "", "shed/b": "", "groq/llama-3.3-70b-versatile": "", "groq/llama-3.1-8b-instant": "", "groq/openai/gpt-oss-120b": "", "groq/openai/gpt-oss-20b": ""}
 	for _, alias := range aliases() {
 		want[alias] = "shed/b"
 	}

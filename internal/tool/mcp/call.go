@@ -16,6 +16,7 @@ import (
 	"errand/internal/egress"
 	"errand/internal/problem"
 	"errand/internal/run"
+	"errand/internal/secret"
 	"errand/internal/tool"
 )
 
@@ -235,8 +236,10 @@ func reason(ctx context.Context, e *endpoint, f *flight, err error) string {
 
 // redact cuts the credentials out of what a server says.
 func (e *endpoint) redact(text string) string {
-	for _, secret := range e.credentials.secrets() {
-		text = strings.ReplaceAll(text, secret, "[redacted]")
+	for _, value := range e.credentials.secrets() {
+		for _, form := range secret.Forms(value) {
+			text = strings.ReplaceAll(text, form, "[redacted]")
+		}
 	}
 	return text
 }

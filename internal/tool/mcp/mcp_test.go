@@ -307,6 +307,19 @@ func TestStatuses(t *testing.T) {
 	}
 }
 
+// TestCredentialsAreCutOut: whatever form a server gives a credential in what it says,
+// no model and no trace gets it.
+func TestCredentialsAreCutOut(t *testing.T) {
+	p, w := newPeer(t, false), newWorld(t)
+	made := w.connect(Connection{Name: "peer", URL: p.http.URL, Token: "token/secret+"})
+	for _, form := range []string{"token/secret+", "dG9rZW4vc2VjcmV0Kw==", "token%2Fsecret%2B", "token/secret%2b"} {
+		result, err := w.servers.Call(t.Context(), made.call(t, "peer__echo", `{"text":"`+form+`"}`))
+		if err != nil || strings.Contains(result.Output, form) || !strings.Contains(result.Output, "[redacted]") {
+			t.Errorf("%s: %q, %v", form, result.Output, err)
+		}
+	}
+}
+
 func TestDeathMidCall(t *testing.T) {
 	p, w := newPeer(t, false), newWorld(t)
 	made := w.connect(Connection{Name: "peer", URL: p.http.URL})

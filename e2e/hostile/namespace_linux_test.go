@@ -17,9 +17,6 @@ import (
 	"errand/e2e/rig"
 )
 
-// insideVariable tells this test that it runs in a network namespace of its own.
-const insideVariable = "ERRAND_TEST_NAMESPACE"
-
 // private are addresses that a server must not call for a stranger, and public
 // ones that it may: in the namespace this machine has them all.
 func private() []string {
@@ -36,35 +33,11 @@ func public() []string { return []string{"93.184.215.14", "2606:4700::1111"} }
 // clouds, offices and carriers, and lets the server try to reach them.
 func TestEgressToEveryNetwork(t *testing.T) {
 	t.Parallel()
-	if os.Getenv(insideVariable) != "" {
-		t.Skip("this is the inner test's process")
-	}
-	if _, err := exec.LookPath("ip"); err != nil {
-		t.Skip("iproute2 is not installed")
-	}
-	if os.Getuid() != 0 {
-		t.Skip("only root makes network namespaces")
-	}
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	inner := exec.Command(self, "-test.run=^TestInsideNamespace$", "-test.v")
-	inner.Env = append(os.Environ(), insideVariable+"=1")
-	inner.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
-	said, err := inner.CombinedOutput()
-	switch {
-	case strings.Contains(string(said), "--- SKIP"):
-		t.Skipf("not here:\n%s", said)
-	case err != nil && inner.Process == nil:
-		t.Skipf("this system makes no namespaces: %v", err)
-	case err != nil || !strings.Contains(string(said), "--- PASS"):
-		t.Errorf("%v\n%s", err, said)
-	}
+	rig.Namespace(t, "TestInsideNamespace")
 }
 
 func TestInsideNamespace(t *testing.T) {
-	if os.Getenv(insideVariable) == "" {
+	if !rig.Inside() {
 		t.Skip("only in a namespace: TestEgressToEveryNetwork makes it")
 	}
 	ip(t, "link", "set", "lo", "up")
