@@ -1,0 +1,75 @@
+// Home: what is so now, and what changes while one looks.
+import { api, seed, visit } from "./visit.mjs";
+
+const same = (what, got, want) => { if (got !== want) throw new Error(`${what}: ${JSON.stringify(got)}, want ${JSON.stringify(want)}`); };
+
+await visit("home", async (v) => {
+  const { page } = v;
+  await v.open("/");
+  await page.getByRole("heading", { level: 1, name: "Now" }).waitFor();
+  await page.getByRole("link", { name: "Review payments.transfer of invoice-clerk" }).waitFor();
+  await page.getByRole("link", { name: "Night Auditor" }).waitFor();
+  await page.getByRole("img", { name: /^Runs per minute/ }).locator("canvas").waitFor();
+  await page.getByRole("img", { name: /^Cost per minute/ }).locator("canvas").waitFor();
+  await page.getByRole("row", { name: /Triage 214 new error groups/ }).waitFor();
+  await v.done();
+  if (v.phone || v.theme === "dark") return;
+
+  // Another range stays in the address.
+  await page.getByRole("button", { name: "7 d" }).click();
+  await page.getByRole("img", { name: /^Runs per 6 hours in 7 days: at most [1-9]/ }).waitFor();
+  await page.reload();
+  await page.getByRole("img", { name: /^Runs per 6 hours/ }).locator("canvas").waitFor();
+  await page.getByRole("button", { name: "1 h" }).click();
+
+  // What begins elsewhere appears; nobody asks for it. While the pointer is in the list
+  // it waits behind a button.
+  const figure = page.locator(".figures a", { hasText: "Waiting for you" }).locator(".n"), before = parseInt(await figure.textContent());
+  const begin = (prompt) => api("POST", `/v1/agents/${seed["release-notes"]}/run`, { prompt, background: true });
+  const asks = [];
+  page.on("request", (request) => asks.push(new URL(request.url()).pathname));
+  await page.getByRole("row", { name: /Summarise build 3200/ }).hover();
+  await begin("Draft release notes for 3.18 and store them");
+  await page.waitForFunction(([n]) => document.querySelectorAll(".figures .n")[1].textContent.startsWith(String(n)), [before + 1]);
+  same("the rail", await page.locator(".rail .count.you").textContent(), String(before + 1));
+  same("the title", (await page.title()).slice(0, 4), `(${before + 1}) `);
+  await page.waitForFunction(([n]) => document.querySelector("[role=status]").textContent === n + " wait for you", [before + 1]);
+  const title = () => page.locator(".runs tbody tr").first().locator("a").innerText(), first = await title();
+  await page.getByRole("button", { name: "1 new" }).waitFor();
+  same("the row under the pointer", await title(), first);
+  await page.getByRole("button", { name: "1 new" }).click();
+  await page.locator(".runs tbody tr").first().getByText("Draft release notes for 3.18").waitFor();
+
+  // At rest nothing is asked.
+  await page.mouse.move(5, 5);
+  await page.waitForTimeout(4000);
+  asks.length = 0;
+  await page.waitForTimeout(5000);
+  same("requests at rest", asks.join(), "");
+
+  // A stream that breaks is said, and what one sees stays.
+  await v.context.setOffline(true);
+  await page.locator(".rail").getByText(/Not connected/).waitFor();
+  await page.getByRole("link", { name: "Review payments.transfer of invoice-clerk" }).waitFor();
+  await v.shot("lost");
+  await v.context.setOffline(false);
+  await page.locator(".rail").getByText("Live", { exact: true }).waitFor();
+  v.forgive(/ERR_INTERNET_DISCONNECTED/);
+  await begin("Draft release notes for 3.18 and store them");
+  await page.waitForFunction(([n]) => document.querySelectorAll(".figures .n")[1].textContent.startsWith(String(n)), [before + 2]);
+
+  // A second tab listens to the first one, and takes over when that goes.
+  const second = await v.context.newPage(), streams = [];
+  second.on("request", (request) => { if (request.url().endsWith("/v1/stream")) streams.push(request.url()); });
+  await second.goto(page.url());
+  await second.locator(".rail").getByText("Live", { exact: true }).waitFor();
+  const reads = (n) => second.waitForFunction(([n]) => document.querySelectorAll(".figures .n")[1].textContent.startsWith(String(n)), [n]);
+  await reads(before + 2);
+  await begin("Draft release notes for 3.18 and store them");
+  await reads(before + 3);
+  same("streams of the second tab", streams.length, 0);
+  await page.close();
+  await begin("Draft release notes for 3.18 and store them");
+  await reads(before + 4);
+  same("streams of the second tab", streams.length, 1);
+});

@@ -1,0 +1,92 @@
+// The shell: finding and doing, keys, theme, session, a stream that breaks.
+import { api, seed, url, visit } from "./visit.mjs";
+
+const same = (what, got, want) => { if (got !== want) throw new Error(`${what}: ${JSON.stringify(got)}, want ${JSON.stringify(want)}`); };
+
+await visit("shell", async (v) => {
+  const { page, phone } = v;
+  await v.open("/nowhere/at/all");
+  await page.getByText("No page has this address.").waitFor();
+  await v.check("nowhere");
+
+  // Find or do: by words, by id, by keys.
+  await page.keyboard.press("Control+k");
+  const field = page.getByRole("combobox", { name: "Find or do" });
+  await field.fill("invoice-clerk");
+  await page.getByRole("option", { name: /invoice-clerk/ }).first().waitFor();
+  await v.check("palette");
+  await v.shot("palette");
+  await field.fill(seed.payment);
+  await page.keyboard.press("Enter");
+  await page.waitForURL("**/ui/runs/" + seed.payment);
+  await page.keyboard.press("Control+k");
+  await field.fill("audit");
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("ArrowUp");
+  await page.keyboard.press("Enter");
+  await page.waitForURL("**/ui/settings/audit");
+  await page.keyboard.press("Control+k");
+  await field.fill("policy library"); // words of a run
+  await page.getByRole("option", { name: /Re-index the policy library/ }).waitFor();
+  const verb = v.width === 1440 ? (v.theme === "light" ? "Pause" : "Resume") : null;
+  if (verb) {
+    await field.fill(verb.toLowerCase() + " tender");
+    await page.getByRole("option", { name: verb + " Tender Watch" }).waitFor();
+    await page.keyboard.press("Enter");
+    await page.locator(".toast").getByText(verb === "Pause" ? "Tender Watch is paused" : "Tender Watch works again").waitFor();
+    same("the robot", (await api("GET", "/v1/agent/robots/tender-watch")).robot_status, verb === "Pause" ? "paused" : "idle");
+  } else await page.keyboard.press("Escape");
+
+  if (!phone) {
+    await page.keyboard.press("?");
+    await page.getByRole("dialog", { name: "Keys" }).waitFor();
+    await v.check("keys");
+    await v.shot("keys");
+    await page.keyboard.press("g"); // does nothing while a dialog is open
+    await page.keyboard.press("Escape");
+    await page.keyboard.press("g");
+    await page.keyboard.press("h");
+    await page.waitForURL("**/ui/");
+    await page.getByRole("navigation", { name: "Main", exact: true }).getByRole("link", { name: "Settings" }).click();
+    await page.waitForURL("**/ui/settings");
+    await page.goBack();
+    await page.waitForURL("**/ui/");
+  } else {
+    await page.getByRole("button", { name: "More" }).click();
+    await page.getByRole("dialog", { name: "More" }).waitFor();
+    await v.check("more");
+    await v.shot("more");
+    await page.getByRole("link", { name: "Settings" }).click();
+    await page.waitForURL("**/ui/settings");
+    await page.getByRole("dialog", { name: "More" }).waitFor({ state: "detached" });
+  }
+
+  // The theme is kept, until it is what the system says anyway.
+  const scheme = () => page.evaluate(() => getComputedStyle(document.documentElement).colorScheme);
+  const dark = () => page.getByRole("button", { name: "Dark theme" });
+  await dark().click();
+  same("the theme", await scheme(), v.theme === "dark" ? "light" : "dark");
+  await page.reload();
+  await dark().waitFor();
+  same("the theme after a reload", await scheme(), v.theme === "dark" ? "light" : "dark");
+  await dark().click();
+  same("what is kept", await page.evaluate(() => JSON.stringify({ ...localStorage, ...sessionStorage })), "{}");
+
+  // The way out, and what stays behind.
+  await page.getByRole("button", { name: "Your session" }).click();
+  await page.getByText("admin").first().waitFor();
+  await v.check("session");
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.getByRole("heading", { name: "Sign in with a key" }).waitFor();
+  v.forgive(/401/);
+  await page.getByLabel("Key").fill("sk_nobody");
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("alert").waitFor();
+  v.forgive(/401/);
+  await v.check("door");
+  await v.shot("door");
+  const kept = await page.evaluate(() => document.cookie + JSON.stringify({ ...localStorage, ...sessionStorage }));
+  same("what a script can read", kept, "{}");
+  const cookies = (await v.context.cookies(url + "/")).filter((one) => one.name.includes("session"));
+  same("cookies of the session that is over", cookies.length, 0);
+});

@@ -1,0 +1,156 @@
+// Visits to Mission Control: in both themes, at the width of a desk and of a phone.
+// A visit fails when the page says anything in the console, throws, breaks the policy,
+// asks anybody else, moves what was painted, or gives axe something to find.
+//
+//   import { visit } from "./visit.mjs";
+//   await visit("home", async (v) => {
+//     await v.open("/");                    // signed in, waits until the page is there
+//     await v.page.getByRole("heading", { name: "Now" }).waitFor();
+//     await v.done();                       // axe, and a picture where ERRAND_SHOTS says so
+//   });
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { chromium } from "playwright-core";
+
+export const url = process.env.ERRAND_URL;
+export const key = process.env.ERRAND_API_KEY;
+/** What the test has made: ids by their names, see e2e/ui/seed_test.go. */
+export const seed = JSON.parse(process.env.ERRAND_SEED || "{}");
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const shots = process.env.ERRAND_SHOTS || "";
+
+/** The visits of a page: ERRAND_ONLY=dark-390 makes one of them. */
+const kinds = ["light", "dark"].flatMap((theme) => [1440, 390].map((width) => ({ theme, width })))
+  .filter(({ theme, width }) => !process.env.ERRAND_ONLY || process.env.ERRAND_ONLY === `${theme}-${width}`);
+
+/** Asks the server as a program does. */
+export async function api(method, path, body) {
+  const answer = await fetch(url + path, {
+    method, headers: { Authorization: "Bearer " + key, "Content-Type": "application/json" }, body: body === undefined ? undefined : JSON.stringify(body),
+  });
+  const text = await answer.text();
+  if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
+  return text ? JSON.parse(text) : null;
+}
+
+/** Starts a Chromium for a script that needs visits of its own kind. */
+export const launch = () => chromium.launch({ executablePath: process.env.CHROMIUM || "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu", "--font-render-hinting=none"] });
+
+/** Runs a story in each kind of visit, or in those that choose takes. */
+export async function visit(name, story, choose = () => true) {
+  const browser = await launch();
+  try {
+    for (const kind of kinds.filter(choose)) {
+      const v = await arrive(browser, name, kind);
+      try {
+        await story(v);
+        if (v.faults.length) throw new Error("the page is at fault:\n  " + v.faults.join("\n  "));
+      } catch (error) {
+        const shown = await v.page.evaluate(() => document.body.innerText).catch(() => "");
+        if (shots) await v.page.screenshot({ path: join(shots, `failed-${name}-${kind.theme}-${kind.width}.png`) }).catch(() => {});
+        throw new Error(`${name}, ${kind.theme}, ${kind.width} px: ${error.stack}\nfaults: ${v.faults.join("; ") || "none"}\nThe page says:\n${shown.slice(0, 3000)}`);
+      }
+      await v.context.close();
+    }
+  } catch (error) {
+    console.error(error.message);
+    process.exitCode = 1;
+  } finally {
+    await browser.close();
+  }
+}
+
+/** A new browser context, watched from its first byte. */
+export async function arrive(browser, name, { theme, width }) {
+  const phone = width < 600;
+  const context = await browser.newContext({
+    colorScheme: theme, viewport: { width, height: phone ? 844 : 900 }, hasTouch: phone, isMobile: phone, locale: "en-GB", timezoneId: "Europe/Berlin",
+    permissions: ["clipboard-read", "clipboard-write"],
+  });
+  context.setDefaultTimeout(15_000);
+  const page = await context.newPage(), faults = [];
+  await context.addInitScript(watch);
+  page.on("console", (message) => {
+    if (["error", "warning", "assert"].includes(message.type())) faults.push(`console ${message.type()}: ${message.text()} ${message.location().url}`);
+  });
+  page.on("pageerror", (error) => faults.push("uncaught: " + (error.stack || error)));
+  page.on("dialog", (dialog) => { faults.push("a dialog of the browser: " + dialog.message()); dialog.dismiss(); });
+  page.on("request", (request) => {
+    if (!request.url().startsWith(url + "/") && !/^(data|blob):/.test(request.url())) faults.push("a request to " + request.url());
+  });
+  return new Visit(context, page, faults, name, theme, width);
+}
+
+// watch runs in the page, before anything else.
+function watch() {
+  const seen = (window.__seen = { shift: 0, shifts: [], long: [], policy: [] });
+  document.addEventListener("securitypolicyviolation", (event) => seen.policy.push(`${event.violatedDirective} ${event.blockedURI} ${event.sample} ${event.sourceFile}:${event.lineNumber}`));
+  new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) {
+      if (entry.hadRecentInput) continue;
+      seen.shift += entry.value;
+      seen.shifts.push(entry.value.toFixed(4) + " " + entry.sources.map((one) => {
+        const node = one.node, place = (r) => `${r.x | 0},${r.y | 0} ${r.width | 0}x${r.height | 0}`;
+        return `${node?.nodeName || "?"}.${node?.className?.baseVal ?? node?.className ?? ""} ${place(one.previousRect)} > ${place(one.currentRect)}`;
+      }).join("; "));
+    }
+  }).observe({ type: "layout-shift", buffered: true });
+  new PerformanceObserver((list) => { for (const entry of list.getEntries()) seen.long.push(Math.round(entry.duration)); }).observe({ type: "longtask", buffered: true });
+}
+
+class Visit {
+  constructor(context, page, faults, name, theme, width) {
+    Object.assign(this, { context, page, faults, name, theme, width, phone: width < 600 });
+  }
+
+  /** Signs in through the door, where one is not yet, and opens a page of the program. */
+  async open(path) {
+    await this.page.goto(url + "/ui" + path);
+    await this.page.locator(".door, .main > *").first().waitFor();
+    if (await this.page.locator(".door").count()) {
+      this.forgive(/401/); // the question who one is
+      await this.page.getByLabel("Key").fill(key);
+      await this.page.getByRole("button", { name: "Sign in" }).click();
+      await this.page.locator(".main > *").first().waitFor();
+    }
+  }
+
+  /** Takes back what the console has said of an answer that the story is about. */
+  forgive(pattern) {
+    for (let i = this.faults.length - 1; i >= 0; i--) if (pattern.test(this.faults[i])) this.faults.splice(i, 1);
+  }
+
+  /** What the observers have seen: {shift, shifts, long, policy}. */
+  seen() {
+    return this.page.evaluate(() => window.__seen);
+  }
+
+  /** A picture: <page>[-<what>]-<theme>-<width>.png */
+  async shot(what = "") {
+    if (shots) await this.page.screenshot({ path: join(shots, `${this.name}${what ? "-" + what : ""}-${this.theme}-${this.width}.png`), animations: "disabled" });
+  }
+
+  /** axe, the policy, and whether anything is wider than the window. */
+  async check(what = "") {
+    const { policy } = await this.seen();
+    if (policy.length) this.faults.push("the policy was broken: " + policy.join("; "));
+    const wide = await this.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    if (wide > 0) this.faults.push(`${what} the page is ${wide} px wider than the window`);
+    await this.page.evaluate(axe);
+    const found = await this.page.evaluate(async () => {
+      const result = await window.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] });
+      return result.violations.map((one) => `axe ${one.id}: ${one.help}: ${one.nodes.slice(0, 4).map((node) => node.target.join(" ") + " " + (node.any[0]?.message || "")).join(" | ")}`);
+    });
+    this.faults.push(...found.map((one) => (what ? what + ": " : "") + one));
+  }
+
+  /** The end of a visit: check, no shift of what was painted, a picture. */
+  async done(what = "") {
+    await this.check(what);
+    const { shift, shifts } = await this.seen();
+    if (shift > 0.02) this.faults.push(`the layout has shifted by ${shift.toFixed(3)}: ${shifts.join(" || ")}`);
+    await this.shot(what);
+  }
+}

@@ -1,0 +1,37 @@
+// Coming and going. The session is a cookie that no script can read; the key itself
+// is in no storage of the browser.
+import { get, post, del, session, Fault } from "./api.js";
+
+/** Finds out who one is. */
+export async function whoami() {
+  try {
+    session.value = await get("/v1/session");
+  } catch (error) {
+    if (!(error instanceof Fault) || error.status !== 401) throw error;
+    session.value = false;
+  }
+}
+
+/**
+ * Signs in with a key, or with the token of a link that is good once.
+ * @param {{key: string}|{link: string}} proof
+ */
+export async function signIn(proof) {
+  session.value = await post("/v1/session", proof);
+}
+
+/** The token of a link that signs in, which stands behind #link=; it is taken out of the address. */
+export function tokenOfLink() {
+  const token = new URLSearchParams(location.hash.slice(1)).get("link") || "";
+  if (token) history.replaceState(null, "", location.pathname + location.search);
+  return token;
+}
+
+/** Signs out here and at the server. */
+export async function signOut() {
+  try {
+    await del("/v1/session");
+  } finally {
+    session.value = false;
+  }
+}

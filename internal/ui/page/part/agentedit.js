@@ -1,0 +1,114 @@
+// An agent that is edited: what is saved, what stands in the form, what the server says
+// to it, and what others have saved meanwhile. Drafts outlive their page: what was not
+// saved is there when one comes back.
+import { signal, useEffect, useRef, useState } from "../lib/html.js";
+import { get, may, patch, post } from "../lib/api.js";
+import { toast } from "../lib/announce.js";
+import { useLoad } from "../lib/load.js";
+import { changedFields, changesOf, definitionOf, draftOf, rebased } from "./agentdraft.js";
+
+/** @typedef {import("./agentdraft.js").Draft} Draft */
+
+/** What is not saved, by the agent's id, "new" for one that is to be. @type {import("../vendor/signals.js").Signal<Map<string, {base: any, draft: Draft}>>} */
+export const unsaved = signal(new Map());
+
+addEventListener("beforeunload", (event) => { if (unsaved.peek().size) event.preventDefault(); });
+
+/** @param {string} id @param {{base: any, draft: Draft}|null} what */
+function keep(id, what) {
+  const all = new Map(unsaved.peek());
+  if (what) all.set(id, what);
+  else all.delete(id);
+  unsaved.value = all;
+}
+
+/**
+ * @param {string} id "new" = one that is to be
+ * @param {(agent: any) => void} onSaved
+ */
+export function useEdit(id, onSaved) {
+  const fresh = id === "new", path = "/v1/agents/" + encodeURIComponent(id);
+  const saved = useLoad((signal) => (fresh ? Promise.resolve({}) : get(path, { signal })), [id], { on: ["resync"] });
+  const held = unsaved.value.get(id), base = held ? held.base : saved.data, draft = held ? held.draft : base && draftOf(base);
+  const changed = base && draft ? changedFields(base, draft) : [];
+  const [busy, setBusy] = useState(false), [error, setError] = useState(/** @type {any} */ (null));
+  useEffect(() => { setError(null); }, [id]);
+  useEffect(() => { // somebody else may have been at it while one was away
+    if (fresh) return undefined;
+    const look = () => { if (!document.hidden) saved.reload(); };
+    addEventListener("focus", look);
+    return () => removeEventListener("focus", look);
+  }, [id]);
+  const check = useCheck(id, base, held?.draft);
+  const theirs = held && !fresh && saved.data && saved.data.version > base.version ? saved.data : null;
+
+  const set = (/** @type {Partial<Draft>} */ change) => {
+    if (!draft || !base) return;
+    const next = { ...draft, ...change };
+    keep(id, changedFields(base, next).length ? { base, draft: next } : null);
+  };
+  const join = () => {
+    if (!theirs || !draft) return;
+    const joined = rebased(base, theirs, draft);
+    keep(id, changedFields(theirs, joined.draft).length ? { base: theirs, draft: joined.draft } : null);
+    toast(`Your changes stand on v${theirs.version} now`, joined.both.length ? { detail: "Both changed: " + joined.both.join(", ") + ". Yours stand in the form." } : {});
+  };
+  const save = async () => {
+    if (busy || !draft || !changed.length || !may("agents:write")) return;
+    setBusy(true);
+    setError(null);
+    try {
+      if (!fresh) {
+        const now = await get(path);
+        if (now.version !== base.version) {
+          saved.set(() => now);
+          setBusy(false);
+          return;
+        }
+      }
+      const { definition } = definitionOf(draft);
+      const made = fresh ? await post("/v1/agents", definition) : await patch(path, changesOf(base, draft));
+      keep(id, null);
+      saved.set(() => made);
+      toast(fresh ? `Created ${made.name}` : `Saved ${made.name} as v${made.version}`);
+      onSaved(made);
+    } catch (fault) {
+      setError(fault);
+    }
+    setBusy(false);
+  };
+  const faults = held ? { ...(error?.fields || {}), ...check.faults } : {};
+  return { id, fresh, saved, base, draft, changed, busy, error, faults, checking: check.asking, refused: check.error, theirs, set, save, join, discard: () => { keep(id, null); setError(null); } };
+}
+
+/** @typedef {ReturnType<typeof useEdit>} Edit */
+
+/**
+ * What the server says to what stands in the form, a moment after it was typed.
+ * @param {string} id @param {any} base @param {Draft|undefined} draft
+ */
+function useCheck(id, base, draft) {
+  const [state, set] = useState({ faults: /** @type {Record<string, string>} */ ({}), error: /** @type {any} */ (null), asking: false });
+  const { definition, faults } = draft ? definitionOf(draft) : { definition: {}, faults: {} };
+  const asked = draft ? JSON.stringify(id === "new" ? definition : changesOf(base, draft)) : "", last = useRef("");
+  useEffect(() => {
+    if (!asked || !may("agents:write")) return set({ faults: {}, error: null, asking: false });
+    set((before) => ({ ...before, asking: true }));
+    const over = new AbortController(), at = ++turns;
+    last.current = asked;
+    const timer = setTimeout(() => post("/v1/agents/validate", JSON.parse(asked), { query: { agent: id === "new" ? "" : id }, signal: over.signal })
+      .then((said) => { if (at === turns) set({ faults: said.errors, error: null, asking: false }); }, (error) => over.signal.aborted || set((before) => ({ ...before, error, asking: false }))), 250);
+    return () => { clearTimeout(timer); over.abort(); };
+  }, [asked, id]);
+  return { ...state, faults: { ...(draft ? state.faults : {}), ...faults } };
+}
+
+let turns = 0; // so that an answer to an earlier text is never taken for one to the latest
+
+/**
+ * The messages for a field and all below it, in one line; or "".
+ * @param {Record<string, string>} faults @param {...string} fields
+ */
+export function wrong(faults, ...fields) {
+  return Object.entries(faults).filter(([name]) => fields.some((field) => name === field || name.startsWith(field + ".") || name.startsWith(field + "["))).map(([, said]) => said).join(" ");
+}

@@ -1,0 +1,65 @@
+// Find or do anything: what there is, and what can be done with it, in one field.
+import { html, signal, useEffect, useMemo, useRef, useState } from "../lib/html.js";
+import { Glyph, Icon } from "../lib/glyph.js";
+import { Key } from "../lib/keys.js";
+import { pageCommands } from "../lib/commands.js";
+import { byID, matching, places, runs, things } from "./found.js";
+
+/** Whether it is open. */
+export const finding = signal(false);
+
+export function Palette() {
+  return finding.value ? html`<${Box} />` : null;
+}
+
+// Names are read when it opens; runs are looked for while one types, a moment after.
+/** @param {string} asked */
+function useFound(asked) {
+  const [named, setNamed] = useState(/** @type {import("./found.js").Command[]} */ ([])), [ran, setRan] = useState(/** @type {import("./found.js").Command[]} */ ([]));
+  useEffect(() => {
+    let gone = false;
+    things().then((all) => { if (!gone) setNamed(all); });
+    return () => { gone = true; };
+  }, []);
+  useEffect(() => {
+    const over = new AbortController();
+    const timer = setTimeout(() => {
+      if (asked.trim().length > 1) runs(asked.trim(), over.signal).then(setRan, () => {}); // the rest is found all the same
+      else setRan([]);
+    }, 120);
+    return () => { clearTimeout(timer); over.abort(); };
+  }, [asked]);
+  return useMemo(() => [...pageCommands.value, ...places(), ...named, ...ran], [named, ran, pageCommands.value]);
+}
+
+function Box() {
+  const box = useRef(/** @type {HTMLDialogElement|null} */ (null)), [asked, ask] = useState(""), [at, move] = useState(0);
+  useEffect(() => { box.current?.showModal(); }, []);
+  const all = useFound(asked);
+  const list = [...byID(asked), ...matching(all, asked)], chosen = Math.min(at, list.length - 1);
+  useEffect(() => { box.current?.querySelector("[aria-selected=true]")?.scrollIntoView({ block: "nearest" }); }, [chosen]);
+  const close = () => { finding.value = false; };
+  const take = (/** @type {import("./found.js").Command|undefined} */ one) => {
+    if (!one) return;
+    close();
+    one.run();
+  };
+  const press = (/** @type {KeyboardEvent} */ event) => {
+    const by = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
+    if (by && list.length) move((chosen + by + list.length) % list.length);
+    else if (event.key === "Enter") take(list[chosen]);
+    else return;
+    event.preventDefault();
+  };
+  return html`<dialog class="palette" ref=${box} aria-label="Find or do" onCancel=${(/** @type {Event} */ event) => { event.preventDefault(); close(); }} onPointerDown=${(/** @type {Event} */ event) => { if (event.target === box.current) close(); }}>
+    <div class="palette-in">
+      <label class="with"><${Icon} name="search" /><input class="in" type="text" role="combobox" aria-expanded="true" aria-controls="found" aria-label="Find or do" autocomplete="off" spellcheck=${false}
+        aria-activedescendant=${list.length ? "found-" + chosen : undefined} placeholder="An id, a name, or what to do" value=${asked} onInput=${(/** @type {any} */ event) => { ask(event.target.value); move(0); }} onKeyDown=${press} /></label>
+      <ul id="found" role="listbox" aria-label="Found">${list.map((one, i) => html`
+        <li id=${"found-" + i} key=${one.note + one.text + (one.words || "")} role="option" aria-selected=${String(i === chosen)} onPointerMove=${() => move(i)} onClick=${() => take(one)}>
+          ${one.s ? html`<span class="st" data-s=${one.s}><${Glyph} s=${one.s} /></span>` : html`<${Icon} name=${one.icon || "chev"} />`}
+          <span class="grow cut">${one.text}</span>${one.keys && html`<span class="row"><${Key} k=${one.keys} /></span>`}<span class="faint small">${one.note}</span></li>`)}</ul>
+      ${!list.length && html`<p class="dim palette-none">Nothing has this name, these words or this id.</p>`}
+    </div>
+  </dialog>`;
+}

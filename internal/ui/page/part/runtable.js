@@ -1,0 +1,65 @@
+// The rows of the list of runs: only those in view are in the document, so that the
+// end of a million is as near as the beginning.
+import { html } from "../lib/html.js";
+import { href } from "../lib/root.js";
+import { useRoving, useWindow } from "../lib/list.js";
+import { setQuery, go } from "../lib/route.js";
+import { Icon, isOver, reasonWord, Status } from "../lib/glyph.js";
+import { RunStrip } from "../lib/strip.js";
+import { Ago, now } from "../lib/time.js";
+import { duration, money, tokens } from "../lib/format.js";
+import { Seen } from "../lib/hidden.js";
+import { agentName } from "../lib/names.js";
+
+const wide = matchMedia("(min-width: 901px)");
+
+/**
+ * @param {{list: any, at: number, onMove: (i: number) => void, chosen: Set<string>, onChoose: (id: string, on: boolean) => void, onHold: (held: boolean) => void, oldest: boolean}} props
+ */
+export function RunTable({ list, at, onMove, chosen, onChoose, onHold, oldest }) {
+  const rows = list.items, row = wide.matches && !matchMedia("(pointer: coarse)").matches ? 36 : wide.matches ? 48 : 60;
+  const window = useWindow({ count: rows.length, row, onEnd: list.next });
+  const roving = useRoving({ count: rows.length, at, onMove, onOpen: (i) => go("/runs/" + rows[i].id), noun: "run" });
+  return html`<table class="table runs" aria-rowcount=${list.more ? -1 : rows.length + 1} onPointerEnter=${() => onHold(true)} onPointerLeave=${() => onHold(false)}>
+    <caption class="sr">Runs, the ${oldest ? "oldest" : "newest"} first</caption>
+    <colgroup><col class="c-x opt" /><col class="c-st" /><col /><col class="c-ag opt" /><col class="c-api opt" /><col class="c-tr opt" /><col class="c-n opt" /><col class="c-n" /><col class="c-n opt" /><col class="c-at" /></colgroup>
+    <thead><tr><th class="opt"><span class="sr">Selected</span></th><th scope="col">Status</th><th scope="col">Run</th><th scope="col" class="opt">Agent</th><th scope="col" class="opt">API</th><th scope="col" class="opt">Trace</th>
+      <th scope="col" class="num opt">Tokens</th><th scope="col" class="num">Cost</th><th scope="col" class="num opt">Took</th>
+      <th scope="col" class="num" aria-sort=${oldest ? "ascending" : "descending"}><button class="plain sort" type="button" onClick=${() => setQuery({ order: oldest ? "" : "oldest" }, { push: true })}>Started<${Icon} name=${oldest ? "up" : "down"} /></button></th></tr></thead>
+    <tbody ref=${window.ref}>
+      ${window.before > 0 && html`<tr class="gap" aria-hidden="true"><td colspan="10" style=${{ height: window.before + "px" }} /></tr>`}
+      ${rows.slice(window.from, window.to).map((/** @type {any} */ run, /** @type {number} */ i) => html`<${Row} key=${run.id} run=${run} n=${window.from + i} current=${window.from + i === at}
+        chosen=${chosen.has(run.id)} onChoose=${onChoose} onMove=${onMove} fresh=${list.arrived.has(run.id)} given=${roving.item(window.from + i)} />`)}
+      ${window.after > 0 && html`<tr class="gap" aria-hidden="true"><td colspan="10" style=${{ height: window.after + "px" }} /></tr>`}
+    </tbody></table>`;
+}
+
+/** @param {{run: any, n: number, current: boolean, chosen: boolean, fresh: boolean, onChoose: (id: string, on: boolean) => void, onMove: (i: number) => void, given: any}} props */
+function Row({ run, n, current, chosen, fresh, onChoose, onMove, given }) {
+  const reason = run.status === "failed" ? reasonWord(run.stop_reason) : "", agent = agentName(run.agent) || (run.agent ? run.agent.replace(/^robot\//, "") : "");
+  return html`<tr class=${fresh ? "new" : undefined} aria-rowindex=${n + 2} data-current=${current ? "" : undefined} aria-selected=${chosen ? "true" : undefined}
+    onClick=${(/** @type {any} */ event) => { if (!event.defaultPrevented && !event.target.closest("a,input,button") && !String(getSelection())) go("/runs/" + run.id); }}>
+    <td class="opt"><input type="checkbox" class="pick" tabindex="-1" checked=${chosen} aria-label=${"Select " + (run.title || run.id)} onChange=${(/** @type {any} */ event) => onChoose(run.id, event.target.checked)} /></td>
+    <td><${Status} s=${run.status} slim /></td>
+    <td class="main-cell"><span><a href=${href("/runs/" + run.id)} onFocus=${() => onMove(n)} ...${given}><${Seen} text=${run.title || "no prompt"} /></a>${reason && html` <span class="bad small">${reason}</span>`}</span>
+      <span class="sub phone">${agent || run.model}</span></td>
+    <td class="opt dim"><span class="cut" title=${agent ? undefined : "No saved agent: the model alone"}>${agent || html`<span class="faint">${run.model}</span>`}</span></td>
+    <td class="opt dim">${run.dialect}</td>
+    <td class="opt"><${isOver(run.status) ? RunStrip : Growing} run=${run} /></td>
+    <td class="num opt dim">${tokens(run.usage.total_tokens)}</td>
+    <td class="num">${money(run.usage.cost_usd)}</td>
+    <td class="num opt dim"><${Took} run=${run} /></td>
+    <td class="num dim"><${Ago} at=${run.created_at} ago /></td></tr>`;
+}
+
+/** @param {{run: any}} props */
+function Took({ run }) {
+  const begin = Date.parse(run.created_at);
+  return isOver(run.status) && run.finished_at ? duration(Date.parse(run.finished_at) - begin) : duration(Math.max(1000, Math.floor((now.value - begin) / 1000) * 1000));
+}
+
+// A strip that grows with the clock, for as long as its run goes on.
+/** @param {{run: any}} props */
+function Growing({ run }) {
+  return now.value ? html`<${RunStrip} run=${run} />` : null;
+}

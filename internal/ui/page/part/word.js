@@ -1,0 +1,98 @@
+// A person's word on one action: what is sent, and how it stands while it is being
+// given. Nothing shows as decided before the server has said so.
+import { useEffect, useRef, useState } from "../lib/html.js";
+import { Fault, post } from "../lib/api.js";
+import { json } from "../lib/exact.js";
+import { readInbox } from "../lib/inbox.js";
+
+/**
+ * @typedef {import("../lib/inbox.js").Approval} Approval
+ * @typedef {"approved"|"rejected"|"stopped"} Said
+ * @typedef {{approve: boolean, reason?: string, goOn?: boolean, reach?: string, args?: any}} Will  goOn: the run goes on after a
+ *   rejection; reach: once, run or arguments; args: in place of the action's
+ */
+
+/**
+ * Sends a decision for exactly what was shown: the digest goes with it.
+ * @param {Approval} item
+ * @param {Will} will
+ */
+export function send(item, { approve, reason, goOn, reach, args }) {
+  return post(`/v1/runs/${item.run}/approve`, {
+    action_ids: [item.id], digest: item.digest,
+    ...(reason ? { reason } : {}),
+    ...(approve ? {} : { reject: true, ...(goOn ? { on_reject: "continue" } : {}) }),
+    ...(approve && reach && reach !== "once" ? { for: reach } : {}),
+    ...(approve && args !== undefined ? { arguments: args } : {}),
+  });
+}
+
+/**
+ * How a decision on this item stands.
+ * @param {Approval} item
+ * @param {(item: Approval, said: Said) => void} [onDecided]
+ */
+export function useWord(item, onDecided) {
+  const [mode, setMode] = useState(/** @type {""|"reject"|"edit"} */ (""));
+  const [busy, setBusy] = useState(""), [error, setError] = useState(/** @type {any} */ (null));
+  const [draft, setDraft] = useState(/** @type {any} */ (undefined)), [reach, setReach] = useState("once");
+  const shownAt = useRef(0), which = item.run + item.id + item.digest;
+  useEffect(() => {
+    shownAt.current = performance.now();
+    setMode("");
+    setError(null);
+    setDraft(undefined);
+    setReach("once");
+  }, [which]);
+  const check = useCheck(item, mode === "edit" ? draft : undefined);
+
+  /** @param {string} name @param {Said} said @param {() => Promise<any>} act */
+  const attempt = async (name, said, act) => {
+    setBusy(name);
+    setError(null);
+    try {
+      await act();
+      onDecided?.(item, said);
+    } catch (fault) {
+      setError(fault);
+      if (fault instanceof Fault && (fault.status === 409 || fault.status === 404)) readInbox(); // somebody else was first, or it has changed
+    }
+    setBusy("");
+  };
+  const changed = mode === "edit" && draft !== undefined && json(draft) !== json(item.arguments);
+  return {
+    mode, setMode, busy, error, draft, setDraft, reach, setReach, check, changed,
+    /** What a finger hits that was still on the one before decides nothing. */
+    settled: () => performance.now() - shownAt.current > 300,
+    /** Whether approving works now: edited arguments must have been looked at by the server. */
+    ready: !busy && mode !== "reject" && (!changed || !!check.digest) && !(mode === "edit" && draft === null),
+    approve: () => attempt("approve", "approved", () => send(item, { approve: true, reach, args: changed ? draft : undefined })),
+    /** @param {string} reason @param {boolean} goOn */
+    reject: (reason, goOn) => attempt("reject", "rejected", () => send(item, { approve: false, reason, goOn })),
+    stop: () => attempt("stop", "stopped", () => post(`/v1/runs/${item.run}/cancel`)),
+  };
+}
+
+/** @typedef {ReturnType<typeof useWord>} Word */
+
+/**
+ * Asks the server what edited arguments come to: whether the tool takes them, and the
+ * digest that an approval would be for.
+ * @param {Approval} item @param {any} args  undefined = nothing is edited; null = it is no JSON yet
+ * @returns {{digest: string, preview: string, error: any, asking: boolean}}
+ */
+function useCheck(item, args) {
+  const none = { digest: "", preview: "", error: null, asking: false };
+  const [state, set] = useState(/** @type {{digest: string, preview: string, error: any, asking: boolean}} */ (none));
+  const text = args === undefined || args === null ? "" : json(args);
+  useEffect(() => {
+    if (!text || text === json(item.arguments)) return set(none);
+    set({ ...none, asking: true });
+    const over = new AbortController();
+    const timer = setTimeout(() => post(`/v1/runs/${item.run}/actions/${item.id}/check`, { arguments: args }, { signal: over.signal })
+      .then((said) => set({ digest: said.digest, preview: said.preview, error: null, asking: false }),
+        (error) => over.signal.aborted || set({ ...none, error })), 250);
+    return () => { clearTimeout(timer); over.abort(); };
+  }, [text, item.run, item.id, item.digest]);
+  return state;
+}
