@@ -85,7 +85,8 @@ type assembly struct {
 	engine    *engine.Engine
 	schedules *schedule.Keeper
 	projects  *project.Keeper
-	jobs      *local.Queue
+	jobs      performer
+	cluster   *cluster // nil = this server is alone
 	wire      *wire.Server
 	schemas   *schema.Cache
 	env       []string
@@ -109,7 +110,7 @@ func assemble(ctx context.Context, p *process, cfg config.Config, o options) (_ 
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, a.store.Close())
+			err = errors.Join(err, a.closeStore())
 		}
 	}()
 	a.keys, a.ledger = auth.NewBook(a.store, p.now), auth.NewLedger(p.now)
@@ -152,13 +153,17 @@ func assemble(ctx context.Context, p *process, cfg config.Config, o options) (_ 
 		Retry: a.models.Retry, Logger: a.logger, Meter: meter{a.metrics}, MaxActive: a.mostActive(), Outbox: a.outbox,
 		Stored: observer{a.metrics, a.tracer}.stored, Span: a.spans(),
 		Ended: a.ended, Witness: a.store.witness, AtOnce: a.keys.AtOnce, Budgets: a.ledger, Bound: a.bound, Holds: (&rule.Book{}).Holds, Mask: a.redactor.Redact,
+		Cluster: a.cluster.forEngine(),
 	})
 	if err = errors.Join(a.openSchedules(), a.openProjects()); err != nil {
 		return nil, err
 	}
-	a.jobs = local.New(local.Config{
-		Store: a.store, Now: p.now, Logger: a.logger, Handlers: a.handlers(), Workers: workers,
-	})
+	a.jobs = a.cluster
+	if a.cluster == nil {
+		a.jobs = alone{local.New(local.Config{
+			Store: a.store, Now: p.now, Logger: a.logger, Handlers: a.handlers(), Workers: workers,
+		})}
+	}
 	a.askStore()
 	if a.wire, err = a.newWire(o); err != nil {
 		return nil, err
@@ -267,6 +272,10 @@ func (a *assembly) readyz(w http.ResponseWriter, r *http.Request) {
 		answerProbe(w, http.StatusServiceUnavailable, "not ready: starting or draining")
 		return
 	}
+	if a.cluster != nil && !a.cluster.node.Alive() {
+		answerProbe(w, http.StatusServiceUnavailable, "not ready: the other nodes take this one for dead")
+		return
+	}
 	if err := a.store.Ping(r.Context()); err != nil {
 		a.logger.Warn("the store does not answer", "error", err)
 		answerProbe(w, http.StatusServiceUnavailable, "not ready: the store does not answer")
@@ -290,7 +299,9 @@ func (a *assembly) start(ctx context.Context) error {
 	if err := errors.Join(a.projects.Start(ctx), a.hooks.Start(ctx), a.engine.Start(ctx)); err != nil {
 		return err
 	}
-	a.jobs.Start()
+	if err := a.jobs.Start(ctx); err != nil {
+		return err
+	}
 	a.ready.Store(true)
 	return nil
 }
@@ -327,5 +338,12 @@ func (a *assembly) stop(server *http.Server) error {
 func (a *assembly) close() error {
 	a.models.Close()
 	a.closeTracer()
-	return errors.Join(a.tools.Close(), a.servers.Close(), a.index.Close(), a.store.Close())
+	return errors.Join(a.tools.Close(), a.servers.Close(), a.index.Close(), a.closeStore())
+}
+
+func (a *assembly) closeStore() error {
+	if a.cluster == nil {
+		return a.store.Close()
+	}
+	return errors.Join(a.cluster.hangUp(), a.store.Close())
 }

@@ -15,7 +15,6 @@ import (
 	"errand/internal/run"
 	"errand/internal/seal"
 	"errand/internal/store"
-	"errand/internal/store/postgres"
 	"errand/internal/store/sqlite"
 )
 
@@ -102,12 +101,14 @@ func (a *assembly) openStore(ctx context.Context) (recorded, error) {
 	if err := os.MkdirAll(a.cfg.Data, 0o700); err != nil {
 		return recorded{}, fmt.Errorf("making the data directory: %w", err)
 	}
-	opened, err := postgres.Open(ctx, postgres.Config{DSN: a.cfg.Store.Reveal(), Now: a.now, Logger: a.logger, Wrote: a.metrics.Wrote})
+	c, err := a.openCluster(ctx)
 	if err != nil {
 		return recorded{}, err
 	}
+	a.cluster = c
+	opened := c.store
 	if err := sameKey(ctx, opened, a.cfg.Data); err != nil {
-		return recorded{}, errors.Join(err, opened.Close())
+		return recorded{}, errors.Join(err, c.hangUp(), opened.Close())
 	}
 	return recorded{opened, a.now, feed.New(rand.Uint64()), project.NewGate()}, nil
 }

@@ -17,6 +17,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -30,6 +31,9 @@ type Config struct {
 	// Store says where runs are kept: sqlite, in Data, or the URL of a PostgreSQL
 	// database, postgres://user:password@host:port/database.
 	Store Secret `yaml:"store"`
+	// Queues are those that this node of a PostgreSQL database works on: run, browser,
+	// webhook, timer. Empty = all of them.
+	Queues List `yaml:"queues"`
 	// PublicURL is how the outside world reaches the server, for links.
 	PublicURL string `yaml:"public_url"`
 	// BasePath stands before every path: /errand behind a proxy that passes it on.
@@ -311,7 +315,7 @@ func (c *Config) check() error {
 	if _, _, err := net.SplitHostPort(c.Addr); err != nil {
 		return fmt.Errorf("addr: %q is not host:port; for example 127.0.0.1:8420", c.Addr)
 	}
-	if err := errors.Join(checkWords(c.Log), checkOrigins(c.CORSOrigins), c.checkFront(), c.checkPrices()); err != nil {
+	if err := errors.Join(checkWords(c.Log), checkOrigins(c.CORSOrigins), c.checkFront(), c.checkPrices(), c.checkQueues()); err != nil {
 		return err
 	}
 	return c.checkURLs()
@@ -321,6 +325,26 @@ func (c *Config) check() error {
 func (c *Config) Postgres() bool {
 	s := c.Store.Reveal()
 	return strings.HasPrefix(s, "postgres://") || strings.HasPrefix(s, "postgresql://")
+}
+
+// queues are the names that Queues may have.
+func queues() []string { return []string{"run", "browser", "webhook", "timer"} }
+
+func (c *Config) checkQueues() error {
+	for _, name := range c.Queues {
+		if !slices.Contains(queues(), name) {
+			return fmt.Errorf("queues: %q is none; name some of %s, or leave it out for all", name, strings.Join(queues(), ", "))
+		}
+	}
+	if len(c.Queues) > 0 && !c.Postgres() {
+		return fmt.Errorf("queues: one server alone works on all of them; this setting is for several over one PostgreSQL database (store)")
+	}
+	return nil
+}
+
+// Works reports whether this node works on the queue.
+func (c *Config) Works(queue string) bool {
+	return len(c.Queues) == 0 || slices.Contains(c.Queues, queue)
 }
 
 // scheme is what of a URL may be shown: the rest can have a password.

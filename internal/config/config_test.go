@@ -71,7 +71,7 @@ func TestFlagsWinOverEnvironmentOverFile(t *testing.T) {
 func TestEverySettingHasItsVariable(t *testing.T) {
 	prices := filepath.Join(write(t, map[string]string{"p.yaml": "prices: {}"}), "p.yaml")
 	env := []string{
-		"ERRAND_ADDR=[::1]:9", "ERRAND_PRICES=" + prices, "ERRAND_DATA=/d", "ERRAND_STORE=sqlite", "ERRAND_PUBLIC_URL=https://e.example",
+		"ERRAND_ADDR=[::1]:9", "ERRAND_PRICES=" + prices, "ERRAND_DATA=/d", "ERRAND_STORE=postgres://u:p@h:5/d", "ERRAND_QUEUES=run, timer", "ERRAND_PUBLIC_URL=https://e.example",
 		"ERRAND_ADMIN_KEY=0123456789abcdef", "ERRAND_MODEL=m", "ERRAND_EGRESS_ALLOW=127.0.0.0/8, 10.0.0.0/8:443",
 		"ERRAND_SEARCH=brave, index", "ERRAND_SEARXNG_URL=http://s:8", "BRAVE_API_KEY=bk", "YDC_API_KEY=yk", "EXA_API_KEY=",
 		"ERRAND_SMTP_URL=smtp://u:p@h:25", "ERRAND_SMTP_FROM=a@b", "ERRAND_MAX_ACTIVE=3", "ERRAND_RATE_LIMIT=600", "ERRAND_RETENTION_DAYS=90", "ERRAND_PPROF=[::1]:6060", "ERRAND_TLS_CERT=/c",
@@ -84,7 +84,7 @@ func TestEverySettingHasItsVariable(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Config{
-		Addr: "[::1]:9", PricesFile: prices, Data: "/d", Store: "sqlite", PublicURL: "https://e.example", AdminKey: "0123456789abcdef",
+		Addr: "[::1]:9", PricesFile: prices, Data: "/d", Store: "postgres://u:p@h:5/d", Queues: List{"run", "timer"}, PublicURL: "https://e.example", AdminKey: "0123456789abcdef",
 		Search: List{"brave", "index"}, SearXNGURL: "http://s:8", SearchKeys: map[string]Secret{"brave": "bk", "you": "yk"},
 		Model: "m", Fallbacks: map[string]List{"*": {"a/b", "c/d"}}, EgressAllow: List{"127.0.0.0/8", "10.0.0.0/8:443"}, SMTPURL: "smtp://u:p@h:25", SMTPFrom: "a@b",
 		MaxActive: 3, RateLimit: 600, RetentionDays: 90, Pprof: "[::1]:6060", TLSCert: "/c", TLSKey: "/k", Limits: Limits{40, 9000, 20, 0}, Log: Log{"debug", "json"}, You: You{"chat_node.answer"}, WebAgent: WebAgent{true}, Chromium: "/c/chromium", BasePath: "/errand", TrustedProxies: List{"10.0.0.0/8", "::1"}, CORSOrigins: List{"https://a.example", "http://localhost:3000"},
@@ -204,6 +204,8 @@ func TestRefused(t *testing.T) {
 		"half of TLS":           {env: "ERRAND_TLS_CERT=/c", want: []string{"tls_key"}},
 		"half of mail":          {env: "ERRAND_SMTP_URL=smtp://h:25", want: []string{"smtp_from"}},
 		"mail over http":        {env: "ERRAND_SMTP_URL=http://u:hunter2@h\nERRAND_SMTP_FROM=a@b", want: []string{"smtp[s]://"}},
+		"a queue of none":       {env: "ERRAND_QUEUES=runs\nERRAND_STORE=postgres://h/d", want: []string{"queues", "runs", "run, browser, webhook, timer"}},
+		"queues of SQLite":      {env: "ERRAND_QUEUES=run", want: []string{"queues", "store"}},
 		"origin with a path":    {file: "cors_origins: https://a.example/", want: []string{"cors_origins", "https://a.example/"}},
 		"any and one origin":    {env: "ERRAND_CORS_ORIGINS=*,https://a.example", want: []string{"cors_origins", `"*"`}},
 		"no origin":             {env: "ERRAND_CORS_ORIGINS=null", want: []string{"cors_origins", "null"}},

@@ -24,6 +24,7 @@ func settings() []setting {
 		{"addr", text(func(c *Config) *string { return &c.Addr })},
 		{"data", text(func(c *Config) *string { return &c.Data })},
 		{"store", secret(func(c *Config) *Secret { return &c.Store })},
+		{"queues", func(c *Config, value string) error { c.Queues = commas(value); return nil }},
 		{"public-url", text(func(c *Config) *string { return &c.PublicURL })},
 		{"base-path", text(func(c *Config) *string { return &c.BasePath })},
 		{"trusted-proxies", func(c *Config, value string) error { c.TrustedProxies = commas(value); return nil }},

@@ -89,6 +89,19 @@ func (f *Feed) Tell(appends []run.Append) {
 	}
 }
 
+// Hear is told how a run stands now that somebody else has changed it. It counts as a
+// change of what waits for a person, too: which of the two it was is not known here.
+func (f *Feed) Hear(line run.Summary) {
+	f.add(Change{Line: line, At: line.UpdatedAt, Approval: true})
+}
+
+// Watched reports whether anybody may be reading.
+func (f *Feed) Watched() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.waiting) > 0
+}
+
 // matters reports whether an append changes how a run stands in lists, and in the
 // inbox. Steps and tool calls of a run that goes on do neither.
 func matters(a *run.Append) (changed, approval bool) {

@@ -1,0 +1,246 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"errand/internal/auth"
+	"errand/internal/engine"
+	"errand/internal/file"
+	"errand/internal/node"
+	"errand/internal/queue/local"
+	"errand/internal/queue/river"
+	"errand/internal/robot"
+	"errand/internal/run"
+	"errand/internal/schedule"
+	"errand/internal/store/postgres"
+	"errand/internal/webhook"
+)
+
+// performer works on jobs: queue/local's for one node alone, River's for several.
+type performer interface {
+	// Start begins; handlers may be called before it returns.
+	Start(ctx context.Context) error
+	// Close starts no more jobs, and waits for those under way until ctx ends.
+	Close(ctx context.Context) error
+}
+
+// alone performs the jobs of the one node that a SQLite database has.
+type alone struct{ *local.Queue }
+
+// Start begins.
+func (q alone) Start(context.Context) error {
+	q.Queue.Start()
+	return nil
+}
+
+// browserClass is the class of runs that need a browser, which not every node has.
+const browserClass = "browser"
+
+// classOf is the class of runs that a run belongs to, fixed with its spec.
+func classOf(s *run.Spec) string {
+	for i := range s.Tools {
+		if strings.HasPrefix(s.Tools[i].Name, "browser.") {
+			return browserClass
+		}
+	}
+	return ""
+}
+
+// jobRoutes say which of River's queues a kind of job goes to. Kinds that are not here
+// have queues of their own; see river.Routes before changing this.
+func jobRoutes() river.Routes {
+	routes := river.Routes{engine.AdvanceJob: river.Runs, engine.AdvanceKind(browserClass): river.Browsers}
+	for _, kind := range []string{webhook.SendJob, webhook.WakeJob, robot.SendJob} {
+		routes[kind] = river.Webhooks
+	}
+	for _, kind := range []string{
+		engine.DeadlineJob, engine.BudgetJob, auth.RaisedJob, webhook.FanJob, robot.SettleJob, file.ExpireJob,
+		schedule.FireJob, schedule.EndJob, schedule.DrainJob, schedule.FollowJob,
+	} {
+		routes[kind] = river.Timers
+	}
+	return routes
+}
+
+// cluster is what makes this server one of several over one PostgreSQL.
+type cluster struct {
+	a      *assembly
+	store  *postgres.Store
+	writer *river.Writer
+	leases *postgres.Leases
+	words  *postgres.Words // between start and stop
+	node   *node.Keeper
+	echo   echo
+	engine atomic.Pointer[engine.Engine]
+
+	mu     sync.Mutex // guards what follows: it is made anew when the node gets another name
+	queue  *river.Queue
+	closed bool
+}
+
+// openCluster opens the PostgreSQL that the settings name, with River's tables in it.
+func (a *assembly) openCluster(ctx context.Context) (*cluster, error) {
+	c := &cluster{a: a}
+	var err error
+	if c.writer, err = river.NewWriter(jobRoutes(), a.now, a.logger); err != nil {
+		return nil, err
+	}
+	c.store, err = postgres.Open(ctx, postgres.Config{
+		DSN: a.cfg.Store.Reveal(), Now: a.now, Logger: a.logger, Wrote: a.metrics.Wrote, Jobs: c.writer.Insert, Heard: c.heard,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err = river.Migrate(ctx, c.store.Pool(), a.logger); err == nil {
+		c.leases, err = c.store.Leases(ctx, engine.AdvanceJob)
+	}
+	if err != nil {
+		return nil, errors.Join(err, c.store.Close())
+	}
+	c.node = node.New(node.Config{
+		Nodes: c.leases, Now: a.now, Address: a.cfg.Addr, Version: version(), Logger: a.logger, Dead: c.dead, Renamed: c.renamed,
+	})
+	return c, nil
+}
+
+// forEngine is what the engine needs to be one of several.
+func (c *cluster) forEngine() *engine.Cluster {
+	if c == nil {
+		return nil
+	}
+	return &engine.Cluster{
+		Node: c.node.Name(), Alive: c.node.Alive, Class: classOf, Works: c.works, Tell: c.tell, Seqs: c.store.Seqs,
+	}
+}
+
+// works reports whether this node drives runs of the class.
+func (c *cluster) works(class string) bool {
+	if class == browserClass {
+		return c.a.cfg.Works(river.Browsers)
+	}
+	return c.a.cfg.Works(river.Runs)
+}
+
+func (c *cluster) heard(id run.ID, seq int64) {
+	if e := c.engine.Load(); e != nil {
+		e.Heard(id, seq)
+	}
+	c.echo.heard(id)
+}
+
+func (c *cluster) tell(word []byte) {
+	if c.words != nil {
+		c.words.Tell(word)
+	}
+}
+
+// Start joins the other nodes: from here on this one drives runs and performs jobs.
+func (c *cluster) Start(ctx context.Context) error {
+	e := c.a.engine
+	c.engine.Store(e)
+	c.words = c.store.Words(e.Hear)
+	c.echo.start(c.a.store)
+	if err := c.node.Start(ctx); err != nil {
+		return err
+	}
+	return c.perform(ctx, c.node.Name())
+}
+
+// perform begins to work on jobs under a node's name.
+func (c *cluster) perform(ctx context.Context, name string) error {
+	queue, err := river.New(river.Config{
+		Pool: c.store.Pool(), Writer: c.writer, Node: name, Handlers: c.handlers(), Workers: c.workers(), Logger: c.a.logger,
+	})
+	if err != nil {
+		return fmt.Errorf("making the queue: %w", err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil
+	}
+	if err := queue.Start(ctx); err != nil {
+		return fmt.Errorf("starting the queue: %w", err)
+	}
+	c.queue = queue
+	c.store.OnJobs(queue.Poke)
+	return nil
+}
+
+func (c *cluster) handlers() map[string]func(context.Context, run.Job) error {
+	all := c.a.handlers()
+	all[engine.AdvanceJob], all[engine.AdvanceKind(browserClass)] = c.a.engine.Advance, c.a.engine.Advance
+	return all
+}
+
+// workers is how much this node does at once: it stays with a run that it drives for
+// as long as the run goes on, so there is a worker for each.
+func (c *cluster) workers() map[string]int {
+	most := map[string]int{river.Runs: c.a.mostActive(), river.Browsers: c.a.mostActive(), river.Webhooks: workers, river.Timers: workers}
+	for queue := range most {
+		if !c.a.cfg.Works(queue) {
+			most[queue] = 0
+		}
+	}
+	return most
+}
+
+// dead frees the jobs of a node that is about to be buried.
+func (c *cluster) dead(ctx context.Context, name string) error {
+	c.mu.Lock()
+	queue := c.queue
+	c.mu.Unlock()
+	if queue == nil {
+		return nil // another node will find it dead as well
+	}
+	_, err := queue.Takeover(ctx, name)
+	return err
+}
+
+// leaving is how long jobs under way may take to end when the node loses its name.
+const leaving = 5 * time.Second
+
+// renamed goes on under another name, because the others have declared this node dead.
+func (c *cluster) renamed(name string) {
+	ctx, cancel := context.WithTimeout(context.Background(), leaving)
+	defer cancel()
+	c.a.engine.Evict(name)
+	if err := errors.Join(c.closeQueue(ctx, false), c.perform(context.Background(), name)); err != nil {
+		c.a.logger.Error("this node performs no jobs: restart it", "node", name, "error", err)
+	}
+}
+
+func (c *cluster) closeQueue(ctx context.Context, forGood bool) error {
+	c.mu.Lock()
+	queue := c.queue
+	c.queue, c.closed = nil, c.closed || forGood
+	c.mu.Unlock()
+	if queue == nil {
+		return nil
+	}
+	return queue.Close(ctx)
+}
+
+// Close ends the jobs and leaves the other nodes, who take over at once what this one
+// still has.
+func (c *cluster) Close(ctx context.Context) error {
+	err := errors.Join(c.closeQueue(ctx, true), c.node.Close(ctx))
+	c.echo.stop()
+	return err
+}
+
+// hangUp lets go of the connections that are not the store's own.
+func (c *cluster) hangUp() error {
+	var err error
+	if c.words != nil {
+		err = c.words.Close()
+	}
+	c.leases.Close()
+	return err
+}
