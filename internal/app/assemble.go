@@ -23,7 +23,6 @@ import (
 	"errand/internal/model/router"
 	"errand/internal/obs"
 	"errand/internal/project"
-	"errand/internal/queue/local"
 	"errand/internal/robot"
 	"errand/internal/rule"
 	"errand/internal/run"
@@ -158,12 +157,7 @@ func assemble(ctx context.Context, p *process, cfg config.Config, o options) (_ 
 	if err = errors.Join(a.openSchedules(), a.openProjects()); err != nil {
 		return nil, err
 	}
-	a.jobs = a.cluster
-	if a.cluster == nil {
-		a.jobs = alone{local.New(local.Config{
-			Store: a.store, Now: p.now, Logger: a.logger, Handlers: a.handlers(), Workers: workers,
-		})}
-	}
+	a.jobs = a.performer()
 	a.askStore()
 	if a.wire, err = a.newWire(o); err != nil {
 		return nil, err

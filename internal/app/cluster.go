@@ -39,6 +39,13 @@ func (q alone) Start(context.Context) error {
 	return nil
 }
 
+func (a *assembly) performer() performer {
+	if a.cluster != nil {
+		return a.cluster
+	}
+	return alone{local.New(local.Config{Store: a.store, Now: a.now, Logger: a.logger, Handlers: a.handlers(), Workers: workers})}
+}
+
 // browserClass is the class of runs that need a browser, which not every node has.
 const browserClass = "browser"
 
