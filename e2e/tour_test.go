@@ -289,7 +289,7 @@ func tourSession(t *testing.T, _ *rig.World, c *rig.Client) {
 func tourPages(t *testing.T, _ *rig.World, c *rig.Client) {
 	open := *c
 	open.Key = ""
-	for _, path := range []string{"/", "/docs", "/openapi.yaml", "/openapi.json", "/ui", "/ui/", "/ui/approvals", "/healthz", "/readyz", "/metrics"} {
+	for _, path := range []string{"/", "/docs", "/openapi.yaml", "/openapi.json", "/ui/", "/ui/approvals", "/healthz", "/readyz", "/metrics"} {
 		open.Do("GET", path, nil).Is(http.StatusOK)
 	}
 	for _, later := range []struct{ method, path string }{

@@ -57,6 +57,7 @@ func New(t testing.TB) *World {
 		"ERRAND_SMTP_URL": w.Mail.URL(), "ERRAND_SMTP_FROM": "Billing <billing@example.com>",
 		"OPENAI_BASE_URL": w.Model.URL + "/v1", "OPENAI_API_KEY": "sk-of-the-tests", "ERRAND_MODEL": "openai/mock",
 	}
+	w.useStore(t)
 	t.Cleanup(func() {
 		w.Kill()
 		w.transport.CloseIdleConnections()

@@ -76,6 +76,8 @@ func (s hookShelf) Change(ctx context.Context, project, id string, change native
 		e, secret, c, err = s.hub.Rotate(ctx, project, id)
 	case native.EnableWebhook:
 		e, c, err = s.hub.Enable(ctx, project, id)
+	case native.DisableWebhook:
+		e, c, err = s.hub.Disable(ctx, project, id)
 	case native.RemoveWebhook:
 		e, c, err = s.hub.Remove(ctx, project, id)
 	}

@@ -28,7 +28,8 @@ type fellow struct {
 	keeper *node.Keeper
 	leases *postgres.Leases
 	words  *postgres.Words
-	queue  *river.Queue
+	writer *river.Writer
+	queue  atomic.Pointer[river.Queue]
 	cut    atomic.Bool // from the database, as far as runs and the lease go
 }
 
@@ -102,10 +103,11 @@ func assembleFellow(t *testing.T, dsn string, model engine.Models, tools engine.
 		}
 	}
 	f := &fellow{}
-	writer, err := river.NewWriter(river.Routes{engine.AdvanceJob: river.Runs, engine.AdvanceKind("browser"): river.Browsers}, nil, nil)
+	var err error
+	f.writer, err = river.NewWriter(river.Routes{engine.AdvanceJob: river.Runs, engine.AdvanceKind("browser"): river.Browsers}, nil, nil)
 	must(err)
 	var ready atomic.Pointer[engine.Engine]
-	f.Store, err = postgres.Open(t.Context(), postgres.Config{DSN: dsn, Jobs: writer.Insert, Heard: func(id run.ID, seq int64) {
+	f.Store, err = postgres.Open(t.Context(), postgres.Config{DSN: dsn, Jobs: f.writer.Insert, Heard: func(id run.ID, seq int64) {
 		if e := ready.Load(); e != nil {
 			e.Heard(id, seq)
 		}
@@ -117,10 +119,15 @@ func assembleFellow(t *testing.T, dsn string, model engine.Models, tools engine.
 	f.keeper = node.New(node.Config{
 		Nodes: f, Now: time.Now, Version: "test",
 		Dead: func(ctx context.Context, name string) error {
-			_, err := f.queue.Takeover(ctx, name)
+			_, err := f.queue.Load().Takeover(ctx, name)
 			return err
 		},
-		Renamed: func(name string) { f.engine.Evict(name) },
+		Renamed: func(name string) {
+			f.engine.Evict(name)
+			if err := f.openQueue(name); err != nil {
+				t.Error(err)
+			}
+		},
 	})
 	f.words = f.Store.Words(func(word []byte) {
 		if e := ready.Load(); e != nil {
@@ -132,24 +139,39 @@ func assembleFellow(t *testing.T, dsn string, model engine.Models, tools engine.
 		Cluster: &engine.Cluster{Node: f.keeper.Name(), Alive: f.keeper.Alive, Tell: f.words.Tell, Seqs: f.Store.Seqs},
 	})
 	ready.Store(f.engine)
-	f.queue, err = river.New(river.Config{
-		Pool: f.Store.Pool(), Writer: writer, Node: f.keeper.Name(), Workers: map[string]int{river.Runs: 50},
-		Handlers: map[string]func(context.Context, run.Job) error{engine.AdvanceJob: f.engine.Advance},
-	})
-	must(err)
-	f.Store.OnJobs(f.queue.Poke)
 	must(f.keeper.Start(t.Context()))
 	must(f.engine.Start(t.Context()))
-	must(f.queue.Start(t.Context()))
+	must(f.openQueue(f.keeper.Name()))
 	t.Cleanup(func() { f.close(t) })
 	return f
+}
+
+// openQueue begins to work on jobs under a name of the node.
+func (f *fellow) openQueue(name string) error {
+	queue, err := river.New(river.Config{
+		Pool: f.Store.Pool(), Writer: f.writer, Node: name, Workers: map[string]int{river.Runs: 50},
+		Handlers: map[string]func(context.Context, run.Job) error{engine.AdvanceJob: f.engine.Advance},
+	})
+	if err != nil {
+		return err
+	}
+	f.queue.Store(queue)
+	f.Store.OnJobs(queue.Poke)
+	return queue.Start(context.Background())
+}
+
+// closeQueue gives what the node is doing back.
+func (f *fellow) closeQueue() {
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	f.queue.Load().Close(ended)
 }
 
 func (f *fellow) close(t *testing.T) {
 	ended, cancel := context.WithCancel(context.Background())
 	cancel()
 	f.cut.Store(false)
-	f.queue.Close(ended)
+	f.closeQueue()
 	f.engine.Close(ended)
 	if err := f.keeper.Close(context.Background()); err != nil {
 		t.Error(err)
@@ -267,6 +289,7 @@ func cutOff(t *testing.T, nodes []*fellow, id run.ID) {
 	victim, other := driving(t, nodes, id)
 	old := victim.keeper.Name()
 	time.Sleep(6 * time.Second) // all have renewed without a break for long enough
+	victim.closeQueue()
 	victim.cut.Store(true)
 	began := time.Now()
 	s := other.sees(t, id, "a takeover", func(s *run.State) bool { return s.Status == run.AwaitingApproval })

@@ -3,6 +3,7 @@ package auth
 import (
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -124,7 +125,23 @@ func TestLedgerUnderLoad(t *testing.T) {
 	l := ledgerAt(&at)
 	us := run.Account{Project: "p"}
 	l.Set(Budget{ID: "b", Project: "p", Period: Daily, MaxCost: 1000}, Amount{})
+	// A hundred ask at once, and none has ended: there is room for twenty.
 	var all sync.WaitGroup
+	var granted atomic.Int64
+	for i := range 100 {
+		all.Go(func() {
+			if l.Reserve(call("first"+string(rune('a'+i)), 50, us), func() {}).Granted {
+				granted.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	if _, kept, _ := l.Drawn("p", "b"); granted.Load() != 20 || kept.Cost != 1000 {
+		t.Errorf("%d calls are let in, %+v is kept", granted.Load(), kept)
+	}
+	for i := range 100 {
+		l.Settle(call("first"+string(rune('a'+i)), 50, us), run.Usage{})
+	}
 	for i := range 100 {
 		all.Go(func() {
 			for n := range 20 {

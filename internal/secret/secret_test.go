@@ -9,7 +9,7 @@ func TestForms(t *testing.T) {
 	forms := Forms("k+1/a&b c")
 	for _, want := range []string{
 		"k+1/a&b c",
-		"aysxL2EmYiBj", // base64
+		"aysxL2EmYiBj",                                          // base64
 		"k%2B1%2Fa%26b+c", "k%2B1%2Fa%26b%20c", "k+1%2Fa&b%20c", // Go's three
 		"k%2B1/a%26b%20c",                      // Python's
 		"k%2b1%2fa%26b+c", "k%2b1%2fa%26b%20c", // .NET's

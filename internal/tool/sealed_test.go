@@ -53,6 +53,12 @@ func TestSealedHeaders(t *testing.T) {
 	if err := call(s); err != nil || caller.called[1].Headers["Authorization"] != "Bearer 0123456789" {
 		t.Errorf("a tool with sealed headers: %v", err)
 	}
+	// Whoever can write the database, and has no key, can't have them sent elsewhere.
+	rows.rows[0].Data, rows.rows[0].Version = json.RawMessage(bytes.Replace(stored, []byte(secret.URL), []byte("https://else.example/"), 1)), 3
+	if err := call(s); !problem.Is(err, problem.ToolFailed) || len(caller.called) != 2 || bytes.Contains(rows.rows[0].Data, []byte(secret.URL)) {
+		t.Errorf("at another address: %v after %d calls", err, len(caller.called))
+	}
+	rows.rows[0].Data = json.RawMessage(stored)
 	s, caller = with(2)
 	if err := call(s); !problem.Is(err, problem.ToolFailed) || len(caller.called) > 0 {
 		t.Errorf("without its key: %v after %d calls", err, len(caller.called))

@@ -108,6 +108,21 @@ func (h *Hub) Enable(ctx context.Context, project, id string) (Endpoint, run.Com
 	return e, c, err
 }
 
+// Disable returns the commit that makes an endpoint hear nothing: what happens until
+// it is enabled is not told to it, and what waits for it is given up when its time comes.
+func (h *Hub) Disable(ctx context.Context, project, id string) (Endpoint, run.Commit, error) {
+	e, err := h.find(ctx, project, id)
+	if err == nil && id == Own {
+		err = problem.New(problem.Conflict, "The webhook %s can't be disabled: leave webhook_url out of the runs that shall tell nobody.", Own)
+	}
+	if err != nil {
+		return e, run.Commit{}, err
+	}
+	e.Status, e.Why = Disabled, "somebody has disabled it."
+	write, err := e.write(project)
+	return e, run.Commit{Rows: []run.RowWrite{write}}, err
+}
+
 // revive adds to c that an endpoint is called again as if it had never failed.
 func (h *Hub) revive(project string, e *Endpoint, c *run.Commit) error {
 	e.Status, e.Why, e.Failures = Enabled, "", 0

@@ -158,7 +158,10 @@ func (b bells) Change(ctx context.Context, project, id string, change native.Web
 		return bell(&e, secret), c, err
 	}
 	alter := b.hub.Enable
-	if change == native.RemoveWebhook {
+	switch change {
+	case native.DisableWebhook:
+		alter = b.hub.Disable
+	case native.RemoveWebhook:
 		alter = b.hub.Remove
 	}
 	e, c, err := alter(ctx, project, id)

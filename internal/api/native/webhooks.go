@@ -65,9 +65,10 @@ type WebhookChange string
 
 // Changes of a webhook.
 const (
-	RotateSecret  WebhookChange = "rotate"
-	EnableWebhook WebhookChange = "enable"
-	RemoveWebhook WebhookChange = "remove"
+	RotateSecret   WebhookChange = "rotate"
+	EnableWebhook  WebhookChange = "enable"
+	DisableWebhook WebhookChange = "disable"
+	RemoveWebhook  WebhookChange = "remove"
 )
 
 // DeliveryPage selects deliveries.
@@ -218,10 +219,13 @@ func (a *API) patchWebhook(ctx context.Context, r *wire.Request, hooks Webhooks)
 	if err := r.Decode(&in); err != nil {
 		return wire.Response{}, err
 	}
-	if value(in.Status) != "enabled" {
-		return wire.Response{}, problem.Invalid("status", `can only be set to "enabled": DELETE the webhook to hear no more.`)
+	switch value(in.Status) {
+	case "enabled":
+		return a.changeWebhook(ctx, r, hooks, EnableWebhook)
+	case "disabled":
+		return a.changeWebhook(ctx, r, hooks, DisableWebhook)
 	}
-	return a.changeWebhook(ctx, r, hooks, EnableWebhook)
+	return wire.Response{}, problem.Invalid("status", `can be set to "enabled" or "disabled"; "paused" is what this server does when deliveries fail.`)
 }
 
 func (a *API) rotateWebhook(ctx context.Context, r *wire.Request, hooks Webhooks) (wire.Response, error) {

@@ -124,4 +124,15 @@ func TestDeliveries(t *testing.T) {
 	}
 	w.ears.answer(200)
 	w.want(200, "PATCH", "/v1/webhooks/"+id, `{"status":"enabled"}`).has("status", "enabled").has("status_reason", nil)
+
+	w.want(200, "PATCH", "/v1/webhooks/"+id, `{"status":"disabled"}`).has("status", "disabled").has("status_reason", "somebody has disabled it.")
+	w.want(409, "PATCH", "/v1/webhooks/default", `{"status":"disabled"}`)
+	w.want(200, "POST", again, "")
+	within(t, "it to be given up", func() bool {
+		why, _ := w.do("GET", path, "").get("data.0.error").(string)
+		return strings.Contains(why, "somebody has disabled it")
+	})
+	if n := len(w.ears.all()); n != 4 {
+		t.Errorf("a disabled webhook got %d deliveries, want 4", n)
+	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,17 +43,15 @@ func parse(dsn string) (*pgxpool.Config, error) {
 		return nil, problem.New(problem.InvalidRequest, "The store's address is not one of PostgreSQL's: want postgres://user:password@host:port/database.").Because(errors.New("parsing the DSN"))
 	}
 	conn := cfg.ConnConfig
-	for name, value := range map[string]string{
-		"application_name":                    "errand",
+	if conn.RuntimeParams["application_name"] == "" {
+		conn.RuntimeParams["application_name"] = "errand"
+	}
+	withSettings(conn, map[string]string{
 		"idle_in_transaction_session_timeout": millis(idleInTransaction),
 		"lock_timeout":                        millis(lockTimeout),
 		"statement_timeout":                   millis(statementTimeout),
 		"jit":                                 "off", // compiling a list takes longer than reading it
-	} {
-		if _, said := conn.RuntimeParams[name]; !said {
-			conn.RuntimeParams[name] = value
-		}
-	}
+	})
 	if conn.ConnectTimeout == 0 || conn.ConnectTimeout > connectTimeout {
 		conn.ConnectTimeout = connectTimeout
 	}
@@ -66,11 +66,31 @@ func parse(dsn string) (*pgxpool.Config, error) {
 // and its statements are planned once.
 func writerAddress(of *pgx.ConnConfig) *pgx.ConnConfig {
 	its := of.Copy()
-	for _, other := range []string{"enable_seqscan", "enable_hashjoin", "enable_mergejoin"} {
-		its.RuntimeParams[other] = "off"
-	}
-	its.RuntimeParams["plan_cache_mode"] = "force_generic_plan"
+	withSettings(its, map[string]string{
+		"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "plan_cache_mode": "force_generic_plan",
+	})
 	return its
+}
+
+// withSettings has each new session set these, but for what the DSN says. They are no
+// parameters of the connection, because poolers of sessions refuse to pass those on.
+func withSettings(of *pgx.ConnConfig, settings map[string]string) {
+	var sql strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(settings)) {
+		if _, said := of.RuntimeParams[name]; !said {
+			fmt.Fprintf(&sql, "SET %s = '%s';", name, settings[name])
+		}
+	}
+	before := of.AfterConnect
+	of.AfterConnect = func(ctx context.Context, conn *pgconn.PgConn) error {
+		if before != nil {
+			if err := before(ctx, conn); err != nil {
+				return err
+			}
+		}
+		_, err := conn.Exec(ctx, sql.String()).ReadAll()
+		return err
+	}
 }
 
 // unreachable makes the error of a server that can't be reached, or does not let us in,

@@ -23,7 +23,7 @@ func Look(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	parsed.ConnConfig.RuntimeParams["default_transaction_read_only"] = "on"
+	withSettings(parsed.ConnConfig, map[string]string{"default_transaction_read_only": "on"})
 	pool, err := pgxpool.NewWithConfig(ctx, parsed)
 	if err != nil {
 		return nil, fmt.Errorf("opening the database: %w", err)

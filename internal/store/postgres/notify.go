@@ -53,7 +53,7 @@ func newHerald(address *pgx.ConnConfig, cfg Config) *herald {
 	address = address.Copy()
 	// A notification is a transaction that writes to the log. It may be lost, so nobody
 	// waits for the disk.
-	address.RuntimeParams["synchronous_commit"] = "off"
+	withSettings(address, map[string]string{"synchronous_commit": "off"})
 	w := &herald{
 		address: address, logger: cfg.Logger, heard: cfg.Heard, self: rand.Text(),
 		news: map[run.ID]int64{}, some: make(chan struct{}, 1),

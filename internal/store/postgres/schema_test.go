@@ -71,6 +71,32 @@ func TestSchema(t *testing.T) {
 	}
 }
 
+// TestSettings: each session has the limits of this package, or those of the DSN.
+func TestSettings(t *testing.T) {
+	s := open(t, Config{DSN: pgtest.Database(t) + "&lock_timeout=7000"})
+	commit(t, s, run.Commit{Runs: []run.Append{created(1)}})
+	for name, want := range map[string]string{
+		"lock_timeout": "7s", "statement_timeout": "30s", "idle_in_transaction_session_timeout": "2s", "jit": "off", "application_name": "errand",
+		"enable_seqscan": "on", "synchronous_commit": "on",
+	} {
+		var got string
+		if err := s.pool.QueryRow(t.Context(), "SELECT current_setting($1)", name).Scan(&got); err != nil || got != want {
+			t.Errorf("%s is %q, want %q (error %v)", name, got, want, err)
+		}
+	}
+	conn, err := pgx.ConnectConfig(t.Context(), s.writer.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	for name, want := range map[string]string{"lock_timeout": "7s", "enable_seqscan": "off", "plan_cache_mode": "force_generic_plan", "jit": "off"} {
+		var got string
+		if err := conn.QueryRow(t.Context(), "SELECT current_setting($1)", name).Scan(&got); err != nil || got != want {
+			t.Errorf("the writer's %s is %q, want %q (error %v)", name, got, want, err)
+		}
+	}
+}
+
 // TestPlans asks PostgreSQL how it answers each list of a hundred thousand runs: down
 // an index in the order of the list, without sorting what it then cuts off.
 func TestPlans(t *testing.T) {

@@ -1,0 +1,7 @@
+//go:build !unix
+
+package rig
+
+import "testing"
+
+func (w *World) useStore(testing.TB) {}
