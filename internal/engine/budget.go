@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"encoding/json"
-	"slices"
 	"time"
 
 	"errand/internal/run"
@@ -71,6 +70,9 @@ func (d *driver) funded(call run.Effect, request *run.Request) bool {
 	}
 	tokens, cost := d.e.cfg.Bound(request)
 	hold := d.state.Hold(call, d.e.now(), tokens, cost)
+	if node := d.e.node(); node != "" {
+		hold.ID += "/" + node // the run's next driver makes the same call: this one's is charged all the same
+	}
 	id := d.id
 	room := budgets.Reserve(hold, func() { d.e.wake(id) })
 	switch {
@@ -84,32 +86,20 @@ func (d *driver) funded(call run.Effect, request *run.Request) bool {
 	return room.Granted
 }
 
-// writeDown has a hold written with what the run has to say, or alone if that is nothing
-// for as long as facts may linger: most calls that are shorter need no note at all. A
-// note that is lost is missed only if the server dies during the call.
+// writeDown sees to it that a hold reaches the disk: with the next commit of the run, or
+// alone if there is none for as long as facts may linger. Of a call that is over before
+// either, nothing is written. A note that is lost is missed only if the server dies
+// during the call.
 func (d *driver) writeDown(h *run.Hold) {
-	d.slip.notes = append(d.slip.notes, holdNote(h, false))
 	if len(d.queue) > 0 {
 		return
 	}
 	d.nudge = d.after(lingering, func() {
-		d.nudge = nil
-		if d.kept == h && !d.noted {
-			d.strikeOut(h) // from the next commit
+		if d.nudge = nil; d.kept == h && !d.noted {
 			d.noted = true
 			d.e.cfg.Log.Submit(run.Commit{Rows: []run.RowWrite{holdNote(h, false)}}, func(error) {})
 		}
 	})
-}
-
-// strikeOut takes a note back: from the next commit if no other has had it, because
-// the model was quick, and from the disk otherwise.
-func (d *driver) strikeOut(h *run.Hold) {
-	if d.noted {
-		d.slip.notes = append(d.slip.notes, holdNote(h, true))
-		return
-	}
-	d.slip.notes = slices.DeleteFunc(d.slip.notes, func(w run.RowWrite) bool { return w.Kind == run.HoldKind && w.ID == h.ID })
 }
 
 // holdNote writes a hold down, or strikes it out.
@@ -132,7 +122,9 @@ func (d *driver) paid(spent run.Usage) {
 	case budgets == nil:
 	case d.kept != nil:
 		budgets.Settle(*d.kept, spent)
-		d.strikeOut(d.kept)
+		if d.noted {
+			d.slip.notes = append(d.slip.notes, holdNote(d.kept, true))
+		}
 		if d.kept = nil; d.nudge != nil {
 			d.nudge.Stop()
 			d.forget(d.nudge)
@@ -176,6 +168,9 @@ func (d *driver) account(c *run.Commit) {
 	for i := range d.born {
 		child := run.Fold(d.born[i].ID, d.born[i].Events)
 		c.Spend = append(c.Spend, run.Bill(&child, d.born[i].Events)...)
+	}
+	if d.kept != nil && !d.noted {
+		d.slip.notes = append(d.slip.notes, holdNote(d.kept, false))
 	}
 	c.Rows = append(c.Rows, d.slip.notes...)
 	d.flying, d.slip, d.noted = d.slip, slip{}, true

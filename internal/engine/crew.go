@@ -57,7 +57,7 @@ func (e *Engine) Create(ctx context.Context, n NewRun) (run.State, error) {
 		d.submit(run.Decision{})
 		go func() {
 			defer e.release(n.ID, f)
-			defer e.arrived()
+			defer e.arrived(n.Spec.Project)
 			if d.settle(e.ctx, <-d.settled); d.final == nil || d.doubt {
 				e.wakeOf(&n.Spec, n.ID)
 			} else {
@@ -83,13 +83,13 @@ func (e *Engine) enlist(d *driver, spec *run.Spec) (queued bool, err error) {
 	defer e.mu.Unlock()
 	room := len(e.drivers) < e.cfg.MaxActive
 	if !e.works(spec) && !e.isDraining() {
-		e.arriving++
+		e.waiting.expect(spec.Project)
 		return true, nil // another node drives it
 	}
 	switch {
 	case e.isDraining():
 		return false, overloaded("This server is shutting down; try again in a moment.")
-	case !room && e.waiting.size()+e.arriving >= queueFactor*e.cfg.MaxActive:
+	case !room && e.waiting.full(spec.Project, e.cfg.MaxActive):
 		return false, overloaded("This server has all the runs that it can take; try again in a moment.")
 	}
 	entered := false
@@ -105,15 +105,15 @@ func (e *Engine) enlist(d *driver, spec *run.Spec) (queued bool, err error) {
 	if entered {
 		e.vacate(d) // it finds a place again when there is room for its driver
 	}
-	e.arriving++
+	e.waiting.expect(spec.Project)
 	return true, nil
 }
 
 // arrived says that a queued run is on disk, or that it never will be.
-func (e *Engine) arrived() {
+func (e *Engine) arrived(project string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.arriving--
+	e.waiting.expected(project)
 }
 
 func overloaded(detail string) error {

@@ -142,7 +142,6 @@ type Engine struct {
 	feeds    map[run.ID]*feed
 	waiting  queue // runs that need a driver and found no room
 	lanes    map[laneKey]*lane
-	arriving int    // queued runs whose first event is on its way to the disk
 	millis   int64  // of the latest id
 	count    uint16 // ids made in that millisecond
 }

@@ -14,9 +14,40 @@ type queue struct {
 	lines map[string][]run.ID // by project, oldest first
 	turns []string            // projects of which some wait, the next one first
 	of    map[run.ID]string   // the project of each run
+
+	coming map[string]int // by project, runs whose first event is on its way to the disk
+	come   int            // all of them
 }
 
 func (q *queue) size() int { return len(q.of) }
+
+// full reports whether no run of the project may come any more, where active ones are
+// driven at once. Behind the places that are for all there are some for projects of
+// which few wait: one that fills the queue does not keep the others out.
+func (q *queue) full(project string, active int) bool {
+	all, its := q.size()+q.come, len(q.lines[project])+q.coming[project]
+	if its < active {
+		return all >= (queueFactor+1)*active
+	}
+	return all >= queueFactor*active
+}
+
+// expect counts a run that is on its way to the disk.
+func (q *queue) expect(project string) {
+	if q.coming == nil {
+		q.coming = map[string]int{}
+	}
+	q.coming[project]++
+	q.come++
+}
+
+// expected takes that back.
+func (q *queue) expected(project string) {
+	if q.coming[project]--; q.coming[project] <= 0 {
+		delete(q.coming, project)
+	}
+	q.come--
+}
 
 func (q *queue) has(id run.ID) bool {
 	_, waits := q.of[id]

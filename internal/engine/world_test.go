@@ -243,6 +243,22 @@ func TestQueue(t *testing.T) {
 		if !problem.Is(err, problem.Overloaded) || problem.From(err).RetryAfter == 0 {
 			t.Fatalf("one too many: %v", err)
 		}
+		// One project has filled the queue: others still find a place in it, up to a bound.
+		other := func() (err error) {
+			s := spec()
+			s.Project = "q"
+			_, err = w.engine.Create(t.Context(), engine.NewRun{Spec: s})
+			synctest.Wait()
+			return err
+		}
+		for i := range 20 {
+			if err := other(); err != nil {
+				t.Fatalf("run %d of another project: %v", i, err)
+			}
+		}
+		if err := other(); !problem.Is(err, problem.Overloaded) {
+			t.Fatalf("one too many of another project: %v", err)
+		}
 		if _, err := w.engine.Cancel(t.Context(), "p", ids[100], run.Cancel{}); err != nil {
 			t.Fatal(err)
 		}

@@ -93,6 +93,7 @@ type Keeper struct {
 	name    atomic.Pointer[string]
 	renewed atomic.Pointer[time.Time] // when the latest renewal was asked for; nil = there is none
 
+	known  bool      // the others know this node by its name, or did
 	steady time.Time // since when all went well; zero = it does not
 	store  time.Time // the store's time at the latest renewal
 	stop   context.CancelFunc
@@ -116,7 +117,13 @@ func (k *Keeper) Name() string { return *k.name.Load() }
 // can tell. It is quick.
 func (k *Keeper) Alive() bool {
 	renewed := k.renewed.Load()
-	return renewed != nil && k.cfg.Now().Sub(*renewed) < silentAfter
+	return renewed != nil && passed(*renewed, k.cfg.Now()) < silentAfter
+}
+
+// passed is the time between two readings, by the steady clock or, if that is longer,
+// by the time of day: the steady clock of a machine that was suspended has stood still.
+func passed(from, to time.Time) time.Duration {
+	return max(to.Sub(from), to.Round(0).Sub(from.Round(0)))
 }
 
 func (k *Keeper) rename() string {
@@ -162,8 +169,7 @@ func (k *Keeper) keep(ctx context.Context) {
 			return
 		}
 		if err := k.round(ctx); err != nil && ctx.Err() == nil {
-			k.steady = time.Time{}
-			k.cfg.Logger.Warn("this node can't renew its lease", "node", k.Name(), "alive", k.Alive(), "error", err)
+			k.cfg.Logger.Warn("this node's lease can't be seen to now", "node", k.Name(), "alive", k.Alive(), "error", err)
 		}
 	}
 }
@@ -177,9 +183,12 @@ func (k *Keeper) round(ctx context.Context) error {
 	switch {
 	case err != nil:
 		return err
-	case !known:
+	case !known && k.known:
 		return k.again(ctx)
+	case !known:
+		return k.enter(ctx) // it has a name that it could not enter under yet
 	}
+	k.known = true
 	if last := k.renewed.Load(); last == nil || k.steady.IsZero() || k.broken(began.Sub(*last), now) {
 		k.steady = began
 	}
@@ -202,6 +211,7 @@ func (k *Keeper) broken(since time.Duration, now time.Time) bool {
 // old name on it is theirs.
 func (k *Keeper) again(ctx context.Context) error {
 	k.renewed.Store(nil)
+	k.known = false
 	old, name := k.Name(), k.rename()
 	k.cfg.Logger.Warn("this node was declared dead and goes on under another name", "was", old, "node", name)
 	if k.cfg.Renamed != nil {
@@ -217,7 +227,7 @@ func (k *Keeper) enter(ctx context.Context) error {
 	if err := k.cfg.Nodes.Enter(asking, k.Name(), k.cfg.Address, k.cfg.Version, Lease); err != nil {
 		return err
 	}
-	k.steady = time.Time{}
+	k.known, k.steady = true, time.Time{}
 	k.renewed.Store(&began)
 	return nil
 }

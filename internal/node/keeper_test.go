@@ -127,11 +127,13 @@ func (l *leases) burials() int {
 // wire is a node's way to the leases, which can be cut.
 type wire struct {
 	*leases
-	cut atomic.Bool
+	cut  atomic.Bool
+	full atomic.Bool  // nobody may enter
+	slow atomic.Int64 // how long an answer is on its way
 }
 
 func (w *wire) Enter(ctx context.Context, name, address, version string, lease time.Duration) error {
-	if w.cut.Load() {
+	if w.cut.Load() || w.full.Load() {
 		return errDown
 	}
 	return w.leases.Enter(ctx, name, address, version, lease)
@@ -142,6 +144,7 @@ func (w *wire) Renew(ctx context.Context, name string, lease time.Duration) (tim
 		<-ctx.Done() // packets are dropped
 		return time.Time{}, false, ctx.Err()
 	}
+	defer time.Sleep(time.Duration(w.slow.Load()))
 	return w.leases.Renew(ctx, name, lease)
 }
 
@@ -220,6 +223,8 @@ func pass(d time.Duration) {
 func TestDeath(t *testing.T) {
 	among(t, 3, func(t *testing.T, l *leases, nodes []*member) {
 		victim := nodes[0]
+		victim.wire.slow.Store(int64(800 * time.Millisecond))
+		pass(5 * time.Second)
 		l.mu.Lock()
 		l.runs[victim.Name()] = 7
 		l.mu.Unlock()
@@ -237,7 +242,7 @@ func TestDeath(t *testing.T) {
 		if took := time.Since(began); took > 6*time.Second {
 			t.Errorf("it took %v", took)
 		}
-		if silent.IsZero() || time.Since(silent) < 1500*time.Millisecond {
+		if silent.IsZero() || time.Since(silent) < 1900*time.Millisecond {
 			t.Errorf("it was silent for %v when others took over", time.Since(silent))
 		}
 		pass(10 * time.Second)
@@ -263,7 +268,13 @@ func TestReturn(t *testing.T) {
 		if lost.Alive() || lost.Name() != old {
 			t.Error("a node that is cut off knows better than the others")
 		}
+		lost.wire.full.Store(true)
 		lost.wire.cut.Store(false)
+		pass(6 * time.Second)
+		if lost.Alive() || len(lost.names) != 1 {
+			t.Errorf("before it could enter it is alive: %v, under %v", lost.Alive(), lost.names)
+		}
+		lost.wire.full.Store(false)
 		pass(3 * time.Second)
 		if !lost.Alive() || len(lost.names) != 1 || lost.names[0] != lost.Name() || lost.Name() == old {
 			t.Errorf("it is alive: %v, under %v after %s", lost.Alive(), lost.names, old)
@@ -278,6 +289,20 @@ func TestReturn(t *testing.T) {
 		alive(t, 10*time.Second, nodes...)
 		if l.burials() != 1 {
 			t.Errorf("burials: %v", l.buried)
+		}
+	})
+}
+
+// A node that is declared dead while it is well, by somebody's hand, stops at once.
+func TestBuriedAlive(t *testing.T) {
+	among(t, 2, func(t *testing.T, l *leases, nodes []*member) {
+		l.mu.Lock()
+		clear(l.ends)
+		l.mu.Unlock()
+		pass(2 * time.Second)
+		alive(t, 5*time.Second, nodes...)
+		if len(nodes[0].names) != 1 || len(nodes[1].names) != 1 { // that they stop is checked when they are told
+			t.Errorf("they have the names %v and %v", nodes[0].names, nodes[1].names)
 		}
 	})
 }
