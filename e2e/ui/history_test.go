@@ -56,7 +56,7 @@ func (s *stage) history() {
 		}
 	}
 	for minutes := 60; minutes > 2; minutes-- {
-		for range int(1.2 + 1.2*math.Sin(float64(minutes)/9) + w.random.Float64()*1.3) {
+		for range int(5 + 3*math.Sin(float64(minutes)/9) + w.random.Float64()*4) {
 			add(now.Add(-time.Duration(minutes)*time.Minute + time.Duration(w.random.IntN(50))*time.Second))
 		}
 	}
@@ -136,5 +136,5 @@ func (w *writer) turn(step int, p past) []run.Event {
 
 func (w *writer) usage(step int) run.Usage {
 	input, output := 900*step+w.random.IntN(2500), 120+w.random.IntN(700)
-	return run.Usage{Input: input, Output: output, Cached: input / 2, Cost: run.Micros(input*2 + output*9)}
+	return run.Usage{Input: input, Output: output, Cached: input / 2, Cost: run.Micros(input + output*4)}
 }

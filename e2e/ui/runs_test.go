@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
 )
 
 // TestRuns: a person finds a run, reads where its time went, decides in place, runs it
@@ -17,6 +16,7 @@ func TestRuns(t *testing.T) {
 	s.seedWork()
 	s.seedChild()
 	s.seedLong()
+	s.Model.Paces(25 * time.Millisecond) // text that one can see being written
 	s.drives("runs")
 }
 
@@ -66,11 +66,15 @@ func (s *stage) seedLong() {
 	s.Tools.Paces(0)
 	s.Model.Paces(0)
 	lines := []string{"Read the whole archive"}
-	for i := range 60 {
-		lines = append(lines, fmt.Sprintf(`sql.lookup {"page":%d} | ledger.match {"page":%d} | sql.lookup {"again":%d}`, i, i, i))
+	for i := range 15 {
+		var calls []string
+		for j := range 14 {
+			calls = append(calls, fmt.Sprintf(`sql.lookup {"page":%d,"part":%d}`, i, j))
+		}
+		lines = append(lines, strings.Join(calls, " | "))
 	}
 	lines = append(lines, "= The archive is read.")
-	long := s.id("/v1/runs", object{"model": "openai/gpt-5-mini", "background": true, "max_steps": 80, "tools": []string{"ledger.match", "sql.lookup"}, "prompt": strings.Join(lines, "\n")})
+	long := s.id("/v1/runs", object{"model": "openai/gpt-5-mini", "background": true, "max_steps": 16, "tools": []string{"sql.lookup"}, "prompt": strings.Join(lines, "\n")})
 	s.until(long, "completed")
 	s.knows("long", long)
 }

@@ -74,15 +74,26 @@ func seeded(t *testing.T) *stage {
 }
 
 func (s *stage) seedTools() {
-	for name, effect := range map[string]string{
-		"payments.transfer": "once", "db.migrate": "once", "mail.send": "once", "refund.create": "once",
-		"ledger.match": "safe", "sql.lookup": "safe", "tender.fetch": "safe", "logs.scan": "safe",
+	for name, about := range map[string][2]string{
+		"payments.transfer": {"once", "Transfers money from the operating account to a supplier."},
+		"db.migrate":        {"once", "Changes the layout of a table of the production database."},
+		"mail.send":         {"once", "Sends a letter in the company's name."},
+		"refund.create":     {"once", "Gives a customer's money back."},
+		"ledger.match":      {"safe", "Finds the ledger's entries for a supplier and a month."},
+		"sql.lookup":        {"safe", "Answers a question from the warehouse, read only."},
+		"tender.fetch":      {"safe", "Reads a notice of the tenders' register."},
+		"logs.scan":         {"safe", "Looks through the logs of all services."},
 	} {
-		s.post("/v1/tools", object{
-			"name": name, "description": "The back office's " + name + ".", "effect": effect, "url": s.Tools.URL + "/" + name,
-			"parameters": object{"type": "object"},
-		}, nil)
+		s.tool(name, about[0], about[1])
 	}
+}
+
+// tool registers a tool of the back office.
+func (s *stage) tool(name, effect, about string) {
+	s.t.Helper()
+	s.post("/v1/tools", object{
+		"name": name, "description": about, "effect": effect, "url": s.Tools.URL + "/" + name, "parameters": object{"type": "object"},
+	}, nil)
 }
 
 func (s *stage) seedAgents() {
@@ -199,10 +210,10 @@ func (s *stage) seedRest() {
 		documents = append(documents, object{"path": strings.ReplaceAll(strings.ToLower(title), " ", "-") + ".md", "content": "# " + title + "\nWhat the company has agreed with its suppliers, and who may change it."})
 	}
 	s.post("/v1/index", object{"name": "handbook", "documents": documents}, nil)
-	var key struct{ ID, Key string }
+	var key struct{ ID, Secret string }
 	s.post("/v1/keys", object{"name": "ops-desk", "scopes": []string{"runs:read", "runs:approve"}, "expires_at": time.Now().Add(60 * 24 * time.Hour).UTC().Format(time.RFC3339)}, &key)
 	s.knows("key", key.ID)
-	s.knows("secret", key.Key)
+	s.knows("secret", key.Secret)
 	s.post("/v1/keys", object{"name": "ci-nightly"}, nil)
 	// Something for the webhook to say.
 	id := s.begin("log-triage", "Summarise build 3200\n= Build 3200 is green.")

@@ -180,7 +180,7 @@ func (a *asset) send(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	for name, value := range map[string]string{
 		"Content-Type": a.kind, "Cache-Control": a.cache, "ETag": tag, "Vary": "Accept-Encoding", "Content-Security-Policy": policy,
-		"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cross-Origin-Opener-Policy": "same-origin",
+		"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
 	} {
 		h.Set(name, value)
 	}

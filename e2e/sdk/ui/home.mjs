@@ -40,6 +40,16 @@ await visit("home", async (v) => {
   await page.getByRole("button", { name: "1 new" }).click();
   await page.locator(".runs tbody tr").first().getByText("Draft release notes for 3.18").waitFor();
 
+  // By keyboard: J to the second row, Enter opens it.
+  await page.keyboard.press("j");
+  await page.keyboard.press("j");
+  const second = page.locator(".runs tbody tr").nth(1).locator("a"), address = await second.getAttribute("href");
+  same("the focus", await page.evaluate(() => document.activeElement.getAttribute("href")), address);
+  await page.keyboard.press("Enter");
+  await page.waitForURL("**" + address);
+  await page.goBack();
+  await page.getByRole("row", { name: /Triage 214 new error groups/ }).waitFor();
+
   // At rest nothing is asked.
   await page.mouse.move(5, 5);
   await page.waitForTimeout(4000);
@@ -59,11 +69,11 @@ await visit("home", async (v) => {
   await page.waitForFunction(([n]) => document.querySelectorAll(".figures .n")[1].textContent.startsWith(String(n)), [before + 2]);
 
   // A second tab listens to the first one, and takes over when that goes.
-  const second = await v.context.newPage(), streams = [];
-  second.on("request", (request) => { if (request.url().endsWith("/v1/stream")) streams.push(request.url()); });
-  await second.goto(page.url());
-  await second.locator(".rail").getByText("Live", { exact: true }).waitFor();
-  const reads = (n) => second.waitForFunction(([n]) => document.querySelectorAll(".figures .n")[1].textContent.startsWith(String(n)), [n]);
+  const tab = await v.context.newPage(), streams = [];
+  tab.on("request", (request) => { if (request.url().endsWith("/v1/stream")) streams.push(request.url()); });
+  await tab.goto(page.url());
+  await tab.locator(".rail").getByText("Live", { exact: true }).waitFor();
+  const reads = (n) => tab.waitForFunction(([n]) => document.querySelectorAll(".figures .n")[1].textContent.startsWith(String(n)), [n]);
   await reads(before + 2);
   await begin("Draft release notes for 3.18 and store them");
   await reads(before + 3);

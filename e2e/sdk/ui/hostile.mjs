@@ -19,11 +19,12 @@ await visit("hostile", async (v) => {
     await page.waitForTimeout(250);
     await look(path);
   }
-  for (const id of seed.runs) {
-    await v.open("/runs/" + id);
-    await page.waitForTimeout(120);
+  for (const [i, id] of seed.runs.entries()) {
+    await v.to("/runs/" + id);
+    await page.waitForFunction((run) => document.querySelector(".p-run") && document.body.innerHTML.includes(run.slice(-6)), id);
+    await page.waitForTimeout(60);
     await look("/runs/" + id);
-    for (const tab of await page.getByRole("tab").all()) {
+    if (i % 8 < 2) for (const tab of await page.getByRole("tab").all()) {
       await tab.click();
       await look("/runs/" + id + " " + await tab.textContent());
     }
@@ -31,8 +32,7 @@ await visit("hostile", async (v) => {
   await v.open("/approvals");
   const items = await page.locator("main a[href*='/approvals/run_']").evaluateAll((all) => all.map((one) => one.getAttribute("href")));
   for (const item of items) {
-    await page.goto(new URL(item, page.url()).href);
-    await page.locator(".main > *").first().waitFor();
+    await v.to(item.slice(item.indexOf("/ui/") + 3));
     await page.waitForTimeout(80);
     await look(item);
   }

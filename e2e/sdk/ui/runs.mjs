@@ -3,33 +3,218 @@
 import { api, seed, visit } from "./visit.mjs";
 
 const isDesk = ({ theme, width }) => theme === "light" && width > 600;
+const must = (holds, what) => { if (!holds) throw new Error(what); };
 
 await visit("runs", async (v) => {
   const { page } = v;
   await v.open("/runs");
   await page.getByRole("row", { name: /Match October invoices/ }).waitFor();
   await v.done();
-});
-
-await visit("run", async (v) => {
-  const { page } = v;
   await v.open("/runs/" + seed.work);
   await page.getByRole("heading", { level: 1, name: /Match November invoices/ }).waitFor();
-  await page.getByRole("button", { name: /Approve/ }).waitFor();
-  await page.waitForTimeout(300);
+  await page.getByRole("button", { name: /^Approve/ }).waitFor();
+  await page.getByText("A person has to decide about this call.").waitFor();
+  v.name = "run";
   await v.done();
-});
-
-await visit("run-done", async (v) => {
-  const { page } = v;
   await v.open("/runs/" + seed.digest);
   await page.getByRole("heading", { name: "Churn in week 46" }).waitFor();
+  v.name = "run-done";
+  await v.done();
+  await v.open(`/compare?a=${seed.digest}&b=${seed.ticket}`);
+  await page.getByRole("heading", { name: "Steps" }).waitFor();
+  v.name = "compare";
   await v.done();
 });
 
-await visit("compare", async (v) => {
+// The list: filter by keyboard, the address has it; new runs wait while one is in it.
+await visit("runs-list", async (v) => {
   const { page } = v;
-  await v.open(`/compare?a=${seed.digest}&b=${seed.ticket}`);
-  await page.getByRole("heading", { name: "Steps" }).waitFor();
-  await v.done();
-});
+  await v.open("/runs");
+  await page.getByRole("row", { name: /Match October invoices/ }).waitFor();
+  await page.keyboard.press("/");
+  await page.keyboard.type("tender documents");
+  await page.getByRole("row", { name: /Read the tender documents/ }).waitFor();
+  await page.getByRole("row", { name: /Match October/ }).waitFor({ state: "detached" });
+  must(new URL(page.url()).searchParams.get("q") === "tender documents", "the address has no words: " + page.url());
+  await page.keyboard.press("Escape");
+  await page.getByRole("row", { name: /Match October/ }).waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByLabel("Status").selectOption("awaiting_approval,awaiting_input");
+  await page.getByRole("row", { name: /Summarise build/ }).first().waitFor({ state: "detached" });
+  await page.getByRole("row", { name: /Refund order/ }).waitFor();
+  await page.reload();
+  await page.getByRole("row", { name: /Refund order/ }).waitFor();
+  must(await page.getByRole("row", { name: /Summarise build/ }).count() === 0, "a reload forgets the filter");
+  await page.getByRole("button", { name: "Cost, time" }).click();
+  await page.getByLabel("Cost from").fill("5000");
+  await page.keyboard.press("Enter");
+  await page.getByText("No run fits.").waitFor();
+  await v.check("nothing fits");
+  await page.getByRole("link", { name: "Show all runs" }).click();
+  await page.getByRole("row", { name: /Match October/ }).waitFor();
+
+  const row = page.getByRole("row", { name: /Summarise build 3200/ });
+  await row.hover();
+  await api("POST", "/v1/runs", { model: "openai/gpt-5-mini", background: true, prompt: "Count the paper clips\n= Twelve." });
+  await page.getByRole("button", { name: "1 new" }).waitFor();
+  must(await page.getByRole("row", { name: /Count the paper clips/ }).count() === 0, "a row has moved under a hand");
+  await page.getByRole("button", { name: "1 new" }).click();
+  await page.getByRole("row", { name: /Count the paper clips/ }).getByText("Completed").first().waitFor();
+  await page.mouse.move(5, 5);
+
+  await page.keyboard.press("j");
+  await page.keyboard.press("x");
+  await page.keyboard.press("j");
+  await page.keyboard.press("x");
+  await page.getByText("2 selected").waitFor();
+  await v.shot("selected");
+  await page.keyboard.press("v");
+  await page.getByRole("heading", { name: "Compare runs" }).waitFor();
+  await page.getByRole("heading", { name: "Figures" }).waitFor();
+}, isDesk);
+
+// A run: by keyboard through its steps, into the prompt, and to its neighbours.
+await visit("run-story", async (v) => {
+  const { page } = v;
+  await v.open("/runs/" + seed.work);
+  const steps = page.getByRole("region", { name: "Waterfall" }).getByRole("button"), aside = page.getByRole("complementary", { name: "Inspector" });
+  await page.getByText("12345678901234567890.50").waitFor(); // to the digit
+  must(await steps.count() === 11, "spans: " + await steps.count());
+  const current = page.locator(".wr[aria-current]");
+  must(/payments\.transfer/.test(await current.textContent()), "what waits is not selected: " + await current.textContent());
+  await page.keyboard.press("k");
+  await page.getByRole("button", { name: "Exact prompt" }).waitFor();
+  must(new URL(page.url()).searchParams.get("step") === "model/3/1", "the step is not in the address: " + page.url());
+  await aside.getByText("act_05").first().waitFor();
+  await page.keyboard.press("l");
+  await page.locator(".toast", { hasText: "Link to this step copied" }).waitFor();
+  must((await page.evaluate(() => navigator.clipboard.readText())) === page.url(), "another link was copied");
+  await page.getByRole("button", { name: "Exact prompt" }).click();
+  const drawer = page.getByRole("dialog", { name: "Prompt of step 3" });
+  await drawer.getByText("You match supplier invoices").waitFor();
+  await v.check("prompt");
+  await v.shot("prompt");
+  await page.keyboard.press("Escape");
+  await drawer.waitFor({ state: "detached" });
+  await page.keyboard.press("ArrowLeft"); // to the step, and fold it
+  await page.keyboard.press("ArrowLeft");
+  must(await steps.count() === 9, "a folded step still shows its parts");
+  await page.keyboard.press("ArrowRight");
+  must(await steps.count() === 11, "the step does not unfold");
+  await page.keyboard.press("c");
+  await page.locator(".toast", { hasText: "Copied as curl" }).waitFor();
+  must((await page.evaluate(() => navigator.clipboard.readText())).startsWith("curl -X POST"), "no curl was copied");
+
+  for (const [tab, text] of [["Messages", "ledger.match"], ["Spec", "Instructions"], ["curl", "ERRAND_API_KEY"]]) {
+    await page.getByRole("tab", { name: tab }).click();
+    await page.getByRole("tabpanel").getByText(text).first().waitFor();
+    await v.check(tab);
+    await v.shot(tab.toLowerCase());
+  }
+  await page.getByRole("tab", { name: "Live" }).click();
+  await page.getByRole("button", { name: /run\.created/ }).click();
+  await page.getByLabel("Event 1", { exact: true }).getByText(/"team": "payables"/).waitFor();
+  await page.getByRole("button", { name: "Copy as JSON" }).click();
+  await page.waitForFunction(() => navigator.clipboard.readText().then((text) => text.includes("12345678901234567890.50")));
+
+  // Approve in place: the run goes on, and its end shows by itself.
+  await page.keyboard.press("a");
+  await page.locator(".toast", { hasText: "Approved payments.transfer" }).waitFor();
+  await page.locator(".facts").getByText("Completed").waitFor();
+  await page.getByRole("tab", { name: "Result" }).click();
+  await page.getByRole("tabpanel").getByText("Paid. The transfer is booked for Monday.").waitFor();
+  const said = (await api("GET", `/v1/runs/${seed.work}/events`)).data.find((one) => one.type === "approval.decided").data;
+  must(said.decision === "approved" && said.action_ids[0] === "act_05", "decided: " + JSON.stringify(said));
+
+  // Again, with another prompt: the new run is there, and is held against the old one.
+  await page.getByRole("button", { name: "Run again…" }).click();
+  await page.getByLabel("Prompt").fill("Say it shorter\n= Booked.");
+  await page.getByText("Changed: prompt").waitFor();
+  await v.check("again");
+  await v.shot("again");
+  await page.getByRole("button", { name: /^Run again/ }).last().click();
+  await page.getByRole("heading", { level: 1, name: "Say it shorter" }).waitFor();
+  await page.getByRole("tabpanel").getByText("Booked.").first().waitFor();
+  await page.locator(".toast", { hasText: "Started again" }).getByRole("link", { name: "Compare" }).click();
+  await page.getByRole("heading", { name: "What they were made of" }).waitFor();
+  await page.locator("del", { hasText: "November" }).first().waitFor();
+  await page.locator("ins", { hasText: "shorter" }).first().waitFor();
+
+  // Through the list by [ and ].
+  await page.goto(page.url().replace(/\/compare.*/, "/runs/" + seed.ticket));
+  await page.getByRole("heading", { level: 1, name: /Answer ticket/ }).waitFor();
+  await page.keyboard.press("]");
+  await page.getByRole("heading", { level: 1, name: /Weekly digest/ }).waitFor();
+  await page.keyboard.press("[");
+  await page.getByRole("heading", { level: 1, name: /Answer ticket/ }).waitFor();
+}, isDesk);
+
+// What goes on: paused, resumed, cancelled; answered; followed while it writes; deleted meanwhile.
+await visit("run-live", async (v) => {
+  const { page } = v;
+  const held = await api("POST", "/v1/runs", { model: "openai/gpt-5-mini", background: true, tools: ["logs.scan"], prompt: "Look through the logs of today\nlogs.scan {}\n= Nothing." });
+  await v.open("/runs/" + held.id);
+  await page.getByRole("button", { name: "Pause" }).click();
+  await page.locator(".facts").getByText("Paused").waitFor();
+  await page.getByRole("button", { name: "Resume" }).click();
+  await page.locator(".facts").getByText("Running").waitFor();
+  await page.getByRole("button", { name: "Cancel" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Cancel run" }).click();
+  await page.locator(".facts").getByText("Cancelled").waitFor();
+
+  await page.goto(page.url().replace(/\/runs\/.*/, "/runs/" + seed.question));
+  await page.getByText("Which of the two renewal dates is binding?").first().waitFor();
+  await v.check("a question");
+  await v.shot("question");
+  await page.getByLabel("Your answer").fill("The first: 1 March.");
+  await page.getByRole("complementary").getByRole("button", { name: /^Answer/ }).click();
+  await page.getByText("It renews on 1 March.").first().waitFor();
+
+  await page.goto(page.url().replace(/\/runs\/.*/, "/runs/" + seed.parent));
+  const child = page.getByRole("region", { name: "Waterfall" }).getByRole("button", { name: /Writer/ });
+  await child.click();
+  await page.getByRole("complementary").getByRole("link", { name: /^run_/ }).first().click();
+  await page.getByRole("heading", { level: 1, name: "Say what is paid and when" }).waitFor();
+  await page.getByText("Part of").waitFor();
+
+  await page.goto(page.url().replace(/\/runs\/.*/, "/runs/" + seed.long));
+  await page.getByText("242 spans").waitFor();
+  must(await page.locator(".wr").count() < 120, "all rows are in the document: " + await page.locator(".wr").count());
+  await page.locator(".left").evaluate((box) => { box.scrollTop = 242 * 28 - 900; });
+  await page.getByRole("button", { name: /Step 16/ }).waitFor();
+  await v.shot("long");
+
+  const words = Array.from({ length: 240 }, (_, i) => "word" + i).join(" ");
+  const slow = await api("POST", "/v1/runs", { model: "openai/gpt-5-mini", background: true, prompt: "Write slowly\n= " + words });
+  await page.goto(page.url().replace(/\/runs\/.*/, "/runs/" + slow.id));
+  await page.getByRole("heading", { name: "The model writes" }).waitFor();
+  await page.getByText("word3").first().waitFor();
+  await v.shot("writes");
+  await page.getByRole("button", { name: "Cancel" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Cancel run" }).click();
+  await page.locator(".facts").getByText("Cancelled").waitFor();
+  await api("DELETE", "/v1/runs/" + slow.id);
+  await page.getByText("This run was deleted.").waitFor();
+  await page.goto(page.url().replace(/\/runs\/.*/, "/runs/run_00000000000000000000000000000000"));
+  await page.getByText("There is no such run.").waitFor();
+  v.forgive(/404/);
+  await v.check("no such run");
+
+  // The stream breaks: it is said, what stands there stays, and it comes back by itself.
+  await page.route("**/v1/runs/*/stream", (route) => route.abort());
+  await page.goto(page.url().replace(/\/runs\/.*/, "/runs/" + seed.notes));
+  await page.getByText("The stream of this run is lost.").waitFor();
+  await page.getByRole("button", { name: "Pause" }).waitFor();
+  await v.check("a lost stream");
+  await page.unroute("**/v1/runs/*/stream");
+  await page.getByText("The stream of this run is lost.").waitFor({ state: "detached" });
+  v.forgive(/ERR_FAILED/);
+
+  // A key that may decide and nothing else: what it can't do says which scope it needs.
+  await page.evaluate((key) => fetch("/v1/session", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ key }) }), seed.secret);
+  await page.goto(page.url().replace(/\/runs\/.*/, "/runs/" + seed.notes));
+  await page.getByRole("button", { name: /^Approve/ }).waitFor();
+  must(await page.getByRole("button", { name: /^Approve/ }).isEnabled(), "a key that may approve can't");
+  const pause = page.getByRole("button", { name: "Pause" });
+  must(await pause.isDisabled() && /runs:write/.test(await pause.getAttribute("title")), "pausing does not say what it needs");
+}, isDesk);

@@ -117,6 +117,15 @@ class Visit {
     }
   }
 
+  /** Goes to another page as a link would, without loading the program anew. */
+  async to(path) {
+    await this.page.evaluate((address) => {
+      history.pushState(null, "", address);
+      dispatchEvent(new PopStateEvent("popstate"));
+    }, new URL(url).pathname.replace(/\/$/, "") + "/ui" + path);
+    await this.page.locator(".main > *").first().waitFor();
+  }
+
   /** Takes back what the console has said of an answer that the story is about. */
   forgive(pattern) {
     for (let i = this.faults.length - 1; i >= 0; i--) if (pattern.test(this.faults[i])) this.faults.splice(i, 1);

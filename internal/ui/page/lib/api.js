@@ -80,13 +80,16 @@ export async function ask(method, path, options = {}) {
   return answer;
 }
 
+/** WebAgent's routes say it as a text, or as a list of what is wrong where. @param {any} detail */
+const detailOf = (detail) => (Array.isArray(detail) ? detail.map((one) => `${one.loc?.at(-1) || "body"}: ${one.msg}`).join("; ") : detail);
+
 /** @param {Response} answer */
 async function faultOf(answer) {
   /** @type {any} */
   let said = {};
   try {
     const body = await answer.json();
-    said = body.error && typeof body.error === "object" ? { ...body.error, errors: body.errors || body.error.errors } : { message: body.message || body.error_description || body.error || body.detail };
+    said = body.error && typeof body.error === "object" ? { ...body.error, errors: body.errors || body.error.errors } : { message: body.message || body.error_description || body.error || detailOf(body.detail) };
   } catch { /* no JSON: the status has to do */ }
   said.request_id ||= answer.headers.get("X-Request-Id") || "";
   if (answer.status === 401 && session.peek()) session.value = false;

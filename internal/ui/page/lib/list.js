@@ -122,9 +122,15 @@ export function useRoving({ count, at, onMove, onOpen, noun = "item", focus = tr
   ]);
   return {
     /** @param {number} i */
-    item: (i) => ({
-      tabIndex: i === Math.max(0, at) ? 0 : -1,
-      ref: (/** @type {HTMLElement|null} */ element) => { if (element) items.current.set(i, element); else items.current.delete(i); },
-    }),
+    item: (i) => {
+      let mine = /** @type {HTMLElement|null} */ (null);
+      return {
+        tabIndex: i === Math.max(0, at) ? 0 : -1,
+        ref: (/** @type {HTMLElement|null} */ element) => { // when a list gets shorter, another one may have this number already
+          if (element) items.current.set(i, (mine = element));
+          else if (items.current.get(i) === mine) items.current.delete(i);
+        },
+      };
+    },
   };
 }

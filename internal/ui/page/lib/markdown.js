@@ -3,7 +3,7 @@
 // can carry away what the model knows; they become links that a person may open.
 import { html, useEffect, useRef, useState } from "./html.js";
 
-const tags = ["p", "br", "strong", "em", "del", "code", "pre", "blockquote", "ul", "ol", "li", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "a", "table", "thead", "tbody", "tr", "th", "td", "input"];
+const tags = ["p", "br", "strong", "em", "del", "code", "pre", "blockquote", "ul", "ol", "li", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "a", "table", "thead", "tbody", "tr", "th", "td"];
 
 /** @type {Promise<(text: string) => DocumentFragment>|null} */
 let ready = null;
@@ -11,11 +11,11 @@ let ready = null;
 /** @returns {Promise<(text: string) => DocumentFragment>} */
 function library() {
   ready ||= Promise.all([import("../vendor/marked.js"), import("../vendor/dompurify.js")]).then(([{ Marked }, { default: purify }]) => {
-    const marked = new Marked({ gfm: true, breaks: true, async: false, renderer: { image: asLink, html: (/** @type {{text: string}} */ { text }) => safe(text) } });
+    const marked = new Marked({ gfm: true, breaks: true, async: false, renderer: { image: asLink, html: (/** @type {{text: string}} */ { text }) => safe(text), checkbox: (/** @type {{checked: boolean}} */ { checked }) => (checked ? "☑ " : "☐ ") } });
     purify.addHook("afterSanitizeAttributes", tame);
     return (text) => purify.sanitize(marked.parse(text), {
-      ALLOWED_TAGS: tags, ALLOWED_ATTR: ["href", "title", "start", "type", "checked", "disabled", "align"], ALLOW_DATA_ATTR: false, ALLOW_ARIA_ATTR: false,
-      ALLOWED_URI_REGEXP: /^(?:https?:|mailto:)/i, ADD_URI_SAFE_ATTR: ["start", "type", "checked", "disabled", "align"], RETURN_DOM_FRAGMENT: true,
+      ALLOWED_TAGS: tags, ALLOWED_ATTR: ["href", "title", "start", "align"], ALLOW_DATA_ATTR: false, ALLOW_ARIA_ATTR: false,
+      ALLOWED_URI_REGEXP: /^(?:https?:|mailto:)/i, ADD_URI_SAFE_ATTR: ["start", "align"], RETURN_DOM_FRAGMENT: true,
     });
   });
   return ready;
@@ -34,10 +34,6 @@ function tame(node) {
   if (node.nodeName === "A") {
     node.setAttribute("target", "_blank");
     node.setAttribute("rel", "noopener noreferrer nofollow");
-  }
-  if (node.nodeName === "INPUT") {
-    if (node.getAttribute("type") !== "checkbox") node.remove();
-    else node.setAttribute("disabled", "");
   }
   if (/^H[1-6]$/.test(node.nodeName)) { // the page has its own heads
     node.setAttribute("role", "heading");

@@ -45,7 +45,7 @@ export function spansOf(run, now = Date.now()) {
   let at = 0;
   for (const one of run.strip?.spans || []) {
     const end = one.at_ms + (one.ms ?? Math.max(0, age - one.at_ms)), start = Math.max(at, one.at_ms);
-    if (end <= start && spans.length && one.ms !== 0) continue; // beside another one all the time
+    if (end <= start && one.at_ms < at) continue; // beside another one all the time
     if (start - at > 20) spans.push({ kind: "queue", ms: start - at }); // shorter gaps are the server's own
     const bad = one.outcome === "error" || one.outcome === "unknown";
     spans.push({ kind: one.kind === "wait" ? (waitsForPerson.includes(one.for) ? "wait" : "queue") : bad ? "fail" : one.kind === "tool" ? "tool" : "model", ms: Math.max(1, end - start) });

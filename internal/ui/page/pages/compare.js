@@ -13,6 +13,7 @@ import { Ago } from "../lib/time.js";
 import { agentName } from "../lib/names.js";
 import { AgentLink, firstLine } from "../part/runhead.js";
 import { failed, nameOf } from "../part/spans.js";
+import { Prose } from "../part/prose.js";
 import { diffWords } from "../part/difftext.js";
 import { figuresOf, stepsOf, traitsOf } from "../part/comparing.js";
 
@@ -74,7 +75,7 @@ function Both({ a, b }) {
         <tbody>${figures.map((one) => html`<tr key=${one.name}><th scope="row">${one.name}</th><td class="num">${one.a}</td><td class="num">${one.b}</td><td class=${"by small " + (one.better === null ? "faint" : one.better ? "less" : "dim")}>${one.by}</td></tr>`)}</tbody></table></section>
     <section aria-labelledby="tr"><div class="head"><h2 id="tr">What they were made of</h2><span class="note">${traits.different.length ? traits.different.length + " differ" : "nothing differs"}</span></div>
       ${traits.different.map((one) => html`<${Trait} key=${one.name} one=${one} />`)}
-      ${traits.same.length > 0 && html`<details class="same"><summary>The same in both: ${traits.same.map((one) => one.name.toLowerCase()).join(", ")}</summary><dl class="kv">${traits.same.map((one) => html`<dt>${one.name}</dt><dd class="pre"><${Seen} text=${one.a} /></dd>`)}</dl></details>`}</section>
+      ${traits.same.length > 0 && html`<details class="same"><summary>The same in both: ${traits.same.map((one) => one.name.toLowerCase()).join(", ")}</summary><dl class="kv">${traits.same.map((one) => html`<dt>${one.name}</dt><dd class="pre"><${Prose} text=${one.a} /></dd>`)}</dl></details>`}</section>
     <section aria-labelledby="st"><div class="head"><h2 id="st">Steps</h2></div><${Steps} steps=${steps} a=${a} b=${b} /></section>
     <section aria-labelledby="ou"><div class="head"><h2 id="ou">Answers</h2></div><${Answers} a=${a.run} b=${b.run} /></section>`;
 }
@@ -88,7 +89,7 @@ function Trait({ one }) {
 function Diff({ a, b }) {
   const pieces = useMemo(() => diffWords(a, b), [a, b]);
   const side = (/** @type {"del"|"add"} */ kind, /** @type {string} */ text) => html`<div class="pre">${text ? pieces.filter((one) => one.kind === "same" || one.kind === kind).map((one, i) => (one.kind === "same"
-    ? html`<${Seen} key=${i} text=${one.text} />` : kind === "del" ? html`<del key=${i} class="diff-del"><${Seen} text=${one.text} /></del>` : html`<ins key=${i} class="diff-add"><${Seen} text=${one.text} /></ins>`)) : html`<span class="faint">none</span>`}</div>`;
+    ? html`<${Prose} key=${i} text=${one.text} />` : kind === "del" ? html`<del key=${i} class="diff-del"><${Prose} text=${one.text} /></del>` : html`<ins key=${i} class="diff-add"><${Prose} text=${one.text} /></ins>`)) : html`<span class="faint">none</span>`}</div>`;
   return html`<div class="sides">${side("del", a)}${side("add", b)}</div>`;
 }
 
@@ -108,7 +109,7 @@ function StepHead({ span, run, n }) {
 
 /** @param {{span: any, run: any, alone: boolean}} props */
 function Part({ span, run, alone }) {
-  if (!span) return html`<div class="row none" aria-label="Nothing like it" />`;
+  if (!span) return html`<div class="row none"><span class="sr">nothing like it</span></div>`;
   const icon = /** @type {Record<string, string>} */ ({ model: "bolt", tool: "tool", wait: "clock", child: "agents" })[span.kind];
   return html`<div class=${"row part" + (alone ? " alone" : "")}><${Icon} name=${icon} /><a class="cut grow" href=${href(`/runs/${run.id}?step=${encodeURIComponent(span.id)}`)}><${Seen} text=${nameOf(span)} /></a>
     ${alone && html`<span class="tag line">only here</span>`}${failed(span) && html`<span class="small bad">${span.outcome}</span>`}<span class="small dim num took">${length(span)}</span></div>`;

@@ -39,9 +39,9 @@ export default function Runs({ query }) {
   const narrowed = Object.keys(filter).some((name) => name !== "order");
   return html`
     <div class="page-head"><h1>Runs</h1><span class="push" /><a class="btn primary" href=${href("/playground")}><${Icon} name="plus" />New run <${Key} k="n" /></a></div>
-    <${RunFilter} query=${query} count=${list.items.length ? plural(list.items.length, "run") + (list.more ? " so far" : "") : ""} />
+    <${RunFilter} query=${query} />
     <div class="list-head">
-      ${picked.length > 0 && html`<${Picked} runs=${picked} onLeave=${() => setChosen(new Set())} />`}
+      ${picked.length ? html`<${Picked} runs=${picked} onLeave=${() => setChosen(new Set())} />` : html`<span class="small dim">${list.items.length ? plural(list.items.length, "run") + (list.more ? " so far" : "") : ""}</span>`}
       <button class="btn small arrived" type="button" hidden=${!list.newer.length} onClick=${() => { list.showNewer(); scrollTo({ top: 0 }); }}><${Icon} name="up" />${count(list.newer.length)} new</button></div>
     ${list.error && html`<${Trouble} error=${list.error} what="The runs could not be read." retry=${list.items.length ? list.next : list.reload} />`}
     ${list.loading && !list.items.length && !list.error && html`<${Skeleton} rows=${14} show=${list.slow} />`}

@@ -45,6 +45,7 @@ export function useEdit(id, onSaved) {
   const set = (/** @type {Partial<Draft>} */ change) => {
     if (!draft || !base) return;
     const next = { ...draft, ...change };
+    setError(null);
     keep(id, changedFields(base, next).length ? { base, draft: next } : null);
   };
   const join = () => {
@@ -78,7 +79,9 @@ export function useEdit(id, onSaved) {
     setBusy(false);
   };
   const faults = held ? { ...(error?.fields || {}), ...check.faults } : {};
-  return { id, fresh, saved, base, draft, changed, busy, error, faults, checking: check.asking, refused: check.error, theirs, set, save, join, discard: () => { keep(id, null); setError(null); } };
+  // In a new one, what nobody has come to yet is not marked as wrong.
+  const shown = fresh && !error ? Object.fromEntries(Object.entries(faults).filter(([name]) => changed.includes(name.split(/[.[]/)[0]))) : faults;
+  return { id, fresh, saved, base, draft, changed, busy, error, faults, shown, checking: check.asking, refused: check.error, theirs, set, save, join, discard: () => { keep(id, null); setError(null); } };
 }
 
 /** @typedef {ReturnType<typeof useEdit>} Edit */

@@ -63,7 +63,7 @@ function sum(value) {
 export function Arguments({ value, before, fold, compact, raw, onOpened }) {
   const [open, setOpen] = useState(/** @type {Set<string>} */ (new Set()));
   useEffect(() => setOpen(new Set()), [value]);
-  if (raw) return html`<pre class="args-raw"><${Seen} text=${json(value)} /></pre>`;
+  if (raw) return html`<pre class="args-raw"><${Json} value=${value} /></pre>`;
   const rows = fieldsOf(value), old = new Map(before === undefined ? [] : fieldsOf(before));
   if (!rows.length) return html`<p class="dim">None: the tool is called without arguments.</p>`;
   const show = (/** @type {string} */ name) => {
@@ -76,16 +76,20 @@ export function Arguments({ value, before, fold, compact, raw, onOpened }) {
       <td>${fold && !open.has(name) && isLong(one) ? html`<${Folded} value=${one} onOpen=${() => show(name)} />` : html`<${Value} value=${one} old=${before === undefined ? undefined : old.get(name)} changed=${before !== undefined} />`}</td>
       ${!compact && html`<td class="t">${typeOf(one)}</td>`}</tr>`)}
     ${[...old].filter(([name]) => !rows.some(([kept]) => kept === name)).map(([name, one]) => html`<tr key=${"-" + name}>
-      <th scope="row"><s>${name}</s></th><td><del class="diff-del"><${Seen} text=${json(one)} /></del></td>${!compact && html`<td class="t">left out</td>`}</tr>`)}
+      <th scope="row"><s>${name}</s></th><td><del class="diff-del"><${Json} value=${one} /></del></td>${!compact && html`<td class="t">left out</td>`}</tr>`)}
   </tbody></table>`;
 }
 
 /** @param {{value: any, old: any, changed: boolean}} props */
 function Value({ value, old, changed }) {
-  const text = json(value);
-  if (!changed || (old !== undefined && json(old) === text)) return html`<${Seen} text=${text} />`;
-  return html`${old !== undefined && html`<del class="diff-del"><${Seen} text=${json(old)} /></del> `}<ins class="diff-add"><${Seen} text=${text} /></ins>`;
+  if (!changed || (old !== undefined && json(old) === json(value))) return html`<${Json} value=${value} />`;
+  return html`${old !== undefined && html`<del class="diff-del"><${Json} value=${old} /></del> `}<ins class="diff-add"><${Json} value=${value} /></ins>`;
 }
+
+// JSON over several lines. The ends of these lines are the page's own: those of the
+// value stand in it as \n.
+/** @param {{value: any}} props */
+const Json = ({ value }) => json(value).split("\n").map((line, i) => html`${i > 0 && "\n"}<${Seen} text=${line} />`);
 
 /** @param {{value: any, onOpen: () => void}} props */
 function Folded({ value, onOpen }) {

@@ -5,6 +5,7 @@ import { get } from "../lib/api.js";
 import { useLoad } from "../lib/load.js";
 import { Copy } from "../lib/clip.js";
 import { Seen } from "../lib/hidden.js";
+import { Prose } from "./prose.js";
 import { json } from "../lib/exact.js";
 import { clock, count, exact } from "../lib/format.js";
 import { callsOf, lineOf } from "./runlog.js";
@@ -38,5 +39,5 @@ function Writes({ writing, seq }) {
 function Raw({ id, seq }) {
   const one = useLoad((signal) => get(`/v1/runs/${id}/events`, { query: { after: seq - 1, limit: 1 }, exact: true, signal }).then((said) => said.data[0]), [id, seq]);
   if (one.error) return html`<p class="bad small">${one.error.message}</p>`;
-  return one.data ? html`<pre class="raw" tabindex="0" aria-label=${"Event " + seq}><${Seen} text=${json(one.data)} /></pre>` : null;
+  return one.data ? html`<pre class="raw" tabindex="0" aria-label=${"Event " + seq}><${Prose} text=${json(one.data)} /></pre>` : null;
 }

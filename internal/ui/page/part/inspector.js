@@ -13,6 +13,8 @@ import { count, money, plural, shortID } from "../lib/format.js";
 import { Until } from "../lib/time.js";
 import { Arguments, fieldsOf, longFields } from "./arguments.js";
 import { Decide } from "./decide.js";
+import { Editor } from "./editor.js";
+import { useWord } from "./word.js";
 import { Effect } from "./action.js";
 import { Answer } from "./question.js";
 import { StepFacts } from "./stepfacts.js";
@@ -33,6 +35,7 @@ export function Inspector({ run, trace, now, span, onSelect, onLink, reread }) {
     }} />`}
     ${run.status === "awaiting_input" && run.pending_calls.length > 0 && html`<${Ask} run=${run} reread=${reread} />`}
     ${span && html`<${StepFacts} key=${span.id} span=${span} run=${run} ms=${times[1] - times[0]} beside=${besideOf(span, trace.spans, begin, now)} onLink=${onLink} shown=${!!item && item.id === span.action_id} />`}
+    ${!span && !item && html`<p class="small faint desk">Choose a step to see what was asked, and what came of it.</p>`}
     <${Costs} run=${run} spans=${trace.spans} />
     <${About} run=${run} />
   </aside>`;
@@ -42,17 +45,17 @@ export function Inspector({ run, trace, now, span, onSelect, onLink, reread }) {
 function Approve({ item, others, spans, onSelect, onDecided }) {
   const hidden = useMemo(() => countHidden(item.arguments), [item]), [opened, setOpened] = useState(/** @type {Set<string>} */ (new Set()));
   const where = fieldsOf(item.arguments).filter(([name, value]) => countHidden(value) + countHidden(name) > 0).map(([name]) => name || "the value");
-  const unopened = longFields(item.arguments).filter((name) => !opened.has(name)).length;
+  const unopened = longFields(item.arguments).filter((name) => !opened.has(name)).length, word = useWord(item, onDecided), edits = word.mode === "edit";
   return html`<section class="panel you decision" aria-labelledby="ap">
     <header><h2 id="ap" class="as-h3 cut"><${Seen} text=${item.tool} /></h2><${Effect} effect=${item.effect} /><span class="push small dim nowrap">${item.expires_at ? html`expires <${Until} at=${item.expires_at} past="any moment" />` : "no expiry"}</span></header>
     <div class="body">
       ${item.reason === "outcome_unknown" && html`<p class="bad small lead">Nobody knows whether this call happened: it was begun, and its answer was lost.</p>`}
       ${item.reason === "changed" && html`<p class="bad small lead">It is not what was approved: the tool or the arguments were changed since.</p>`}
-      <${Arguments} value=${item.arguments} before=${item.original_arguments ?? undefined} compact fold onOpened=${(/** @type {string} */ name) => setOpened(new Set([...opened, name]))} />
-      ${hidden > 0 && html`<p class="small bad note">${plural(hidden, "character")} in ${where.join(", ")} can’t be seen. <a href=${href(`/approvals/${item.run}/${item.id}`)}>Look closer</a></p>`}
-      <p class="small faint note">Digest <span class="mono" title=${item.digest}>${(item.digest.replace(/^\w+:/, "").slice(0, 16).match(/.{4}/g) || []).join(" ")}…</span>${item.reason === "gate" ? ` · gate of ${item.agent_name || "this run"}${item.agent_version ? " v" + item.agent_version : ""}` : ""}</p>
+      ${edits ? html`<${Editor} item=${item} word=${word} />` : html`<${Arguments} value=${item.arguments} before=${item.original_arguments ?? undefined} compact fold onOpened=${(/** @type {string} */ name) => setOpened(new Set([...opened, name]))} />`}
+      ${hidden > 0 && !edits && html`<p class="small bad note">${plural(hidden, "character")} in ${where.join(", ")} can’t be seen. <a href=${href(`/approvals/${item.run}/${item.id}`)}>Look closer</a></p>`}
+      ${!edits && html`<p class="small faint note">Digest <span class="mono" title=${item.digest}>${(item.digest.replace(/^\w+:/, "").slice(0, 16).match(/.{4}/g) || []).join(" ")}…</span>${item.reason === "gate" ? ` · gate of ${item.agent_name || "this run"}${item.agent_version ? " v" + item.agent_version : ""}` : ""}</p>`}
     </div>
-    <footer><${Decide} item=${item} hidden=${hidden} unopened=${unopened} compact onDecided=${onDecided} /></footer>
+    <footer><${Decide} item=${item} word=${word} hidden=${countHidden(word.changed ? word.draft : item.arguments)} unopened=${edits ? 0 : unopened} compact /></footer>
     ${others.length > 0 && html`<div class="others small">Waits, too: ${others.map((one) => html`<button key=${one.id} class="fold" type="button" onClick=${() => {
       const span = spans.find((each) => each.kind === "wait" && each.action_id === one.id && !each.end);
       if (span) onSelect(span.id);
@@ -82,13 +85,13 @@ function Costs({ run, spans }) {
   /** @type {Map<string, {cost: number|null, calls: number}>} */
   const sums = new Map();
   for (const one of spans) {
-    if ((one.kind !== "model" && one.kind !== "child") || !one.usage) continue;
+    if ((one.kind !== "model" && one.kind !== "child") || !one.usage?.total_tokens) continue;
     const name = one.kind === "child" ? (one.name || "other run") + (one.end ? "" : " so far") : one.name || run.model, sum = sums.get(name) || { cost: 0, calls: 0 };
     sums.set(name, { cost: sum.cost === null || one.usage.cost_usd === null ? null : sum.cost + one.usage.cost_usd, calls: sum.calls + 1 });
   }
   const usage = run.usage;
   if (!sums.size) return null;
-  return html`<section aria-labelledby="co"><h3 id="co">Where the cost went</h3><dl class="kv small figures-kv">
+  return html`<section aria-labelledby="co"><h2 id="co" class="as-h3">Where the cost went</h2><dl class="kv small figures-kv">
     ${[...sums].map(([name, sum]) => html`<dt class="cut">${name}${sum.calls > 1 ? html` <span class="faint">× ${sum.calls}</span>` : ""}</dt><dd class="num">${money(sum.cost)}</dd>`)}
     <dt>Fresh input</dt><dd class="num">${count(usage.input_tokens - usage.cached_tokens)} tokens</dd>
     ${usage.cached_tokens > 0 && html`<dt>Cached input</dt><dd class="num">${count(usage.cached_tokens)} tokens</dd>`}
@@ -99,7 +102,7 @@ function Costs({ run, spans }) {
 /** @param {{run: any}} props */
 function About({ run }) {
   const link = (/** @type {string} */ id) => html`<a class="id" href=${href("/runs/" + id)} title=${id}>${shortID(id)}</a>`;
-  return html`<section aria-labelledby="ab"><h3 id="ab">This run</h3><dl class="kv small">
+  return html`<section aria-labelledby="ab"><h2 id="ab" class="as-h3">This run</h2><dl class="kv small">
     <dt>Id</dt><dd class="row"><span class="id cut" title=${run.id}>${shortID(run.id)}</span><${Copy} text=${run.id} label="Copy the run’s id" /></dd>
     <dt>Model</dt><dd>${run.model}</dd>
     ${run.parent_run && html`<dt>Part of</dt><dd>${link(run.parent_run)}</dd>`}

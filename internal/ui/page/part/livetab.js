@@ -8,6 +8,7 @@ import { followRun } from "../lib/runstream.js";
 import { isOver } from "../lib/glyph.js";
 import { Markdown } from "../lib/markdown.js";
 import { count } from "../lib/format.js";
+import { Clock, Until } from "../lib/time.js";
 import { written } from "./rundata.js";
 
 /**
@@ -50,6 +51,7 @@ function Rest({ run, events, writing, others, seq }) {
   if (!idle) return null;
   const wait = said.data?.waits?.[0];
   return html`${said.data && !isOver(run.status) && (!others || wait) && html`<div class="why"><div class="head"><h2 class="as-h3">${said.data.why}</h2></div>
+      ${wait && html`<p class="dim">${wait.tool ? html`<code>${wait.tool}</code>, since ` : "Since "}<${Clock} at=${wait.since} />${wait.until ? html`, <${Until} at=${wait.until} word="for at most " past="any moment now" />` : ""}.</p>`}
       ${said.data.stuck && html`<p class="bad">Nothing is known that would move it. This is a fault of the server: look into its log.</p>`}</div>`}
     ${last && html`<div class="pen"><div class="head"><h2 class="as-h3">${isOver(run.status) ? "Said last" : "Said so far"}</h2><span class="note">step ${last.data.step}</span></div><${Markdown} text=${last.data.text} class="letter" /></div>`}
     ${!last && isOver(run.status) && html`<p class="dim">It has said nothing.</p>`}`;

@@ -8,6 +8,7 @@ import { Drawer } from "../lib/dialog.js";
 import { Choice } from "../lib/field.js";
 import { Copy } from "../lib/clip.js";
 import { Seen } from "../lib/hidden.js";
+import { Prose } from "./prose.js";
 import { Code } from "../lib/snippet.js";
 import { json } from "../lib/exact.js";
 import { count, plural } from "../lib/format.js";
@@ -35,8 +36,8 @@ export function PromptView({ id, step, steps }) {
 function Said({ message }) {
   const [open, setOpen] = useState(false), long = message.text.length > 4000 && !open;
   return html`<article class="msg"><div class="who">${message.role}${message.tool ? html`<span class="mono faint">${message.tool}</span>` : ""}</div><div class="text">
-    ${message.reasoning && html`<p class="plain-text faint"><${Seen} text=${message.reasoning} /></p>`}
-    ${message.text && html`<p class=${"plain-text" + (message.failed ? " bad" : "") + (message.role === "tool" ? " mono" : "")}><${Seen} text=${long ? message.text.slice(0, 4000) : message.text} /></p>`}
+    ${message.reasoning && html`<p class="plain-text faint"><${Prose} text=${message.reasoning} /></p>`}
+    ${message.text && html`<p class=${"plain-text" + (message.failed ? " bad" : "") + (message.role === "tool" ? " mono" : "")}><${Prose} text=${long ? message.text.slice(0, 4000) : message.text} /></p>`}
     ${long && html`<button class="fold" type="button" onClick=${() => setOpen(true)}>all ${count(message.text.length)} characters</button>`}
     ${message.calls.map((/** @type {any} */ call) => html`<p key=${call.id} class="call"><b class="mono"><${Seen} text=${call.tool} /></b> <code><${Seen} text=${call.arguments} /></code></p>`)}
     ${message.images.length > 0 && html`<p class="small dim">${plural(message.images.length, "picture")}</p>`}</div></article>`;

@@ -5,6 +5,7 @@ import { get } from "../lib/api.js";
 import { href } from "../lib/root.js";
 import { useLoad, Empty, Skeleton } from "../lib/load.js";
 import { useLive } from "../lib/live.js";
+import { useRoving } from "../lib/list.js";
 import { isOver, reasonWord, Status } from "../lib/glyph.js";
 import { RunStrip } from "../lib/strip.js";
 import { Ago, now } from "../lib/time.js";
@@ -44,6 +45,8 @@ export function RecentRuns() {
     return said ? { ...row, ...said.data.run, strip: row.strip } : row;
   })));
 
+  const [at, move] = useState(-1);
+  const roving = useRoving({ count: shown.length, at: Math.min(at, shown.length - 1), onMove: move, noun: "run" });
   return html`<section aria-labelledby="recent" class="recent" onPointerEnter=${() => hold(true)} onPointerLeave=${() => hold(false)} onFocusIn=${() => hold(true)} onFocusOut=${() => hold(false)}>
     <div class="head"><h2 id="recent">Recent runs</h2>
       <button class="btn small" type="button" hidden=${!held || !unseen} onClick=${showAll}>${unseen} new</button>
@@ -53,21 +56,21 @@ export function RecentRuns() {
     ${runs.data && !latest.length && html`<${Empty} what="No run yet" how="Each run appears here when it begins, whichever API has started it."><a class="btn" href=${href("/playground")}>Try one in the playground</a><//>`}
     ${shown.length > 0 && html`<table class="table runs">
       <caption class="sr">${plural(shown.length, "run")}, the newest first</caption>
-      <colgroup><col class="c-st" /><col /><col class="c-tr opt" /><col class="c-n opt" /><col class="c-n" /><col class="c-at" /></colgroup>
-      <thead><tr><th scope="col">Status</th><th scope="col">Run</th><th scope="col" class="opt">Trace</th><th scope="col" class="num opt">Tokens</th><th scope="col" class="num">Cost</th><th scope="col" class="num">Started</th></tr></thead>
-      <tbody>${shown.map((run) => html`<${Row} key=${run.id} run=${run} fresh=${fresh.has(run.id)} />`)}</tbody></table>`}
+      <colgroup><col class="c-st" /><col /><col class="c-tr opt" /><col class="c-n opt opt2" /><col class="c-n" /><col class="c-at" /></colgroup>
+      <thead><tr><th scope="col">Status</th><th scope="col">Run</th><th scope="col" class="opt">Trace</th><th scope="col" class="num opt opt2">Tokens</th><th scope="col" class="num">Cost</th><th scope="col" class="num">Started</th></tr></thead>
+      <tbody>${shown.map((run, i) => html`<${Row} key=${run.id} run=${run} fresh=${fresh.has(run.id)} item=${roving.item(i)} />`)}</tbody></table>`}
   </section>`;
 }
 
-/** @param {{run: any, fresh: boolean}} props */
-function Row({ run, fresh }) {
+/** @param {{run: any, fresh: boolean, item: any}} props */
+function Row({ run, fresh, item }) {
   const reason = run.status === "failed" ? reasonWord(run.stop_reason) : "";
   return html`<tr class=${fresh ? "new" : undefined}>
     <td><${Status} s=${run.status} slim /></td>
-    <td class="main-cell"><span><a href=${href("/runs/" + run.id)}>${run.title || "no prompt"}</a></span>
+    <td class="main-cell"><span><a href=${href("/runs/" + run.id)} ...${item}>${run.title || "no prompt"}</a></span>
       <span class="sub">${agentName(run.agent) || run.model} · ${run.dialect}${reason && html` · <span class="bad">${reason}</span>`}</span></td>
     <td class="opt"><${isOver(run.status) ? RunStrip : Growing} run=${run} /></td>
-    <td class="num opt dim">${tokens(run.usage.total_tokens)}</td>
+    <td class="num opt opt2 dim">${tokens(run.usage.total_tokens)}</td>
     <td class="num">${money(run.usage.cost_usd)}</td>
     <td class="num dim"><${Ago} at=${run.created_at} ago /></td></tr>`;
 }

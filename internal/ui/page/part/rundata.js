@@ -26,9 +26,17 @@ export function useRun(id) {
   const told = useRef(0), timer = useRef(0);
   if (trace.data) told.current = trace.data.seq;
 
+  // One reading at a time, and one more behind it for what has come meanwhile.
+  const wanted = useRef(false);
   const reread = () => {
-    clearTimeout(timer.current);
-    timer.current = setTimeout(() => { run.reload(); trace.reload(); }, 60);
+    wanted.current = true;
+    if (timer.current) return;
+    timer.current = setTimeout(async () => {
+      wanted.current = false;
+      await Promise.all([run.reload(), trace.reload()]);
+      timer.current = 0;
+      if (wanted.current) reread();
+    }, 80);
   };
   useEffect(() => {
     const stop = followRun(id, {
@@ -45,7 +53,7 @@ export function useRun(id) {
       onState: (how, at) => setState({ how, at }),
       onFault: (fault) => { setLost(fault); if (fault instanceof Fault && fault.status === 404) setGone(true); },
     });
-    return () => { stop(); clearTimeout(timer.current); };
+    return () => { stop(); clearTimeout(timer.current); timer.current = -1; }; // nothing is read again behind the end
   }, [id]);
   useLive(["run.changed", "run.deleted"], (changes) => {
     for (const { event, data } of changes) {

@@ -14,22 +14,21 @@ const going = "queued,running,awaiting_approval,awaiting_input,paused", asks = "
 /** The APIs that a run can come from, by the names that the server gives them. */
 const dialects = ["native", "openai", "you", "swarms", "webagent", "yao"];
 
-/** @param {{query: URLSearchParams, count: any}} props  count: what is said of how many there are */
-export function RunFilter({ query, count }) {
+/** @param {{query: URLSearchParams}} props */
+export function RunFilter({ query }) {
   const field = useRef(/** @type {HTMLInputElement|null} */ (null)), [more, setMore] = useState(() => ["cost_min", "cost_max", "created_after", "created_before"].some((name) => query.has(name)));
   const agents = useLoad((signal) => (may("agents:read") ? all("/v1/agents", {}, { signal }) : Promise.resolve([])), []);
   useKeys([{ keys: "/", does: "Filter", where: "Lists", run: () => { field.current?.focus(); field.current?.select(); } }]);
   const some = [...filterNames, "since"].some((name) => query.has(name)), custom = query.has("created_after") || query.has("created_before");
   const clear = () => setQuery(Object.fromEntries([...filterNames, "since"].map((name) => [name, null])), { push: true });
-  return html`<search class="filter">
+  return html`<search class=${more ? "filter open" : "filter"}>
     <div class="with q"><${Icon} name="search" /><${Words} given=${query.get("q") || ""} input=${field} /></div>
     <${Pick} label="Status" name="status" query=${query} any="Any status" options=${[{ value: going, text: "Goes on" }, { value: asks, text: "Waits for a person" }, ...statuses.map((s) => ({ value: s, text: statusWord(s) }))]} />
     ${may("agents:read") && html`<${Pick} label="Agent" name="agent" query=${query} any="Any agent" options=${(agents.data || []).map((one) => ({ value: one.id, text: one.name }))} />`}
     <${Pick} label="API" name="dialect" query=${query} any="Any API" options=${dialects.map((value) => ({ value, text: value }))} />
     ${custom ? html`<span class="small dim">from to</span>` : html`<${Pick} label="Begun" name="since" query=${query} any="Any time" options=${[{ value: "1h", text: "Last hour" }, { value: "24h", text: "Last 24 hours" }, { value: "7d", text: "Last 7 days" }, { value: "30d", text: "Last 30 days" }]} />`}
-    <button class="btn quiet" type="button" aria-expanded=${String(more)} onClick=${() => setMore(!more)}><${Icon} name="filter" />Cost, time</button>
+    <button class="btn quiet" type="button" aria-expanded=${String(more)} onClick=${() => setMore(!more)}><${Icon} name="filter" /><span class="desk">Cost, time</span><span class="phone">Filter</span></button>
     ${some && html`<button class="btn quiet" type="button" onClick=${clear}>Clear</button>`}
-    <span class="push small dim num">${count}</span>
     ${more && html`<div class="filter-more">
       <${Amount} label="Cost from" name="cost_min" query=${query} /><${Amount} label="Cost to" name="cost_max" query=${query} />
       <${When} label="Begun after" name="created_after" query=${query} /><${When} label="Begun before" name="created_before" query=${query} /></div>`}

@@ -13,6 +13,7 @@ import { duration, money, tokens } from "../lib/format.js";
 import { Clock, now } from "../lib/time.js";
 import { copy } from "../lib/clip.js";
 import { json } from "../lib/exact.js";
+import { soFar } from "./spans.js";
 
 /** @param {string} text */
 export const firstLine = (text) => (text.split("\n").find((line) => line.trim()) || "").trim();
@@ -51,7 +52,7 @@ export function RunHead({ run, trace, limit, act, onAgain, onCurl }) {
 /** @param {{run: any}} props */
 function Elapsed({ run }) {
   const begin = Date.parse(run.created_at);
-  return isOver(run.status) && run.finished_at ? duration(Date.parse(run.finished_at) - begin) : duration(Math.max(1000, Math.floor((now.value - begin) / 1000) * 1000));
+  return isOver(run.status) && run.finished_at ? duration(Date.parse(run.finished_at) - begin) : soFar(now.value - begin);
 }
 
 /** @param {{run: any, act: ReturnType<typeof useActs>, onCurl: () => void}} props */

@@ -42,24 +42,24 @@ export function useRunList(filter, held) {
   const pages = usePages("/v1/runs", { ...filter, include: "strip" }, { limit: 50 });
   const [newer, setNewer] = useState(/** @type {any[]} */ ([])), [arrived, setArrived] = useState(/** @type {Set<string>} */ (new Set()));
   const key = JSON.stringify(filter), timer = useRef(0), read = useRef(0), oldest = filter.order === "oldest";
-  const now = useRef({ items: pages.items, held });
-  now.current = { items: pages.items, held };
+  const now = useRef({ items: pages.items, held, key });
+  now.current = { items: pages.items, held, key };
 
   const show = (/** @type {any[]} */ rows) => {
     pages.change((items) => [...rows.filter((row) => !items.some((one) => one.id === row.id)), ...items]);
-    setArrived(new Set(rows.map((row) => row.id)));
+    setArrived(new Set(rows.length <= 5 ? rows.map((row) => row.id) : [])); // a crowd is not tinted: a whole list that flashes says nothing
     setNewer([]);
   };
 
   // The newest are read again, since the server alone knows whether a run fits the filter.
   const look = async () => {
     read.current = performance.now();
-    const of = key;
-    const page = await get("/v1/runs", { query: { ...filter, include: "strip", limit: 50 } }).catch(() => null);
-    if (!page || of !== JSON.stringify(filter)) return; // the stream's state is in the rail; the next change asks again
+    const of = now.current.key;
+    const page = await get("/v1/runs", { query: { ...JSON.parse(of), include: "strip", limit: 50 } }).catch(() => null);
+    if (!page || of !== now.current.key) return; // the stream's state is in the rail; the next change asks again
     const said = new Map(page.data.map((/** @type {any} */ one) => [one.id, one]));
     const known = new Set(now.current.items.map((one) => one.id));
-    pages.change((items) => items.map((one) => said.get(one.id) || one));
+    pages.change((items) => items.map((one) => renewed(one, said.get(one.id))));
     const unknown = oldest ? [] : newest(page.data, now.current.items).filter((one) => !known.has(one.id));
     if (!unknown.length) return setNewer([]);
     if (now.current.held) setNewer(unknown);
@@ -83,6 +83,9 @@ export function useRunList(filter, held) {
   useEffect(() => { if (!held && newer.length) show(newer); }, [held]);
   return { ...pages, newer, arrived, showNewer: () => show(newer) };
 }
+
+/** The row as it was, where nothing of it has changed: then it is not drawn anew. @param {any} before @param {any} now */
+const renewed = (before, now) => (now && JSON.stringify(now) !== JSON.stringify(before) ? now : before);
 
 /** What of a first page stands before the first that is shown. @param {any[]} page @param {any[]} items */
 function newest(page, items) {

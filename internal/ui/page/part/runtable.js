@@ -1,6 +1,6 @@
 // The rows of the list of runs: only those in view are in the document, so that the
 // end of a million is as near as the beginning.
-import { html } from "../lib/html.js";
+import { html, useRef } from "../lib/html.js";
 import { href } from "../lib/root.js";
 import { useRoving, useWindow } from "../lib/list.js";
 import { setQuery, go } from "../lib/route.js";
@@ -10,6 +10,7 @@ import { Ago, now } from "../lib/time.js";
 import { duration, money, tokens } from "../lib/format.js";
 import { Seen } from "../lib/hidden.js";
 import { agentName } from "../lib/names.js";
+import { soFar } from "./spans.js";
 
 const wide = matchMedia("(min-width: 901px)");
 
@@ -17,9 +18,21 @@ const wide = matchMedia("(min-width: 901px)");
  * @param {{list: any, at: number, onMove: (i: number) => void, chosen: Set<string>, onChoose: (id: string, on: boolean) => void, onHold: (held: boolean) => void, oldest: boolean}} props
  */
 export function RunTable({ list, at, onMove, chosen, onChoose, onHold, oldest }) {
-  const rows = list.items, row = wide.matches && !matchMedia("(pointer: coarse)").matches ? 36 : wide.matches ? 48 : 60;
-  const window = useWindow({ count: rows.length, row, onEnd: list.next });
+  const rows = list.items, row = wide.matches && !matchMedia("(pointer: coarse)").matches ? 36 : wide.matches ? 48 : 56, columns = wide.matches ? 10 : 4; // a phone shows four
+  const window = useWindow({ count: rows.length, row, onEnd: list.next, spare: 6 });
   const roving = useRoving({ count: rows.length, at, onMove, onOpen: (i) => go("/runs/" + rows[i].id), noun: "run" });
+  // A row is drawn anew only when something of it has changed: while many runs go on,
+  // most rows are as they were. A row’s element is that of its place, not of its run:
+  // when new ones arrive, texts change and nothing moves.
+  const drawn = useRef(/** @type {Map<string, {run: any, how: string, row: any}>} */ (new Map()));
+  const line = (/** @type {any} */ run, /** @type {number} */ n) => {
+    const how = [n, n === at, n === Math.max(0, at), chosen.has(run.id), list.arrived.has(run.id)].join(), before = drawn.current.get(run.id);
+    if (before && before.run === run && before.how === how) return before.row;
+    const row = html`<${Row} key=${n} run=${run} n=${n} current=${n === at} chosen=${chosen.has(run.id)} onChoose=${onChoose} onMove=${onMove} fresh=${list.arrived.has(run.id)} given=${roving.item(n)} />`;
+    if (drawn.current.size > 400) drawn.current.clear();
+    drawn.current.set(run.id, { run, how, row });
+    return row;
+  };
   return html`<table class="table runs" aria-rowcount=${list.more ? -1 : rows.length + 1} onPointerEnter=${() => onHold(true)} onPointerLeave=${() => onHold(false)}>
     <caption class="sr">Runs, the ${oldest ? "oldest" : "newest"} first</caption>
     <colgroup><col class="c-x opt" /><col class="c-st" /><col /><col class="c-ag opt" /><col class="c-api opt" /><col class="c-tr opt" /><col class="c-n opt" /><col class="c-n" /><col class="c-n opt" /><col class="c-at" /></colgroup>
@@ -27,10 +40,9 @@ export function RunTable({ list, at, onMove, chosen, onChoose, onHold, oldest })
       <th scope="col" class="num opt">Tokens</th><th scope="col" class="num">Cost</th><th scope="col" class="num opt">Took</th>
       <th scope="col" class="num" aria-sort=${oldest ? "ascending" : "descending"}><button class="plain sort" type="button" onClick=${() => setQuery({ order: oldest ? "" : "oldest" }, { push: true })}>Started<${Icon} name=${oldest ? "up" : "down"} /></button></th></tr></thead>
     <tbody ref=${window.ref}>
-      ${window.before > 0 && html`<tr class="gap" aria-hidden="true"><td colspan="10" style=${{ height: window.before + "px" }} /></tr>`}
-      ${rows.slice(window.from, window.to).map((/** @type {any} */ run, /** @type {number} */ i) => html`<${Row} key=${run.id} run=${run} n=${window.from + i} current=${window.from + i === at}
-        chosen=${chosen.has(run.id)} onChoose=${onChoose} onMove=${onMove} fresh=${list.arrived.has(run.id)} given=${roving.item(window.from + i)} />`)}
-      ${window.after > 0 && html`<tr class="gap" aria-hidden="true"><td colspan="10" style=${{ height: window.after + "px" }} /></tr>`}
+      ${window.before > 0 && html`<tr class="gap" aria-hidden="true"><td colspan=${columns} style=${{ height: window.before + "px" }} /></tr>`}
+      ${rows.slice(window.from, window.to).map((/** @type {any} */ run, /** @type {number} */ i) => line(run, window.from + i))}
+      ${window.after > 0 && html`<tr class="gap" aria-hidden="true"><td colspan=${columns} style=${{ height: window.after + "px" }} /></tr>`}
     </tbody></table>`;
 }
 
@@ -49,13 +61,13 @@ function Row({ run, n, current, chosen, fresh, onChoose, onMove, given }) {
     <td class="num opt dim">${tokens(run.usage.total_tokens)}</td>
     <td class="num">${money(run.usage.cost_usd)}</td>
     <td class="num opt dim"><${Took} run=${run} /></td>
-    <td class="num dim"><${Ago} at=${run.created_at} ago /></td></tr>`;
+    <td class="num dim"><${Ago} key=${run.id} at=${run.created_at} ago /></td></tr>`;
 }
 
 /** @param {{run: any}} props */
 function Took({ run }) {
   const begin = Date.parse(run.created_at);
-  return isOver(run.status) && run.finished_at ? duration(Date.parse(run.finished_at) - begin) : duration(Math.max(1000, Math.floor((now.value - begin) / 1000) * 1000));
+  return isOver(run.status) && run.finished_at ? duration(Date.parse(run.finished_at) - begin) : soFar(now.value - begin);
 }
 
 // A strip that grows with the clock, for as long as its run goes on.

@@ -10,6 +10,7 @@ import { Copy } from "../lib/clip.js";
 import { isOver, reasonWord } from "../lib/glyph.js";
 import { Markdown } from "../lib/markdown.js";
 import { Seen } from "../lib/hidden.js";
+import { Prose } from "./prose.js";
 import { Code, Snippets } from "../lib/snippet.js";
 import { json } from "../lib/exact.js";
 import { clock, count } from "../lib/format.js";
@@ -61,7 +62,7 @@ function Message({ one }) {
   const [open, setOpen] = useState(false), long = one.text.length > 2000 && !open;
   return html`<article class=${"msg " + one.kind}><div class="who"><span class=${one.code ? "mono" : ""}><${Seen} text=${one.who} /></span><time class="faint" datetime=${one.at}>${clock(one.at)}</time></div>
     <div class="text">${one.kind === "model" ? html`${one.text && html`<${Markdown} text=${one.text} />`}${(one.calls || []).map((call) => html`<p key=${call.action_id} class="call"><b class="mono"><${Seen} text=${call.tool} /></b> <code><${Seen} text=${cut(JSON.stringify(call.arguments), 400)} /></code></p>`)}`
-      : html`<p class=${(one.code ? "mono " : "") + (one.bad ? "bad " : "") + "plain-text"}><${Seen} text=${long ? one.text.slice(0, 2000) : one.text} /></p>`}
+      : html`<p class=${(one.code ? "mono " : "") + (one.bad ? "bad " : "") + "plain-text"}><${Prose} text=${long ? one.text.slice(0, 2000) : one.text} /></p>`}
       ${long && html`<button class="fold" type="button" onClick=${() => setOpen(true)}>all ${count(one.text.length)} characters</button>`}</div></article>`;
 }
 
@@ -73,8 +74,8 @@ function Result({ run }) {
   const result = run.result;
   if (!isOver(run.status)) return html`<p class="dim">It has not ended yet. Its result will stand here.</p>`;
   return html`<section class="result" aria-label="Result">
-    ${run.error && html`<div class="note-box" data-s="failed" role="note"><div><b>${reasonWord(run.stop_reason) || "Failed"}${run.error.limit ? ": " + run.error.limit : ""}.</b> ${run.error.message} <code class="small faint">${run.error.code}</code></div></div>`}
-    ${result?.partial && html`<p class="small dim said">The run ended before it was done: this is what it had so far.</p>`}
+    ${run.error && html`<div class="note-box" data-s="failed" role="note"><div><b class="reason">${reasonWord(run.stop_reason) || "failed"}.</b> ${run.error.message}${run.error.code !== run.stop_reason ? html` <code class="small dim">${run.error.code}</code>` : ""}</div></div>`}
+    ${result?.partial && result.summary && html`<p class="small dim said">The run ended before it was done: this is what it had so far.</p>`}
     ${result?.summary && html`<div class="head"><h2 class="as-h3">Answer</h2><span class="push" /><${Copy} text=${result.summary} label="Copy the answer" /></div><${Markdown} text=${result.summary} class="letter" />`}
     ${result?.output !== null && result?.output !== undefined && html`<div class="head"><h2 class="as-h3">Output</h2><span class="note">satisfies its schema</span></div><${Code} text=${json(result.output)} />`}
     ${!result?.summary && !run.error && html`<p class="dim">It ended without an answer: ${reasonWord(run.stop_reason) || run.status}.</p>`}</section>`;
@@ -106,9 +107,9 @@ function Spec({ run, made, events }) {
       ${params.map(([name, value]) => html`<dt>${name.replaceAll("_", " ")}</dt><dd>${typeof value === "object" ? JSON.stringify(value) : String(value)}</dd>`)}
       ${agent?.approval?.required_for?.length > 0 && html`<dt>Gates</dt><dd class="mono">${agent.approval.required_for.map((/** @type {any} */ one) => (typeof one === "string" ? one : `${one.tool} when ${one.when}`)).join(", ")}</dd>`}
       <dt>Created</dt><dd><${At} at=${run.created_at} /></dd></dl>
-    <div class="head"><h2 class="as-h3">Prompt</h2><span class="push" /><${Copy} text=${run.prompt} label="Copy the prompt" /></div><p class="plain-text letter"><${Seen} text=${run.prompt} /></p>
+    <div class="head"><h2 class="as-h3">Prompt</h2><span class="push" /><${Copy} text=${run.prompt} label="Copy the prompt" /></div><p class="plain-text letter"><${Prose} text=${run.prompt} /></p>
     ${made.slow && html`<${Skeleton} rows=${3} />`}
-    ${made.instructions && html`<div class="head"><h2 class="as-h3">Instructions</h2><span class="push" /><${Copy} text=${made.instructions} label="Copy the instructions" /></div><p class="plain-text letter"><${Seen} text=${made.instructions} /></p>`}
+    ${made.instructions && html`<div class="head"><h2 class="as-h3">Instructions</h2><span class="push" /><${Copy} text=${made.instructions} label="Copy the instructions" /></div><p class="plain-text letter"><${Prose} text=${made.instructions} /></p>`}
     <div class="head"><h2 class="as-h3">Tools</h2><span class="note">${count((tools.length ? tools : created?.tools || []).length)}</span></div>
     ${tools.length ? html`<ul class="tools-list">${tools.map((/** @type {any} */ one) => html`<li key=${one.name}><details><summary><b class="mono"><${Seen} text=${one.name} /></b> <span class="dim"><${Seen} text=${one.description || ""} /></span></summary><${Code} text=${json(one.parameters)} caption="Parameters" /></details></li>`)}</ul>`
       : html`<p class="dim mono">${(created?.tools || []).join(", ") || "none"}</p>`}
@@ -118,21 +119,20 @@ function Spec({ run, made, events }) {
 /** The request that would start a run like this one. @param {any} run */
 export const startRequest = (run) => (run.agent?.startsWith("agt_")
   ? { method: "POST", path: `/v1/agents/${run.agent}/run`, body: { prompt: run.prompt, ...(Object.keys(run.metadata || {}).length ? { metadata: run.metadata } : {}) } }
-  : isOver(run.status) ? { method: "POST", path: `/v1/runs/${run.id}/retry`, body: {} }
-    : { method: "POST", path: "/v1/runs", body: { model: run.model, prompt: run.prompt, max_steps: run.max_steps } });
+  : { method: "POST", path: `/v1/runs/${run.id}/retry`, body: {} });
 
 /** @param {{run: any}} props */
 function Shell({ run }) {
   const [what, pick] = useState("start"), path = "/v1/runs/" + run.id;
   /** @type {Record<string, {text: string, request: any}>} */
   const all = {
-    start: { text: "Start one like it", request: startRequest(run) }, get: { text: "Get it", request: { method: "GET", path } },
+    start: { text: run.agent?.startsWith("agt_") ? "Start one like it" : "Start it again", request: startRequest(run) }, get: { text: "Get it", request: { method: "GET", path } },
     stream: { text: "Follow it", request: { method: "GET", path: path + "/stream" } }, events: { text: "Its events", request: { method: "GET", path: path + "/events?limit=1000" } },
     ...(run.pending_actions[0] ? { approve: { text: "Approve", request: { method: "POST", path: path + "/approve", body: { action_ids: [run.pending_actions[0].id], digest: run.pending_actions[0].digest } } } } : {}),
   };
   const one = all[what] || all.start;
   return html`<div class="shell-tab"><${Choice} label="What to do" value=${all[what] ? what : "start"} options=${Object.entries(all).map(([value, { text }]) => ({ value, text }))} onChange=${pick} />
-    <${Snippets} request=${one.request} /><p class="small dim">The key is yours: this page does not know it.</p></div>`;
+    <${Snippets} request=${one.request} /><p class="small dim">The key is yours: this page does not know it.${one.request.path.endsWith("/retry") && !isOver(run.status) ? " A run can be started again once it has ended." : ""}</p></div>`;
 }
 
 /** @param {{run: any}} props */

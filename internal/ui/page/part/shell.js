@@ -5,8 +5,8 @@ import { base, href } from "../lib/root.js";
 import { crumbs, go, load, place } from "../lib/route.js";
 import { Icon } from "../lib/glyph.js";
 import { Key, useKeys } from "../lib/keys.js";
-import { link, reconnect, retryAt } from "../lib/live.js";
-import { now } from "../lib/time.js";
+import { heardAt, link, reconnect, retryAt } from "../lib/live.js";
+import { Ago, now } from "../lib/time.js";
 import { inboxCount } from "../lib/inbox.js";
 import { dark, toggleTheme } from "../lib/theme.js";
 import { Announcer, announce } from "../lib/announce.js";
@@ -61,13 +61,14 @@ function LinkState() {
   if (link.value === "live") return html`<span class="live" title="The stream is open: what changes shows at once">Live</span>`;
   if (link.value !== "lost") return html`<span class="live off">${link.value === "off" ? "No stream: the key lacks runs:read" : "Connecting"}</span>`;
   const left = Math.max(0, Math.ceil((retryAt.value - now.value) / 1000));
-  return html`<button class="live off plain" type="button" title="Try again now" onClick=${reconnect}>Not connected, ${left ? `retrying in ${left} s` : "retrying"}</button>`;
+  return html`<button class="live off plain" type="button" title="Try again now" onClick=${reconnect}>Not connected, ${left ? `retrying in ${left} s` : "retrying"}</button>
+    ${heardAt.value > 0 && html`<span>This is how it was <${Ago} at=${heardAt.value} /> ago</span>`}`;
 }
 
 function Version() {
   const [version, set] = useState("");
   useEffect(() => { get("/", { headers: { Accept: "application/json" } }).then((said) => set(said.version), () => {}); }, []);
-  return html`<span class="cut" title=${location.host + base}>errand ${version} · ${location.host}</span>`;
+  return html`<span class="cut" title=${location.host + base}>errand ${version === "(devel)" ? "" : version} · ${location.host}</span>`;
 }
 
 function Bar() {

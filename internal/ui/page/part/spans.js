@@ -12,6 +12,9 @@ import { duration } from "../lib/format.js";
  * @typedef {{total: number, shown: number, folds: Fold[], x: (ms: number) => number, ticks: {x: number, text: string}[]}} Scale  x: 0 to 1
  */
 
+/** How long something has taken that goes on: whole seconds, so that nothing flickers. @param {number} ms */
+export const soFar = (ms) => (ms < 60_000 ? Math.max(0, Math.floor(ms / 1000)) + " s" : duration(ms));
+
 /** What a wait is for, in words. @type {Record<string, string>} */
 const waits = {
   approval: "waits for a person", outcome: "waits for a person’s word", input: "waits for an answer", resume: "paused",
@@ -50,7 +53,7 @@ export function noteOf(span, calls = 0) {
 /** What a span is, for a screen reader. @param {Span} span @param {number} ms */
 export function spoken(span, ms) {
   const what = span.kind === "wait" ? waits[span.for || ""] || "wait" : span.kind === "child" ? "run of another agent" : span.kind;
-  return `${nameOf(span)}, ${what}, ${duration(ms)}${span.end ? "" : " so far"}${failed(span) ? ", " + span.outcome : ""}`;
+  return `, ${what}, ${duration(ms)}${span.end ? "" : " so far"}${failed(span) ? ", " + span.outcome : ""}`;
 }
 
 /**

@@ -8,12 +8,13 @@ import { Trouble } from "../lib/fault.js";
 import { Icon } from "../lib/glyph.js";
 import { Copy } from "../lib/clip.js";
 import { Seen } from "../lib/hidden.js";
+import { Prose } from "./prose.js";
 import { Code } from "../lib/snippet.js";
 import { json } from "../lib/exact.js";
 import { count, duration, money, shortID } from "../lib/format.js";
 import { Clock, Until } from "../lib/time.js";
 import { Arguments } from "./arguments.js";
-import { failed, forPerson, nameOf } from "./spans.js";
+import { failed, forPerson, nameOf, soFar } from "./spans.js";
 
 /** @type {Record<string, string>} */
 const effects = { once: "once: never repeated unasked", keyed: "keyed: a repetition is done once", safe: "safe: can be repeated" };
@@ -23,14 +24,14 @@ export function StepFacts({ span, run, ms, beside, onLink, shown }) {
   const asked = useEvent(run.id, span.kind === "model" || span.kind === "step" ? null : span.asked_seq), told = useEvent(run.id, span.told_seq);
   const call = asked.data?.data?.calls?.find((/** @type {any} */ one) => one.action_id === span.action_id);
   const said = told.data?.data, output = said?.output ?? (said?.outputs || []).find((/** @type {any} */ one) => one.action_id === span.action_id)?.output;
-  return html`<section aria-labelledby="sp"><div class="head"><h3 id="sp" class="cut">${span.kind === "step" ? nameOf(span) : html`<${Seen} text=${nameOf(span)} />`}</h3><span class="push" />
+  return html`<section aria-label="This step"><div class="head"><h2 class="as-h3 cut">${shown ? "This step" : html`<${Seen} text=${nameOf(span)} />`}</h2><span class="push" />
       <button class="btn small quiet icon" type="button" aria-label="Copy link to this step" title="Copy link to this step" onClick=${onLink}><${Icon} name="link" /></button></div>
     <dl class="kv small"><${Facts} span=${span} ms=${ms} run=${run} said=${said} beside=${beside} /></dl>
     ${span.message && html`<p class="bad small said">${span.message}</p>`}
     ${span.kind === "model" && span.step && html`<div class="row wrap acts"><button class="btn small" type="button" onClick=${() => setQuery({ prompt: span.step }, { push: true })}><${Icon} name="eye" />Exact prompt</button></div>`}
     ${(asked.error || told.error) && html`<${Trouble} error=${asked.error || told.error} what="Its event could not be read." />`}
     ${asked.slow && html`<${Skeleton} rows=${2} height=${28} />`}
-    ${call && !shown && html`<div class="part"><div class="head"><h4>Arguments</h4><span class="push" /><${Copy} text=${json(call.arguments)} label="Copy the arguments" /></div><${Arguments} value=${call.arguments} compact fold /></div>`}
+    ${call && !shown && html`<div class="part"><div class="head"><h3>Arguments</h3><span class="push" /><${Copy} text=${json(call.arguments)} label="Copy the arguments" /></div><${Arguments} value=${call.arguments} compact fold /></div>`}
     ${span.kind === "model" && said && html`<${Reply} said=${said} />`}
     ${span.kind !== "model" && typeof output === "string" && html`<${Output} text=${output} bad=${failed(span)} />`}
   </section>`;
@@ -53,7 +54,7 @@ function Facts({ span, ms, run, said, beside }) {
   if (span.code) facts.push(["Code", html`<span class="mono">${span.code}</span>`]);
   if (span.kind === "child" && span.run_id) facts.push(["Its run", html`<a class="id" href=${href("/runs/" + span.run_id)} title=${span.run_id}>${shortID(span.run_id)}</a>`]);
   facts.push(["Began", html`<${Clock} at=${span.begin} /> <span class="faint">· ${duration(Math.max(0, Date.parse(span.begin) - Date.parse(run.created_at)))} in</span>`]);
-  facts.push([span.kind === "wait" ? "Waited" : "Took", duration(ms) + (span.end ? "" : " so far")]);
+  facts.push([span.kind === "wait" ? "Waited" : "Took", span.end ? duration(ms) : soFar(ms) + " so far"]);
   if (span.first_ms) facts.push(["First token", duration(span.first_ms)]);
   if (span.attempt && span.attempt > 1) facts.push(["Attempt", span.attempt]);
   if (span.until && !span.end) facts.push(["Until", html`<${Until} at=${span.until} past="any moment" />`]);
@@ -70,9 +71,9 @@ function Facts({ span, ms, run, said, beside }) {
 
 /** @param {{said: any}} props */
 function Reply({ said }) {
-  return html`${said.reasoning && html`<details class="part"><summary>Reasoning</summary><p class="reply faint"><${Seen} text=${said.reasoning} /></p></details>`}
+  return html`${said.reasoning && html`<details class="part"><summary>Reasoning</summary><p class="reply faint"><${Prose} text=${said.reasoning} /></p></details>`}
     ${said.text && html`<${Output} text=${said.text} title="Reply" />`}
-    ${said.calls?.length > 0 && html`<div class="part"><h4>Asks for</h4><ul class="calls">${said.calls.map((/** @type {any} */ one) => html`<li key=${one.action_id}><span class="mono">${one.action_id}</span> <b><${Seen} text=${one.tool} /></b>${one.refused ? html` <span class="bad small">${one.refused}</span>` : ""}</li>`)}</ul></div>`}
+    ${said.calls?.length > 0 && html`<div class="part"><h3>Asks for</h3><ul class="calls">${said.calls.map((/** @type {any} */ one) => html`<li key=${one.action_id}><span class="mono">${one.action_id}</span> <b><${Seen} text=${one.tool} /></b>${one.refused ? html` <span class="bad small">${one.refused}</span>` : ""}</li>`)}</ul></div>`}
     ${said.output?.problem && html`<p class="bad small said">${said.output.problem}</p>`}
     ${said.trimmed && html`<p class="small dim said">For want of room the model was not shown all: ${[said.trimmed.views && `${said.trimmed.views} older views`, said.trimmed.outputs && `${said.trimmed.outputs} outputs cut`, said.trimmed.turns && `${said.trimmed.turns} oldest turns`].filter(Boolean).join(", ")}.</p>`}`;
 }
@@ -82,7 +83,7 @@ const much = 1200;
 /** A text that came back: its beginning, and all of it on demand. @param {{text: string, title?: string, bad?: boolean}} props */
 function Output({ text, title = "Output", bad }) {
   const [open, setOpen] = useState(false), long = text.length > much && !open, pretty = asJSON(text);
-  return html`<div class="part"><div class="head"><h4 class=${bad ? "bad" : ""}>${title}</h4><span class="note">${count(text.length)} characters</span><span class="push" /><${Copy} text=${text} label=${"Copy the " + title.toLowerCase()} /></div>
+  return html`<div class="part"><div class="head"><h3 class=${bad ? "bad" : ""}>${title}</h3><span class="note">${count(text.length)} characters</span><span class="push" /><${Copy} text=${text} label=${"Copy the " + title.toLowerCase()} /></div>
     ${text ? html`<${Code} text=${(long ? text.slice(0, much) : pretty || text)} plain=${!pretty} />` : html`<p class="dim small">Empty.</p>`}
     ${long && html`<button class="fold" type="button" onClick=${() => setOpen(true)}><${Icon} name="chev" />all ${count(text.length)} characters</button>`}</div>`;
 }

@@ -5,7 +5,7 @@ import { Icon, Status } from "../lib/glyph.js";
 import { Seen } from "../lib/hidden.js";
 import { duration, money, plural, tokens } from "../lib/format.js";
 import { cx } from "../lib/html.js";
-import { failed, forPerson, nameOf, noteOf, scaleOf, spoken, timesOf } from "./spans.js";
+import { failed, forPerson, nameOf, noteOf, scaleOf, soFar, spoken, timesOf } from "./spans.js";
 
 /** @typedef {import("./spans.js").Span} Span */
 /** @typedef {import("./spans.js").Row} Row */
@@ -18,7 +18,7 @@ import { failed, forPerson, nameOf, noteOf, scaleOf, spoken, timesOf } from "./s
 export function Waterfall({ rows, spans, begin, now, at, onMove, folded, onFold, calls, cut, onCut, scroller }) {
   const scale = useMemo(() => scaleOf(spans, begin, now, cut), [spans, begin, now, cut]);
   const phone = matchMedia("(max-width: 900px)").matches, many = rows.length > 200;
-  const window = useWindow({ count: rows.length, row: phone ? 36 : 28, scroller: phone ? undefined : scroller });
+  const window = useWindow({ count: rows.length, row: phone ? 36 : 28, scroller: matchMedia("(max-width: 1100px)").matches ? undefined : scroller }); // one column: the page scrolls
   const roving = useRoving({ count: rows.length, at, onMove, noun: "step" });
   const from = many ? window.from : 0, to = many ? window.to : rows.length;
   const long = scale.folds.reduce((sum, one) => sum + one.to - one.from - one.kept, 0);
@@ -47,9 +47,9 @@ function Line({ row, n, count, current, scale, begin, now, calls, folded, onFold
   const { span, depth, parts } = row, [from, to] = timesOf(span, begin, now), usage = span.usage;
   const press = () => { if (current && parts) onFold(span.id, !folded); else onMove(n); };
   return html`<div role="listitem" aria-setsize=${count} aria-posinset=${n + 1}><button type="button" class=${cx("wr", "d" + depth, span.kind, forPerson(span) && !span.end && "you")} aria-current=${current ? "true" : undefined}
-      aria-expanded=${parts ? String(!folded) : undefined} aria-label=${spoken(span, to - from)} onClick=${press} ...${given}>
+      aria-expanded=${parts ? String(!folded) : undefined} onClick=${press} ...${given}>
     <span class="n">${parts > 0 && html`<span class="twist" onClick=${(/** @type {Event} */ event) => { event.stopPropagation(); onFold(span.id, !folded); }}><${Icon} name=${folded ? "chev" : "down"} /></span>`}<${Mark} span=${span} /><b><${Seen} text=${nameOf(span)} /></b><small class=${failed(span) ? "bad" : ""}>${folded ? plural(parts, "part") : noteOf(span, calls)}</small></span>
-    <span class="track"><${Bar} span=${span} from=${from} to=${to} scale=${scale} /></span>
+    <span class="sr">${spoken(span, to - from)}</span><span class="track" aria-hidden="true"><${Bar} span=${span} from=${from} to=${to} scale=${scale} /></span>
     <span class="c tk" title=${usage ? `${tokens(usage.input_tokens, true)} in, ${usage.cached_tokens ? tokens(usage.cached_tokens, true) : "none"} cached; ${tokens(usage.output_tokens, true)} out` : undefined}>${usage && usage.total_tokens > 0 ? tokens(usage.total_tokens, true) : ""}</span>
     <span class="c">${usage && usage.total_tokens > 0 ? money(usage.cost_usd) : ""}</span></button></div>`;
 }
@@ -70,7 +70,7 @@ function Bar({ span, from, to, scale }) {
   const soft = span.kind === "model" && span.first_ms && ms ? Math.min(1, span.first_ms / ms) : 0;
   const kind = failed(span) ? "fail" : span.kind === "wait" ? (forPerson(span) ? "wait" : "idle") : span.kind === "child" ? "model" : span.kind;
   // Beside the bar where there is room, or before it.
-  const label = span.kind === "step" ? "" : duration(ms);
+  const label = span.kind === "step" ? "" : span.end ? duration(ms) : soFar(ms);
   return html`<span class=${cx("b", kind, !span.end && span.kind !== "wait" && span.kind !== "step" && "live-b")} style=${{ left: left * 100 + "%", width: width * 100 + "%" }}>${soft > 0 && html`<i style=${{ width: soft * 100 + "%" }} />`}</span>
     ${label && (right < 0.86 ? html`<span class="bl" style=${{ left: `calc(max(${right * 100}%, ${left * 100}% + 2px) + 6px)` }}>${label}</span>` : left > 0.14 ? html`<span class="bl" style=${{ right: `calc(${(1 - left) * 100}% + 6px)` }}>${label}</span>` : null)}`;
 }

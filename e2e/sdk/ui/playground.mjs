@@ -1,0 +1,110 @@
+// The playground: a chat whose turns are runs, decided in place, found again by its
+// address; and workflows, replayed with other values.
+import { api, seed, visit } from "./visit.mjs";
+
+const pixel = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==", "base64");
+
+await visit("playground", async (v) => {
+  const brief = !process.env.ERRAND_ONLY && (v.theme === "dark") !== v.phone; // the whole story once at each width, once in each theme
+  const { page } = v;
+  const equal = (is, want, what) => { if (is !== want) throw new Error(`${what}: ${JSON.stringify(is)}, want ${JSON.stringify(want)}`); };
+  const say = async (text) => { await page.getByLabel("Message", { exact: true }).fill(text); await page.getByLabel("Message", { exact: true }).press("Control+Enter"); };
+  const answers = (text) => page.locator(".turn-words", { hasText: text }).waitFor();
+
+  // N lands here; an agent answers, and what is foreign in its words is not loaded.
+  await v.open("/agents");
+  await page.getByRole("heading", { name: "Agents", level: 1 }).waitFor();
+  await page.keyboard.press("n");
+  await page.getByRole("heading", { name: "Playground" }).waitFor({ state: "attached" });
+  await page.getByLabel("Talk to", { exact: true }).selectOption({ label: "churn-digest" });
+  await page.getByText("Talk to churn-digest.").waitFor();
+  await v.done("empty");
+  await say("Hello\n= A **table**, ![a picture](https://evil.example/p.png) and <img src=x onerror=alert(1)>.\nsql.lookup {\"question\":\"churn reasons of week 46\"}\n= **Price** comes first.");
+  await page.locator(".turn-words strong", { hasText: "table" }).waitFor();
+  equal(await page.locator(".turn-words img").count(), 0, "pictures in what the model says");
+  const first = new URL(page.url()).searchParams.get("run");
+
+  // The next turn goes on from the one before; its tool is seen, with what it was given.
+  await say("Which reason comes first?");
+  await answers("Price comes first.");
+  await page.locator(".turn-steps summary", { hasText: "sql.lookup" }).click();
+  await page.locator(".turn-more .args", { hasText: "churn reasons of week 46" }).waitFor();
+  const second = new URL(page.url()).searchParams.get("run");
+  equal((await api("GET", "/v1/runs/" + second)).previous_run_id, first, "the run before");
+  await v.check("chat");
+  await v.shot("chat");
+
+  if (brief) {
+    await v.open("/workflows/" + seed.sum);
+    await page.getByRole("heading", { name: "Recorded steps" }).waitFor();
+    await v.done("workflow");
+    return;
+  }
+
+  // Whoever has the address has the chat.
+  await page.reload();
+  await page.locator(".turn-words strong", { hasText: "table" }).waitFor();
+  await answers("Price comes first.");
+  equal(await page.locator("article").count(), 2, "turns of the chat");
+
+  // What needs a person is decided in place.
+  await page.locator(".said").press("n");
+  await page.locator("article").first().waitFor({ state: "detached" });
+  await page.getByLabel("Talk to", { exact: true }).selectOption({ label: "vendor-onboarding" });
+  await say("Welcome the three new vendors");
+  await page.getByRole("button", { name: /^Approve/ }).waitFor();
+  await page.waitForTimeout(350); // what has just appeared decides nothing
+  await v.check("waits");
+  await v.shot("waits");
+  await page.getByLabel("Message", { exact: true }).press("Escape");
+  await page.keyboard.press("a");
+  await answers("Three letters are out.");
+
+  // A model without an agent, with a file, and one that is stopped.
+  await page.getByRole("button", { name: "New chat" }).click();
+  await page.getByLabel("Talk to", { exact: true }).selectOption({ label: "Another model…" });
+  await page.getByLabel("The model’s name").fill("openai/gpt-5-mini");
+  await page.getByLabel("The model’s name").press("Tab");
+  await page.locator("input[type=file]").setInputFiles([{ name: "notes.md", mimeType: "text/markdown", buffer: Buffer.from("# Notes") }, { name: "dot.png", mimeType: "image/png", buffer: pixel }]);
+  await page.getByText("7 B", { exact: true }).waitFor();
+  await page.getByText("70 B").waitFor();
+  await say('What is in the files?\n= Two things.\nmail.send {"to":["ana@harbour.example"]}\n= Written.');
+  await answers("Two things.");
+  await page.getByRole("button", { name: "Choose" }).click();
+  await page.getByLabel("Find a tool").fill("mail.send");
+  await page.getByRole("checkbox", { name: /^mail\.send/ }).check();
+  await page.getByRole("button", { name: "Done" }).click();
+  await say("Write them to Ana");
+  await page.getByRole("button", { name: /^Approve/ }).waitFor();
+  await page.getByRole("button", { name: "Stop" }).click();
+  await page.getByText("Cancelled.").waitFor();
+
+  // A workflow, with other values, without a model.
+  await page.getByRole("link", { name: "Workflows" }).click();
+  await page.getByRole("link", { name: /What is the sum of/ }).first().click();
+  await page.getByRole("heading", { name: "Recorded steps" }).waitFor();
+  await v.check("workflow");
+  await v.shot("workflow");
+  await page.getByLabel("a", { exact: true }).fill("40");
+  await page.getByLabel("b", { exact: true }).fill("2");
+  await page.getByRole("button", { name: "Replay" }).click();
+  await page.locator(".replay pre", { hasText: "The sum of 40 and 2 is" }).last().waitFor();
+  await page.getByText("no model was called").waitFor();
+
+  // One that does not work any more is mended, and says where.
+  await v.open("/workflows/" + seed.broken);
+  await page.getByRole("button", { name: "Replay" }).click();
+  await page.locator(".healed .tag").waitFor();
+  await page.getByRole("button", { name: "Keep what was mended" }).waitFor();
+  await v.check("healed");
+  await v.shot("healed");
+
+  // And one made of any run that was successful.
+  await page.getByRole("button", { name: "Make from a run" }).click();
+  await page.getByLabel("Words of the run").fill("Which reason");
+  await page.getByRole("radio").first().check();
+  await v.check("record");
+  await v.shot("record");
+  await page.getByRole("button", { name: "Make workflow" }).click();
+  await page.locator(".wsteps code", { hasText: "sql.lookup" }).waitFor();
+});
