@@ -110,7 +110,7 @@ func (s *stage) drives(script string, args ...string) string {
 	command.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + s.Dir, "TMPDIR=" + s.Dir, "NO_COLOR=1",
 		"ERRAND_URL=" + s.Server.URL, "ERRAND_API_KEY=" + rig.AdminKey, "ERRAND_SEED=" + string(seed),
-		"ERRAND_SHOTS=" + os.Getenv("ERRAND_SHOTS"), "ERRAND_ONLY=" + os.Getenv("ERRAND_ONLY"),
+		"ERRAND_SHOTS=" + os.Getenv("ERRAND_SHOTS"), "ERRAND_ONLY=" + os.Getenv("ERRAND_ONLY"), "ERRAND_ALL=" + os.Getenv("ERRAND_ALL"),
 	}
 	var out, errs bytes.Buffer
 	command.Stdout, command.Stderr = &out, &errs

@@ -21,9 +21,12 @@ export const seed = JSON.parse(process.env.ERRAND_SEED || "{}");
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const shots = process.env.ERRAND_SHOTS || "";
 
-/** The visits of a page: ERRAND_ONLY=dark-390 makes one of them. */
+/**
+ * The visits of a page: each theme once and each width once, which is what CI has the
+ * time for. ERRAND_ALL=1 makes all four, ERRAND_ONLY=dark-390 one.
+ */
 const kinds = ["light", "dark"].flatMap((theme) => [1440, 390].map((width) => ({ theme, width })))
-  .filter(({ theme, width }) => !process.env.ERRAND_ONLY || process.env.ERRAND_ONLY === `${theme}-${width}`);
+  .filter(({ theme, width }) => (process.env.ERRAND_ONLY ? process.env.ERRAND_ONLY === `${theme}-${width}` : process.env.ERRAND_ALL || (theme === "dark") === (width < 600)));
 
 /** Asks the server as a program does. */
 export async function api(method, path, body) {
