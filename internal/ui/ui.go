@@ -129,7 +129,7 @@ func (s *Site) imports(name string) []string {
 }
 
 // comment is a comment that has its lines to itself.
-var comment = regexp.MustCompile(`(?m)^[ \t]*(//.*|/\*(?s:.*?)\*/[ \t]*)$`)
+var comment = regexp.MustCompile(`(?m)^[ \t]*(//.*|/\*(?:[^*]|\*+[^*/])*\*+/[ \t]*)$`)
 
 // silent leaves out the comments of a module or a style, which are as long as the rest
 // of it, and keeps its lines, by which errors are found. A line that begins with // is

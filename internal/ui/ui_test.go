@@ -147,8 +147,8 @@ func TestWeight(t *testing.T) {
 
 // TestSilent: what a browser gets has no comments, and every line where it was.
 func TestSilent(t *testing.T) {
-	text := "// a\nlet b = 1; // c\n  /**\n   * d\n   */\nconst e = `\n  f /* g */`;\n/* h */\n"
-	if got, want := string(silent([]byte(text))), "\nlet b = 1; // c\n\n\n\nconst e = `\n  f /* g */`;\n\n"; got != want {
+	text := "// a\nlet b = 1; // c\n  /**\n   * d\n   */\nconst e = `\n  f /* g */`;\n/* h */\n/** i */ const j = 1;\nconst k = 2;\n/* l **/\n"
+	if got, want := string(silent([]byte(text))), "\nlet b = 1; // c\n\n\n\nconst e = `\n  f /* g */`;\n\n/** i */ const j = 1;\nconst k = 2;\n\n"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
