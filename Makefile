@@ -82,8 +82,8 @@ fuzz: ## each fuzz test for 10 s (FUZZTIME=1m for longer)
 	@scripts/fuzz.sh $(or $(FUZZTIME),10s)
 
 .PHONY: soak
-soak: ## the long tests: 200 kills, half an hour of mixed load (an hour)
-	@ERRAND_KILLS=200 ERRAND_SOAK_MINUTES=30 ERRAND_SOAK=1 go test -count=1 -p=1 -timeout=3h -v ./e2e/...
+soak: ## the long tests: 200 kills, half an hour of mixed load, five minutes of storm over three nodes (an hour)
+	@ERRAND_KILLS=200 ERRAND_STORM_RUNS=2000 ERRAND_STORM_SECONDS=300 ERRAND_SOAK_MINUTES=30 ERRAND_SOAK=1 go test -count=1 -p=1 -timeout=3h -v ./e2e/...
 
 .PHONY: clean
 clean: ## remove what the other targets made

@@ -221,7 +221,7 @@ func TestParkedSeed(t *testing.T) {
 func TestPage(t *testing.T) {
 	b := &bench{scratch: t.TempDir(), rows: []row{{figure: "speed", hold: ">= 1", errand: "2", held: true, note: "a remark"}, {figure: "size", hold: "<= 1"}},
 		charts: []chart{{title: "A picture", unit: "s", bars: []bar{{"one", 1}}}}}
-	text, err := b.page(context.Background())
+	text, err := b.page(machine{})
 	if err != nil {
 		t.Fatal(err)
 	}

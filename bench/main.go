@@ -43,6 +43,8 @@ type options struct {
 	cache  string
 	dir    string
 	out    string
+
+	cluster string // a database for several nodes; empty = they are not measured
 }
 
 func main() {
@@ -80,6 +82,7 @@ func parse(args []string) (options, error) {
 	flags.StringVar(&o.errand, "errand", "", "measure this binary in place of one built from the source")
 	flags.StringVar(&o.cache, "cache", "", "directory that keeps the stored runs for the next time (the user's cache directory)")
 	flags.StringVar(&o.dir, "dir", "", "directory for the servers' data: its disk is what is measured (the system's temporary directory)")
+	flags.StringVar(&o.cluster, "cluster", "", "measure several nodes too, on this empty database: postgres://user@host:5432/database")
 	flags.StringVar(&o.out, "out", "", "write the document here")
 	if err := flags.Parse(args); err != nil {
 		return o, err
@@ -90,6 +93,11 @@ func parse(args []string) (options, error) {
 	for _, name := range o.only {
 		if find(name) == nil {
 			return o, fmt.Errorf("-only: there is no scenario %q; there are %s", name, strings.Join(names(), ", "))
+		}
+	}
+	if o.cluster != "" {
+		if err := checkCluster(o.cluster); err != nil {
+			return o, err
 		}
 	}
 	return o, o.defaults()
@@ -126,6 +134,8 @@ type bench struct {
 	mock    *mock
 	rows    []row
 	charts  []chart
+	squads  map[string]*squad // one server, and several nodes
+	load    string            // of the machine before they were measured
 	took    map[string]time.Duration
 	dirs    int
 }

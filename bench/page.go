@@ -30,11 +30,7 @@ type machine struct {
 }
 
 // page writes the document.
-func (b *bench) page(ctx context.Context) (string, error) {
-	m, err := b.describe(ctx)
-	if err != nil {
-		return "", err
-	}
+func (b *bench) page(m machine) (string, error) {
 	type line struct{ Figure, Hold, Floor, Errand, Ratio, Held string }
 	type picture struct{ Title, Bars string }
 	data := struct {

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"strings"
@@ -60,11 +62,21 @@ func (b *bench) report(ctx context.Context) error {
 	if b.out == "" {
 		return nil
 	}
-	page, err := b.page(ctx)
+	m, err := b.describe(ctx)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(b.out, []byte(page), 0o644)
+	old, err := os.ReadFile(b.out)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	page := string(old)
+	if len(b.rows) > 0 {
+		if page, err = b.page(m); err != nil {
+			return err
+		}
+	}
+	return os.WriteFile(b.out, []byte(splice(page, b.nodesSection(string(old), m))), 0o644)
 }
 
 // barWidth is the longest bar of a chart, in characters.

@@ -28,6 +28,7 @@ func scenarios() []scenario {
 		{"growth", "cost of a turn in runs of up to 200 turns", growth},
 		{"stored", "lists, start-up and disk with many stored runs", storedRuns},
 		{"parked", "start-up and memory with many runs that wait for a person", parkedRuns},
+		{"nodes", "one, two and three nodes over one PostgreSQL (with -cluster)", nodes},
 	}
 }
 
@@ -49,6 +50,9 @@ func find(name string) *scenario {
 }
 
 func (o *options) wants(name string) bool {
+	if name == "nodes" && o.cluster == "" {
+		return false
+	}
 	for _, wanted := range o.only {
 		if wanted == name {
 			return true

@@ -114,6 +114,7 @@ func assemble(ctx context.Context, p *process, cfg config.Config, o options) (_ 
 	}()
 	a.keys, a.ledger = auth.NewBook(a.store, p.now), auth.NewLedger(p.now)
 	a.budgets = auth.NewBudgets(a.store, a.store, a.ledger, p.now)
+	a.shareBudgets()
 	if a.models, err = a.newRouter(endpoints, o.pace); err != nil {
 		return nil, usage(err) // all that these two refuse is in the settings
 	}
@@ -148,7 +149,7 @@ func assemble(ctx context.Context, p *process, cfg config.Config, o options) (_ 
 		return nil, err
 	}
 	a.engine = engine.New(engine.Config{
-		Log: a.store, Rows: a.store, Models: workflow.NewPlayer(a.models), Tools: a.tooling(), Now: p.now,
+		Log: a.engineLog(), Rows: a.store, Models: workflow.NewPlayer(a.models), Tools: a.tooling(), Now: p.now,
 		Retry: a.models.Retry, Logger: a.logger, Meter: meter{a.metrics}, MaxActive: a.mostActive(), Outbox: a.outbox,
 		Stored: observer{a.metrics, a.tracer}.stored, Span: a.spans(),
 		Ended: a.ended, Witness: a.store.witness, AtOnce: a.keys.AtOnce, Budgets: a.ledger, Bound: a.bound, Holds: (&rule.Book{}).Holds, Mask: a.redactor.Redact,
@@ -319,7 +320,8 @@ func (a *assembly) stop(server *http.Server) error {
 		<-a.engine.Draining() // only then, or a call that is sent away would be made again
 		a.models.Drain()
 	}()
-	err := a.engine.Close(ctx)
+	quiet := a.cluster.quiesce(ctx) // before drivers let go, or this node would take up what it hands over
+	err := errors.Join(a.engine.Close(ctx), quiet())
 	jobs := a.jobs.Close(ctx)
 	select {
 	case <-closed:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -83,6 +84,8 @@ type cluster struct {
 	leases *postgres.Leases
 	words  *postgres.Words // between start and stop
 	node   *node.Keeper
+	shares *auth.Shares
+	heed   heed
 	echo   echo
 	engine atomic.Pointer[engine.Engine]
 
@@ -99,7 +102,7 @@ func (a *assembly) openCluster(ctx context.Context) (*cluster, error) {
 		return nil, err
 	}
 	c.store, err = postgres.Open(ctx, postgres.Config{
-		DSN: a.cfg.Store.Reveal(), Now: a.now, Logger: a.logger, Wrote: a.metrics.Wrote, Jobs: c.writer.Insert, Heard: c.heard,
+		DSN: a.cfg.Store.Reveal(), Now: a.now, Logger: a.logger, Wrote: a.metrics.Wrote, Jobs: c.writer.Insert, Queue: c.writer, Heard: c.heard,
 	})
 	if err != nil {
 		return nil, err
@@ -111,9 +114,19 @@ func (a *assembly) openCluster(ctx context.Context) (*cluster, error) {
 		return nil, errors.Join(err, c.store.Close())
 	}
 	c.node = node.New(node.Config{
-		Nodes: c.leases, Now: a.now, Address: a.cfg.Addr, Version: version(), Logger: a.logger, Dead: c.dead, Renamed: c.renamed,
+		Nodes: c.leases, Now: a.now, Address: whereabouts(a.cfg.Addr), Version: version(), Logger: a.logger, Dead: c.dead, Renamed: c.renamed,
 	})
 	return c, nil
+}
+
+// whereabouts say where a node is, to people who look at the list of nodes: all may
+// listen on the same address, each on its own machine.
+func whereabouts(addr string) string {
+	machine, err := os.Hostname()
+	if err != nil {
+		return addr
+	}
+	return machine + " " + addr
 }
 
 // forEngine is what the engine needs to be one of several.
@@ -156,6 +169,8 @@ func (c *cluster) Start(ctx context.Context) error {
 	if err := c.node.Start(ctx); err != nil {
 		return err
 	}
+	c.shares.Start(ctx)
+	c.heed.start(ctx, c.a)
 	return c.perform(ctx, c.node.Name())
 }
 
@@ -200,6 +215,7 @@ func (c *cluster) workers() map[string]int {
 
 // dead frees the jobs of a node that is about to be buried.
 func (c *cluster) dead(ctx context.Context, name string) error {
+	c.shares.Missing(name)
 	c.mu.Lock()
 	queue := c.queue
 	c.mu.Unlock()
@@ -218,6 +234,7 @@ func (c *cluster) renamed(name string) {
 	ctx, cancel := context.WithTimeout(context.Background(), leaving)
 	defer cancel()
 	c.a.engine.Evict(name)
+	c.shares.Restart()
 	if err := errors.Join(c.closeQueue(ctx, false), c.perform(context.Background(), name)); err != nil {
 		c.a.logger.Error("this node performs no jobs: restart it", "node", name, "error", err)
 	}
@@ -234,10 +251,35 @@ func (c *cluster) closeQueue(ctx context.Context, forGood bool) error {
 	return queue.Close(ctx)
 }
 
+// quiesce begins no more jobs and lets those under way end, until ctx ends. The
+// returned function waits for them. What the node's drivers let go of meanwhile is
+// for others: the jobs that ask for new drivers would otherwise come back to it.
+func (c *cluster) quiesce(ctx context.Context) (wait func() error) {
+	if c == nil {
+		return func() error { return nil }
+	}
+	c.mu.Lock()
+	queue := c.queue
+	c.closed = true
+	c.mu.Unlock()
+	if queue == nil {
+		return func() error { return nil }
+	}
+	return queue.Rest(ctx)
+}
+
+// farewell is how long the others are tried to be told that this node leaves. It is
+// not part of the time that calls have: they may have used all of it.
+const farewell = 2 * time.Second
+
 // Close ends the jobs and leaves the other nodes, who take over at once what this one
 // still has.
 func (c *cluster) Close(ctx context.Context) error {
-	err := errors.Join(c.closeQueue(ctx, true), c.node.Close(ctx))
+	err := c.closeQueue(ctx, true)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)
+	defer cancel()
+	c.heed.close()
+	err = errors.Join(err, c.shares.Close(ctx), c.node.Close(ctx))
 	c.echo.stop()
 	return err
 }

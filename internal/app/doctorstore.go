@@ -14,6 +14,7 @@ import (
 	"errand/internal/config"
 	"errand/internal/explain"
 	"errand/internal/problem"
+	"errand/internal/queue/river"
 	"errand/internal/run"
 	"errand/internal/store/postgres"
 	"errand/internal/store/sqlite"
@@ -71,7 +72,12 @@ func checkStorage(ctx context.Context, p *process, cfg config.Config, deep bool)
 // checkPostgres looks at a database, beside the nodes that work on it.
 func checkPostgres(ctx context.Context, p *process, cfg config.Config, deep bool) []check {
 	where := check{what: "storage"}
-	s, err := postgres.Look(ctx, postgres.Config{DSN: cfg.Store.Reveal(), Now: p.now})
+	jobs, err := river.NewWriter(jobRoutes(), p.now, nil)
+	if err != nil {
+		where.err = err
+		return []check{where}
+	}
+	s, err := postgres.Look(ctx, postgres.Config{DSN: cfg.Store.Reveal(), Now: p.now, Queue: jobs})
 	if problem.Is(err, problem.NotFound) || problem.Is(err, problem.Conflict) {
 		where.how, where.warn = publicText(err), true
 		return []check{where}

@@ -52,15 +52,21 @@ type Book struct {
 
 	mu         sync.Mutex
 	cache      map[[sha256.Size]byte]cached
-	generation int               // grows with each revocation: a lookup that began before is not kept
-	uses       map[string]use    // by key
-	limits     map[string]Limits // likewise
+	generation int                 // grows with each revocation: a lookup that began before is not kept
+	uses       map[string]use      // by key
+	limits     map[string]believed // likewise
 }
 
 type cached struct {
 	key    Key
 	caller Caller
 	until  time.Time
+}
+
+// believed are limits, for as long as another node may have changed them.
+type believed struct {
+	Limits
+	until time.Time
 }
 
 // NewBook returns a Book over the rows. now is the clock; nil means time.Now.
@@ -70,7 +76,7 @@ func NewBook(rows Rows, now func() time.Time) *Book {
 	}
 	decoy, _ := json.Marshal(storedKey{Name: "decoy", Scopes: Scopes(), Project: DefaultProject})
 	idle, _ := json.Marshal(storedSession{Secret: fingerprint("nobody's")})
-	return &Book{rows: rows, now: now, decoy: decoy, idleSession: idle, cache: map[[sha256.Size]byte]cached{}, uses: map[string]use{}, limits: map[string]Limits{}}
+	return &Book{rows: rows, now: now, decoy: decoy, idleSession: idle, cache: map[[sha256.Size]byte]cached{}, uses: map[string]use{}, limits: map[string]believed{}}
 }
 
 // Authenticate returns who holds the secret, or the one unauthenticated problem

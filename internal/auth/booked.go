@@ -3,7 +3,6 @@ package auth
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -33,11 +32,7 @@ func (b *Budgets) sum(of *Budget, spends []run.Spend) (total Amount, unpriced bo
 		if s.Day < first || !of.Covers(s.Account) {
 			continue
 		}
-		more := Amount{Cost: s.Usage.Cost, Tokens: s.Usage.Input + s.Usage.Output}
-		if s.Under == "" { // work that was handed down is no further run of its budget
-			more.Runs = s.Runs
-		}
-		total.add(more, 1)
+		total.add(of.counts(s), 1)
 		unpriced = unpriced || s.Usage.Unpriced
 	}
 	return total, unpriced
@@ -64,8 +59,14 @@ func (b *Budgets) Load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	unused := func(string) bool { return false }
 	for _, project := range projects {
-		if err := b.charge(ctx, project); err != nil {
+		if b.shares != nil {
+			err = b.shares.chargeLeft(ctx, project)
+		} else {
+			err = b.charge(ctx, project, unused)
+		}
+		if err != nil {
 			return err
 		}
 		rows, err := b.stored(ctx, project)
@@ -89,26 +90,4 @@ func (b *Budgets) Load(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// charge books what holds on disk have kept, and strikes them out.
-func (b *Budgets) charge(ctx context.Context, project string) error {
-	for {
-		rows, err := b.rows.Rows(ctx, run.RowQuery{Kind: run.HoldKind, Project: project, Limit: pageSize})
-		if err != nil || len(rows) == 0 {
-			return err
-		}
-		var commit run.Commit
-		for i := range rows {
-			var h run.Hold
-			if err := json.Unmarshal(rows[i].Data, &h); err != nil {
-				return fmt.Errorf("reading what was kept for the call %s: %w", rows[i].ID, err)
-			}
-			commit.Spend = append(commit.Spend, h.Forfeit())
-			commit.Rows = append(commit.Rows, run.RowWrite{Row: rows[i], Expect: rows[i].Version, Delete: true})
-		}
-		if err := b.rows.Append(ctx, commit); err != nil {
-			return fmt.Errorf("charging model calls that were cut off: %w", err)
-		}
-	}
 }

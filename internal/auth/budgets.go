@@ -47,6 +47,7 @@ type Budgets struct {
 	spent  Spending
 	ledger *Ledger
 	now    func() time.Time
+	shares *Shares    // nil = no other node draws from them
 	mu     sync.Mutex // held while a budget is changed: disk and ledger change together
 }
 
@@ -230,7 +231,9 @@ func (b *Budgets) Get(ctx context.Context, project, ref string) (Standing, error
 		return Standing{}, err
 	}
 	s := b.standing(found, row.Created)
-	_, s.Unpriced, err = b.seen(ctx, &found)
+	if _, s.Unpriced, err = b.seen(ctx, &found); err == nil && b.shares != nil {
+		s.Spent, s.Kept, err = b.shares.total(ctx, &found)
+	}
 	return s, err
 }
 
@@ -252,6 +255,11 @@ func (b *Budgets) List(ctx context.Context, project string) ([]Standing, error) 
 		}
 		s := b.standing(found, rows[i].Created)
 		_, s.Unpriced = b.sum(&found, spends)
+		if b.shares != nil {
+			if s.Spent, s.Kept, err = b.shares.total(ctx, &found); err != nil {
+				return nil, err
+			}
+		}
 		all = append(all, s)
 	}
 	return all, nil

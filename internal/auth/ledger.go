@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"errand/internal/problem"
 	"errand/internal/run"
 )
 
@@ -75,9 +74,11 @@ type Ledger struct {
 	now func() time.Time
 
 	mu      sync.Mutex
+	want    func()              // asks for more to be drawn; nil = the budgets are this node's alone
 	purses  map[string][]*purse // by project
 	holds   map[string]hold     // by the hold's id
 	waiting map[string]func()   // whoever waits for a hold of this id
+	begins  []chan struct{}     // and for a run to begin
 }
 
 // purse is a budget with its sums of the period that began on first.
@@ -86,6 +87,7 @@ type purse struct {
 	first run.Day
 	spent Amount
 	kept  Amount
+	sharing
 }
 
 // hold is what is kept for one call, and where.
@@ -110,6 +112,9 @@ func (l *Ledger) Set(b Budget, spent Amount) {
 		all[at].Budget = b
 		return
 	}
+	if l.want != nil {
+		spent = Amount{} // the sheet tells
+	}
 	first, _ := b.Period.Span(l.now())
 	l.purses[b.Project] = append(all, &purse{Budget: b, first: first, spent: spent})
 }
@@ -120,7 +125,7 @@ func (l *Ledger) Seen(project, id string, spent Amount) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, p := range l.purses[project] {
-		if p.ID == id {
+		if p.ID == id && l.want == nil {
 			p.spent = Amount{
 				Cost: max(p.spent.Cost, spent.Cost), Tokens: max(p.spent.Tokens, spent.Tokens), Runs: max(p.spent.Runs, spent.Runs),
 			}
@@ -150,7 +155,7 @@ func (l *Ledger) Drawn(project, id string) (spent, kept Amount, until time.Time)
 	for _, p := range l.purses[project] {
 		if p.ID == id {
 			until = l.turn(p)
-			return p.spent, p.kept, until
+			return p.spent.plus(p.elsewhere), p.kept.plus(p.others), until
 		}
 	}
 	return spent, kept, until
@@ -161,6 +166,7 @@ func (l *Ledger) turn(p *purse) time.Time {
 	first, until := p.Period.Span(l.now())
 	if first != p.first {
 		p.first, p.spent = first, Amount{} // what is kept stays: it is drawn from the period in which it is settled
+		p.sharing = sharing{}
 	}
 	return until
 }
@@ -196,12 +202,14 @@ func (l *Ledger) Reserve(h run.Hold, freed func()) run.Room {
 	asked, found, wait := Amount{Cost: h.Cost, Tokens: h.Tokens}, l.covering(h.Account), false
 	for _, p := range found {
 		until := l.turn(p)
-		if limit, left := p.short(asked, p.spent); limit != "" {
+		if limit, left := p.short(asked, p.spent.plus(p.elsewhere)); limit != "" {
 			return run.Room{Refusal: p.refusal(limit, left, until)}
 		}
-		used := p.spent
-		used.add(p.kept, 1)
-		limit, _ := p.short(asked, used)
+		if l.want != nil {
+			wait = !l.fits(p, asked) || wait
+			continue
+		}
+		limit, _ := p.short(asked, p.spent.plus(p.kept))
 		wait = wait || limit != ""
 	}
 	if wait {
@@ -273,38 +281,27 @@ func (l *Ledger) Settle(h run.Hold, spent run.Usage) {
 	}
 }
 
-// Begin counts a run that is about to be made, or says which budget has no room for
-// another one. undo takes it back.
-func (l *Ledger) Begin(a run.Account) (undo func(), err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	one, found := Amount{Runs: 1}, l.covering(a)
-	for _, p := range found {
-		until := l.turn(p)
-		if p.MaxRuns > 0 && p.spent.Runs+1 > p.MaxRuns {
-			refused := problem.New(problem.RateLimited, "%s", p.refusal("runs", fmt.Sprintf("all of its %d runs have begun", p.MaxRuns), until).Message)
-			refused.RetryAfter = until.Sub(l.now())
-			return nil, refused
-		}
+// counts is what a spending counts in a budget.
+func (b *Budget) counts(s *run.Spend) Amount {
+	more := Amount{Cost: s.Usage.Cost, Tokens: s.Usage.Input + s.Usage.Output}
+	if s.Under == "" { // work that was handed down is no further run of its budget
+		more.Runs = s.Runs
 	}
-	for _, p := range found {
-		p.spent.add(one, 1)
-	}
-	return func() {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		for _, p := range found {
-			p.spent.add(one, -1)
-		}
-	}, nil
+	return more
 }
 
 // unlockAndWake lets everybody ask again who waits: what was given back may be
 // enough for several small ones, and who is first is as good as any.
 func (l *Ledger) unlockAndWake() {
-	waiting := l.waiting
-	l.waiting = map[string]func(){}
+	if l.want != nil {
+		l.unask()
+	}
+	waiting, begins := l.waiting, l.begins
+	l.waiting, l.begins = map[string]func(){}, nil
 	l.mu.Unlock()
+	for _, freed := range begins {
+		close(freed)
+	}
 	for _, freed := range waiting {
 		freed()
 	}

@@ -5,7 +5,10 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
+	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"time"
 
@@ -20,10 +23,12 @@ const (
 	mostLinks = 64
 )
 
-// links are those that sign in once. They are kept in memory alone: a link is for the
+// links are those that sign in once. Where one node is alone, they are kept in memory: a link is for the
 // person who has just asked for it, and a server that starts prints another one. The
 // zero value is ready.
 type links struct {
+	stored bool // they are rows, and this is not used
+
 	mu  sync.Mutex
 	all map[[sha256.Size]byte]signLink
 }
@@ -39,8 +44,7 @@ func (b *Book) Link(ctx context.Context, caller *Caller) (token string, until ti
 	if err := b.rows.Append(ctx, run.Commit{Audit: []run.Audit{line}}); err != nil {
 		return "", until, fmt.Errorf("making a link: %w", err)
 	}
-	token, until = b.newLink(caller.KeyID)
-	return token, until, nil
+	return b.newLink(ctx, caller.KeyID)
 }
 
 // AdminLink makes a link that signs in once as the admin key, for whoever starts the
@@ -56,18 +60,57 @@ func (b *Book) AdminLink(ctx context.Context) (token string, err error) {
 	if key, err := keyOf(row); err != nil || !key.Live(b.now()) {
 		return "", err
 	}
-	token, _ = b.newLink(adminID)
-	return token, nil
+	token, _, err = b.newLink(ctx, adminID)
+	return token, err
 }
 
-func (b *Book) newLink(key string) (token string, until time.Time) {
+func (b *Book) newLink(ctx context.Context, key string) (token string, until time.Time, err error) {
 	random := make([]byte, sessionBytes)
 	_, _ = rand.Read(random)
 	token = base64.RawURLEncoding.EncodeToString(random)
 	now := b.now()
 	until = now.Add(LinkLife).UTC().Truncate(time.Second)
-	b.links.add(sha256.Sum256([]byte(token)), signLink{key: key, until: until}, now)
-	return token, until
+	hash := sha256.Sum256([]byte(token))
+	if b.links.stored {
+		row := run.Row{Kind: linkKind, ID: hex.EncodeToString(hash[:]), Created: now, Expires: until, Data: []byte(strconv.Quote(key))}
+		if err = b.rows.Append(ctx, run.Commit{Rows: []run.RowWrite{{Row: row, Expect: run.MustNotExist}}}); err != nil {
+			return "", until, fmt.Errorf("making a link: %w", err)
+		}
+		return token, until, nil
+	}
+	b.links.add(hash, signLink{key: key, until: until}, now)
+	return token, until, nil
+}
+
+// linkKind is the kind of rows that links are where there are several nodes: one opens
+// the link on whichever node the balancer picks. Only the hash of a token is stored.
+const linkKind = "sign_link"
+
+// StoreLinks keeps links in the store, for all nodes, and not in memory.
+func (b *Book) StoreLinks() { b.links.stored = true }
+
+// takeLink ends a link that is in force, and returns which key it is for.
+func (b *Book) takeLink(ctx context.Context, token string, now time.Time) (key string, held bool, err error) {
+	hash := sha256.Sum256([]byte(token))
+	if !b.links.stored {
+		link, held := b.links.take(hash, now)
+		return link.key, held, nil
+	}
+	row, err := b.rows.Row(ctx, linkKind, "", hex.EncodeToString(hash[:]))
+	if problem.Is(err, problem.NotFound) {
+		return "", false, nil
+	}
+	if err == nil {
+		err = b.rows.Append(ctx, run.Commit{Rows: []run.RowWrite{{Row: row, Expect: row.Version, Delete: true}}})
+	}
+	if conflict := (*run.RowConflict)(nil); errors.As(err, &conflict) {
+		return "", false, nil // somebody was quicker
+	}
+	if err != nil {
+		return "", false, fmt.Errorf("looking a link up: %w", err)
+	}
+	key, err = strconv.Unquote(string(row.Data))
+	return key, err == nil && now.Before(row.Expires), err
 }
 
 func (l *links) add(hash [sha256.Size]byte, link signLink, now time.Time) {
@@ -105,11 +148,14 @@ func (l *links) take(hash [sha256.Size]byte, now time.Time) (signLink, bool) {
 // used, has expired or never was, and for one whose key is not valid any more.
 func (b *Book) SignInByLink(ctx context.Context, token string, former *Session) (Opened, error) {
 	now := b.now()
-	link, held := b.links.take(sha256.Sum256([]byte(token)), now)
-	if !held {
-		link.key = "key_decoy" // so that the work is the same
+	id, held, err := b.takeLink(ctx, token, now)
+	if err != nil {
+		return Opened{}, err
 	}
-	row, err := b.rows.Row(ctx, keyKind, "", link.key)
+	if !held {
+		id = "key_decoy" // so that the work is the same
+	}
+	row, err := b.rows.Row(ctx, keyKind, "", id)
 	if err != nil && !problem.Is(err, problem.NotFound) {
 		return Opened{}, fmt.Errorf("looking the key of a link up: %w", err)
 	}

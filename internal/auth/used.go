@@ -55,11 +55,11 @@ func (b *Book) use(ctx context.Context, id string, now time.Time) {
 // can't be looked up has no limit: its runs are bounded by the server's.
 func (b *Book) AtOnce(ctx context.Context, id string) int {
 	b.mu.Lock()
-	limits, known := b.limits[id]
-	generation := b.generation
+	known, found := b.limits[id]
+	generation, now := b.generation, b.now()
 	b.mu.Unlock()
-	if known {
-		return limits.AtOnce
+	if found && now.Before(known.until) {
+		return known.AtOnce
 	}
 	row, err := b.rows.Row(ctx, keyKind, "", id)
 	if err != nil {
@@ -72,7 +72,7 @@ func (b *Book) AtOnce(ctx context.Context, id string) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.generation == generation {
-		b.limits[id] = key.Limits
+		b.limits[id] = believed{key.Limits, now.Add(cacheFor)}
 	}
 	return key.Limits.AtOnce
 }

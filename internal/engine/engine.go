@@ -136,14 +136,14 @@ type Engine struct {
 	outlook  sync.WaitGroup // what an engine of a cluster does beside driving
 	term     atomic.Pointer[term]
 
-	mu       sync.Mutex
-	glances  map[run.ID]*glance
-	drivers  map[run.ID]*driver
-	feeds    map[run.ID]*feed
-	waiting  queue // runs that need a driver and found no room
-	lanes    map[laneKey]*lane
-	millis   int64  // of the latest id
-	count    uint16 // ids made in that millisecond
+	mu      sync.Mutex
+	glances map[run.ID]*glance
+	drivers map[run.ID]*driver
+	feeds   map[run.ID]*feed
+	waiting queue // runs that need a driver and found no room
+	lanes   map[laneKey]*lane
+	millis  int64  // of the latest id
+	count   uint16 // ids made in that millisecond
 }
 
 // New returns an engine that drives nothing yet.

@@ -26,6 +26,13 @@ func (g *Gate) Shut(project string) {
 	g.shut[project] = true
 }
 
+// Open lets everybody in again: a new project has the name.
+func (g *Gate) Open(project string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.shut, project)
+}
+
 // Closed reports whether a project is shut.
 func (g *Gate) Closed(project string) bool {
 	g.mu.RLock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -124,6 +125,9 @@ type Keeper struct {
 	cfg            Config
 	swept, erased  atomic.Int64 // runs that went because they were too old; projects
 	rows, recently atomic.Int64
+
+	looking sync.Mutex           // guards what follows
+	shut    map[string]time.Time // projects that are being erased, and when they were made
 }
 
 // New checks the configuration.
@@ -137,7 +141,7 @@ func New(cfg Config) (*Keeper, error) {
 	if cfg.Step == 0 {
 		cfg.Step = stepRows
 	}
-	return &Keeper{cfg: cfg}, nil
+	return &Keeper{cfg: cfg, shut: map[string]time.Time{}}, nil
 }
 
 // Handlers do the keeper's jobs, by kind.
@@ -148,17 +152,31 @@ func (k *Keeper) Handlers() map[string]func(context.Context, run.Job) error {
 // Start shuts the projects that are being erased, and sees to it that a sweep is due:
 // the settings may be others than before.
 func (k *Keeper) Start(ctx context.Context) error {
-	err := k.each(ctx, func(p *auth.Project) error {
-		if p.Erasure != nil {
-			k.cfg.Gate.Shut(p.Name)
-		}
-		return nil
-	})
+	err := k.Look(ctx)
 	if failed := k.Nudge(ctx); failed != nil {
 		// A full disk must not keep the server from being read.
 		k.cfg.Logger.Warn("looking for runs that are too old has to wait", "error", failed)
 	}
 	return err
+}
+
+// Look shuts the gate before projects that are being erased, whichever node was asked to,
+// and opens it where a new project has the name of one that is gone.
+func (k *Keeper) Look(ctx context.Context) error {
+	k.looking.Lock()
+	defer k.looking.Unlock()
+	return k.each(ctx, func(p *auth.Project) error {
+		shut, was := k.shut[p.Name]
+		switch {
+		case p.Erasure != nil:
+			k.shut[p.Name] = p.Created
+			k.cfg.Gate.Shut(p.Name)
+		case was && !shut.Equal(p.Created):
+			delete(k.shut, p.Name)
+			k.cfg.Gate.Open(p.Name)
+		}
+		return nil
+	})
 }
 
 // Figures are what the keeper has done since the server has started.

@@ -83,7 +83,7 @@ func testModule(dir string, race bool, t *tally) error {
 // arguments are go test's. Vet is off because make check has a step for it. The
 // limit is for one package: the longest one kills and restarts the real program.
 func arguments(race bool) []string {
-	args := []string{"test", "-json", "-vet=off", "-shuffle=on", "-timeout=10m"}
+	args := []string{"test", "-json", "-vet=off", "-shuffle=on", "-timeout=20m"}
 	if race {
 		args = append(args, "-race")
 	}

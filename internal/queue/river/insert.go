@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -108,4 +109,55 @@ func (w *Writer) Forget(ctx context.Context, tx pgx.Tx, id run.ID, most int) (in
 		return 0, fmt.Errorf("deleting the jobs of run %s: %w", id, err)
 	}
 	return int(tag.RowsAffected()), nil
+}
+
+// Loose lists jobs that belong to no run, by id, behind the given one; limit 0 = all.
+func (w *Writer) Loose(ctx context.Context, tx pgx.Tx, after int64, limit int) ([]run.Job, error) {
+	if limit <= 0 {
+		limit = math.MaxInt32
+	}
+	if there, err := migrated(ctx, tx); err != nil || !there {
+		return nil, err
+	}
+	rows, err := tx.Query(ctx, `SELECT id, scheduled_at, args, metadata FROM river_job
+		WHERE finalized_at IS NULL AND kind = $1 AND NOT args ? 'run' AND id > $2 ORDER BY id LIMIT $3`, task{}.Kind(), after, limit)
+	if err != nil {
+		return nil, fmt.Errorf("reading jobs of no run: %w", err)
+	}
+	jobs, err := pgx.CollectRows(rows, scan)
+	if err != nil {
+		return nil, fmt.Errorf("reading jobs of no run: %w", err)
+	}
+	return jobs, nil
+}
+
+// Drop deletes a job that nobody is doing, as part of tx. One that is not there is no
+// error.
+func (w *Writer) Drop(ctx context.Context, tx pgx.Tx, id int64) error {
+	if _, err := tx.Exec(ctx, "DELETE FROM river_job WHERE id = $1 AND state <> 'running'", id); err != nil {
+		return fmt.Errorf("deleting job %d: %w", id, err)
+	}
+	return nil
+}
+
+// Strays counts jobs of runs that are not there.
+func (w *Writer) Strays(ctx context.Context, tx pgx.Tx) (count int, err error) {
+	if there, err := migrated(ctx, tx); err != nil || !there {
+		return 0, err
+	}
+	err = tx.QueryRow(ctx, `SELECT count(*) FROM river_job WHERE finalized_at IS NULL AND kind = $1 AND args ? 'run'
+		AND NOT EXISTS (SELECT FROM runs WHERE id = (args->>'run')::uuid)`, task{}.Kind()).Scan(&count)
+	if err != nil {
+		return 0, fmt.Errorf("counting River's jobs: %w", err)
+	}
+	return count, nil
+}
+
+// migrated reports whether the database has River's tables: no server has worked on one
+// that has not, and so it has no jobs.
+func migrated(ctx context.Context, tx pgx.Tx) (there bool, err error) {
+	if err = tx.QueryRow(ctx, "SELECT to_regclass('river_job') IS NOT NULL").Scan(&there); err != nil {
+		return false, fmt.Errorf("looking for the table of jobs: %w", err)
+	}
+	return there, nil
 }

@@ -165,18 +165,28 @@ func (q *Queue) Start(ctx context.Context) error {
 // next poll. It never blocks.
 func (q *Queue) Poke() { q.teller.poke() }
 
+// Rest starts no more jobs; the returned function waits for the handlers under way, as
+// Close does. Others still hear of the jobs that this node inserts, until Close.
+func (q *Queue) Rest(ctx context.Context) (wait func() error) {
+	if q.client == nil {
+		return func() error { return nil }
+	}
+	stopped := make(chan error, 1)
+	go func() { stopped <- q.client.Stop(ctx) }()
+	return func() error {
+		if err := <-stopped; err == nil {
+			return nil
+		}
+		if err := q.client.StopAndCancel(context.WithoutCancel(ctx)); err != nil {
+			return fmt.Errorf("stopping the queue: %w", err)
+		}
+		return nil
+	}
+}
+
 // Close starts no more jobs and waits for the handlers under way. When ctx ends
 // first their contexts end too; what they did not finish is at once for others.
 func (q *Queue) Close(ctx context.Context) error {
 	defer q.teller.close()
-	if q.client == nil {
-		return nil
-	}
-	if err := q.client.Stop(ctx); err == nil {
-		return nil
-	}
-	if err := q.client.StopAndCancel(context.WithoutCancel(ctx)); err != nil {
-		return fmt.Errorf("stopping the queue: %w", err)
-	}
-	return nil
+	return q.Rest(ctx)()
 }

@@ -28,7 +28,7 @@ func wire(t testing.TB, cfg river.Config) *wired {
 	if w.writer, err = river.NewWriter(river.Routes{"advance": river.Runs}, nil, nil); err != nil {
 		t.Fatal(err)
 	}
-	if w.store, err = postgres.Open(t.Context(), postgres.Config{DSN: pgtest.Database(t), Jobs: w.writer.Insert}); err != nil {
+	if w.store, err = postgres.Open(t.Context(), postgres.Config{DSN: pgtest.Database(t), Jobs: w.writer.Insert, Queue: w.writer}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { w.store.Close() })
@@ -116,5 +116,49 @@ func BenchmarkAdvance(b *testing.B) {
 			stats := w.store.Stats()
 			b.ReportMetric(float64(stats.Commits)/float64(stats.Groups), "commits/group")
 		})
+	}
+}
+
+// TestPurge: a run's jobs go with the run, jobs of no run are found and dropped, and what
+// is left of runs that are gone is counted.
+func TestPurge(t *testing.T) {
+	t.Parallel()
+	w := wire(t, river.Config{Handlers: queuetest.Handlers{"other": func(context.Context, run.Job) error { return nil }}})
+	later := time.Now().Add(time.Hour)
+	made := begin(1, run.Job{Kind: "advance", Due: later}, run.Job{Kind: "advance", Due: later})
+	line := &made.Runs[0].Summary
+	line.Status, line.Live, line.EndedAt = run.Completed, false, line.CreatedAt
+	if err := w.store.Append(t.Context(), made); err != nil {
+		t.Fatal(err)
+	}
+	stray := run.Job{Kind: "advance", Run: run.ID{9}, Due: later}
+	if err := w.store.Append(t.Context(), run.Commit{Jobs: []run.Job{{Kind: "loose", Due: later, Data: []byte("{}")}, stray}}); err != nil {
+		t.Fatal(err)
+	}
+	loose, err := w.store.LooseJobs(t.Context(), 0, 10)
+	if err != nil || len(loose) != 1 || loose[0].Kind != "loose" {
+		t.Fatalf("%+v, %v", loose, err)
+	}
+	if behind, err := w.store.LooseJobs(t.Context(), loose[0].ID, 10); err != nil || len(behind) != 0 {
+		t.Errorf("behind the last: %+v, %v", behind, err)
+	}
+	if err := w.store.FinishJob(t.Context(), loose[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	if count, err := w.store.Strays(t.Context()); err != nil || count != 1 {
+		t.Errorf("%d jobs of runs that are not there, %v", count, err)
+	}
+	// Two jobs, an event and a line, three at a time.
+	for _, want := range []int{3, 1} {
+		if removed, err := w.store.Purge(t.Context(), []run.ID{line.ID}, 3); err != nil || removed != want {
+			t.Errorf("%d removed, %v, want %d", removed, err, want)
+		}
+	}
+	left, err := w.queue.Jobs(t.Context(), 0)
+	if err != nil || len(left) != 1 || left[0].Run != stray.Run {
+		t.Errorf("left: %+v, %v", left, err)
+	}
+	if owners, err := w.store.Owners(t.Context()); err != nil || len(owners) != 0 {
+		t.Errorf("owners: %q, %v", owners, err)
 	}
 }

@@ -56,6 +56,9 @@ func (s *Store) FinishJob(ctx context.Context, id int64) error {
 	if s.writer == nil {
 		return store.ErrClosed
 	}
+	if s.cfg.Queue != nil {
+		return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error { return s.cfg.Queue.Drop(ctx, tx, id) })
+	}
 	return store.Wait(ctx, func(done func(error)) { s.writer.push(&item{finish: id, done: done}) })
 }
 

@@ -99,6 +99,19 @@ SELECT id FROM nodes WHERE` + runOut + `
 UNION
 SELECT id FROM drivers WHERE id IS NOT NULL AND NOT EXISTS (SELECT FROM nodes WHERE nodes.id = drivers.id)`
 
+// Living names the nodes that have not been buried.
+func (l *Leases) Living(ctx context.Context) ([]string, error) {
+	rows, err := l.pool.Query(ctx, "SELECT id FROM nodes ORDER BY id")
+	if err != nil {
+		return nil, fmt.Errorf("listing the nodes: %w", err)
+	}
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, fmt.Errorf("listing the nodes: %w", err)
+	}
+	return names, nil
+}
+
 // Bury forgets a node that is dead still, and gives its runs to whoever comes: the jobs
 // that ask for drivers are in the same transaction. It returns how many runs those were.
 // A run that needs no driver keeps the name; it is found when it needs one.

@@ -56,9 +56,28 @@ func (s *Store) Kinds(ctx context.Context, project string) (kinds []string, err 
 	return kinds, nil
 }
 
-// LooseJobs lists jobs of the store's own table that belong to no run, by id, behind
-// the given one.
+// Queue knows the jobs that Config.Jobs has written. queue/river's Writer is one.
+type Queue interface {
+	// Forget deletes jobs of a run, as part of tx, and no more than most of them; it
+	// returns how many. One that is being done stays.
+	Forget(ctx context.Context, tx pgx.Tx, id run.ID, most int) (int, error)
+	// Loose lists jobs that belong to no run, by id, behind the given one; limit 0 = all.
+	Loose(ctx context.Context, tx pgx.Tx, after int64, limit int) ([]run.Job, error)
+	// Drop deletes a job that nobody is doing, as part of tx.
+	Drop(ctx context.Context, tx pgx.Tx, id int64) error
+	// Strays counts jobs of runs that are not there.
+	Strays(ctx context.Context, tx pgx.Tx) (int, error)
+}
+
+// LooseJobs lists jobs that belong to no run, by id, behind the given one.
 func (s *Store) LooseJobs(ctx context.Context, after int64, limit int) (jobs []run.Job, err error) {
+	if s.cfg.Queue != nil {
+		err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+			jobs, err = s.cfg.Queue.Loose(ctx, tx, after, limit)
+			return err
+		})
+		return jobs, err
+	}
 	err = s.query(ctx, collectJobs(&jobs), "SELECT "+jobColumns+" FROM jobs WHERE run = $1 AND id > $2 ORDER BY id LIMIT $3", [16]byte{}, after, most(limit))
 	if err != nil {
 		return nil, fmt.Errorf("reading jobs of no run: %w", err)
@@ -78,7 +97,7 @@ func (s *Store) Purge(ctx context.Context, runs []run.ID, most int) (removed int
 	for try := 0; ; try++ {
 		err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 			removed = 0
-			return purge(ctx, tx, runs, most, &removed)
+			return s.purge(ctx, tx, runs, most, &removed)
 		})
 		switch {
 		case err == nil:
@@ -92,7 +111,7 @@ func (s *Store) Purge(ctx context.Context, runs []run.ID, most int) (removed int
 	}
 }
 
-func purge(ctx context.Context, tx pgx.Tx, runs []run.ID, most int, removed *int) error {
+func (s *Store) purge(ctx context.Context, tx pgx.Tx, runs []run.ID, most int, removed *int) error {
 	there, err := lockEnded(ctx, tx, runs)
 	if err != nil {
 		return err
@@ -100,6 +119,13 @@ func purge(ctx context.Context, tx pgx.Tx, runs []run.ID, most int, removed *int
 	// The log goes from its beginning, so that nobody takes what is left of it for a
 	// run; the line goes last, because it says that there was one.
 	for _, id := range runs {
+		if s.cfg.Queue != nil {
+			gone, err := s.cfg.Queue.Forget(ctx, tx, id, most-*removed)
+			if err != nil {
+				return err
+			}
+			*removed += gone
+		}
 		for _, part := range []string{
 			"DELETE FROM events WHERE run = $1 AND seq IN (SELECT seq FROM events WHERE run = $1 ORDER BY seq LIMIT $2)",
 			"DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE run = $1 LIMIT $2)",
@@ -150,4 +176,35 @@ func markDeleted(ctx context.Context, tx pgx.Tx, id run.ID, there []run.ID) erro
 	}
 	_, err := tx.Exec(ctx, "UPDATE runs SET deleted = true, live = false WHERE id = $1", [16]byte(id))
 	return err
+}
+
+// Owners names all projects that have runs or rows. It is for checks.
+func (s *Store) Owners(ctx context.Context) (owners []string, err error) {
+	err = s.query(ctx, func(rows pgx.Rows) error {
+		var owner string
+		err := rows.Scan(&owner)
+		owners = append(owners, owner)
+		return err
+	}, "SELECT DISTINCT project FROM runs WHERE project <> '' UNION SELECT DISTINCT project FROM rows WHERE project <> '' AND (expires = 0 OR expires > $1) ORDER BY 1", s.cfg.Now().UnixMilli())
+	if err != nil {
+		return nil, fmt.Errorf("listing the owners of what is stored: %w", err)
+	}
+	return owners, nil
+}
+
+// Strays counts jobs of runs that are not there. It is for checks.
+func (s *Store) Strays(ctx context.Context) (count int, err error) {
+	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		const own = "SELECT count(*) FROM jobs WHERE run <> $1 AND NOT EXISTS (SELECT FROM runs WHERE id = jobs.run)"
+		if err := tx.QueryRow(ctx, own, [16]byte{}).Scan(&count); err != nil || s.cfg.Queue == nil {
+			return err
+		}
+		more, err := s.cfg.Queue.Strays(ctx, tx)
+		count += more
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("counting jobs of no run: %w", err)
+	}
+	return count, nil
 }

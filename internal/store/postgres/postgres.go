@@ -53,6 +53,8 @@ type Config struct {
 	// before it is committed. Its error fails the commits. Nil = the store's own table,
 	// which Jobs, FinishJob and RetryJob work on.
 	Jobs func(ctx context.Context, tx pgx.Tx, jobs []run.Job) error
+	// Queue knows the jobs that Jobs has written; nil with Jobs.
+	Queue Queue
 	// Heard is told of appends that other nodes have committed: at the latest seq,
 	// soon, out of order, and perhaps never. It must not block. Nil = nobody listens
 	// here, and nobody is told of what this node appends.

@@ -38,6 +38,19 @@ func (s *Store) oneRow(ctx context.Context, key rowKey, where string) (row run.R
 	return row, nil
 }
 
+// RowsOf lists the rows of a kind, of all projects: by project, in order of id.
+func (s *Store) RowsOf(ctx context.Context, kind string) (all []run.Row, err error) {
+	err = s.query(ctx, func(rows pgx.Rows) error {
+		row, err := scanRow(rows)
+		all = append(all, row)
+		return err
+	}, "SELECT "+rowColumns+" FROM rows WHERE kind = $1 AND (expires = 0 OR expires > $2) ORDER BY project, id", store.Text(kind), s.cfg.Now().UnixMilli())
+	if err != nil {
+		return nil, fmt.Errorf("listing rows of kind %s in all projects: %w", kind, err)
+	}
+	return all, nil
+}
+
 // Rows lists rows of one kind and project in order of id; limit 0 = all.
 func (s *Store) Rows(ctx context.Context, q run.RowQuery) (all []run.Row, err error) {
 	order, bound := "ASC", " AND id > $3"
