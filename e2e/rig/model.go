@@ -129,7 +129,7 @@ func (c Conversation) Prompt() string {
 }
 
 func newModel(t testing.TB) *Model {
-	m := &Model{script: fromPrompt}
+	m := &Model{script: FromPrompt}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/chat/completions", m.answer)
 	mux.HandleFunc("GET /v1/models", func(w http.ResponseWriter, _ *http.Request) {
@@ -154,7 +154,8 @@ func (m *Model) Calls() []Conversation {
 	return append([]Conversation(nil), m.seen...)
 }
 
-func fromPrompt(c Conversation) Turn {
+// FromPrompt is the script of the prompt's own lines, to go back to after Plays.
+func FromPrompt(c Conversation) Turn {
 	_, script, _ := strings.Cut(c.Prompt(), "\n")
 	lines := strings.Split(strings.TrimSpace(script), "\n")
 	step := c.Step()
