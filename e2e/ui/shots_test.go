@@ -29,6 +29,7 @@ func TestShots(t *testing.T) {
 	s.seedUnknown()
 	s.seedRuns()
 	s.seedRobots()
+	s.seedRobotWork()
 	s.seedRest()
 	s.seedHero()
 	t.Log(s.drives("shots", dir))

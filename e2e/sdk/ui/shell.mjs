@@ -56,7 +56,7 @@ await visit("shell", async (v) => {
     await page.getByRole("dialog", { name: "More" }).waitFor();
     await v.check("more");
     await v.shot("more");
-    await page.getByRole("link", { name: "Settings" }).click();
+    await page.getByRole("dialog", { name: "More" }).getByRole("link", { name: "Settings" }).click();
     await page.waitForURL("**/ui/settings");
     await page.getByRole("dialog", { name: "More" }).waitFor({ state: "detached" });
   }

@@ -20,13 +20,15 @@ func FuzzBodies(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body string) {
 		w := newWorld(t, script.Steps())
-		for _, path := range []string{"/v1/agents", "/v1/agents/validate", "/v1/tools", "/v1/keys", "/v1/webhooks", "/v1/schedules", "/v1/schedules/preview", "/v1/budgets", "/v1/approvals/decide", "/v1/files"} {
+		for _, path := range []string{"/v1/agents", "/v1/agents/validate", "/v1/tools", "/v1/keys", "/v1/webhooks", "/v1/budgets", "/v1/approvals/decide", "/v1/files"} {
 			var headers []string
 			if path == "/v1/files" {
 				headers = []string{"Content-Type", "multipart/form-data; boundary=b"}
 			}
 			got := w.do("POST", path, body, headers...)
-			var fault struct{ Error struct{ Code, Message string } }
+			var fault struct {
+				Error struct{ Code, Message string }
+			}
 			if got.Status >= 500 && got.Status != 501 || got.Status >= 400 && (json.Unmarshal(got.Body, &fault) != nil || fault.Error.Code == "" || fault.Error.Message == "") {
 				t.Errorf("%s %q: %d %s", path, body, got.Status, got.Body)
 			}

@@ -22,7 +22,9 @@ func FuzzBody(f *testing.F) {
 		got := w.post(t.Context(), body)
 		text, err := io.ReadAll(got.Body)
 		got.Body.Close()
-		var fault struct{ Error struct{ Code, Message string } }
+		var fault struct {
+			Error struct{ Code, Message string }
+		}
 		if err != nil || got.StatusCode == 500 || got.StatusCode >= 400 && (json.Unmarshal(text, &fault) != nil || fault.Error.Message == "") {
 			t.Errorf("%q: %d %s %v", body, got.StatusCode, text, err)
 		}

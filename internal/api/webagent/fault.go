@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"regexp"
 
 	"errand/internal/api/wire"
 	"errand/internal/problem"
@@ -50,11 +51,16 @@ func (f *faults) problem() error {
 // maxQuote bounds what an error repeats of what was sent.
 const maxQuote = 2 << 10
 
+// login is the user and the password of a URL, within a text of JSON.
+var login = regexp.MustCompile(`(?:\\?/){2}[^/?#"\s]*@`)
+
+// quote repeats what was sent, but no password of a URL: answers are logged, and
+// passwords are not for logs.
 func quote(text json.RawMessage) json.RawMessage {
 	if len(text) == 0 || len(text) > maxQuote {
 		return json.RawMessage("null")
 	}
-	return text
+	return login.ReplaceAllLiteral(text, []byte("//[redacted]@"))
 }
 
 // named marks a problem whose detail says what is not there. Of a path that leads

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/url"
-	"regexp"
 	"strconv"
 
 	"errand/internal/agent"
@@ -118,7 +117,6 @@ func (a *API) readWebhook(ctx context.Context, text json.RawMessage, f *faults) 
 	if to == nil {
 		return nil
 	}
-	text = unsigned(*to) // an error repeats what was sent, but no password
 	u, err := url.Parse(*to)
 	switch {
 	case err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "":
@@ -132,19 +130,6 @@ func (a *API) readWebhook(ctx context.Context, text json.RawMessage, f *faults) 
 		f.value(problem.From(err).Detail, text, "webhook_url")
 	}
 	return to
-}
-
-// login is the user and the password of a URL, as far as a text can be read as one.
-var login = regexp.MustCompile(`//[^/?#]*@`)
-
-// unsigned is a URL as errors repeat it: answers are logged, and its password is not
-// for logs.
-func unsigned(address string) json.RawMessage {
-	text, err := json.Marshal(login.ReplaceAllLiteralString(address, "//[redacted]@"))
-	if err != nil {
-		return nil // a text is always encoded
-	}
-	return text
 }
 
 // readSchema reads json_schema: an object, or the text of one.
