@@ -170,7 +170,7 @@ func (c *cage) runs(t *testing.T, w *rig.World, admin *rig.Client, note func(rig
 	})
 	admin.Post("/v1/agent/robots/porter/execute", `{"goals":"Look."}`, nil)
 	note(admin.Post("/v1/runs", map[string]any{"model": "auto", "tools": []string{"crm.quote"}, "approval": map[string]any{"required_for": []string{"crm.quote"}},
-		"prompt": rig.Steps("gated", fmt.Sprintf(`crm.quote {"api_key":"theirs"}`), rig.Say("Done."))}, &gated))
+		"prompt": rig.Steps("gated", `crm.quote {"api_key":"theirs"}`, rig.Say("Done."))}, &gated))
 	var link struct{ URL string }
 	admin.Post("/v1/runs/"+gated.ID+"/actions/act_01/links", `{}`, &link)
 	c.birds["link"] = link.URL[strings.LastIndexByte(link.URL, '/')+1:]

@@ -35,7 +35,6 @@ type cluster struct {
 	check  func(*run.Commit, *node) // hears of each commit before it is written
 	wrote  func(*run.Commit, *node) // … and after
 	most   int                      // MaxActive
-	budget func() engine.Budgets    //
 	retry  func(error, int) (bool, time.Duration)
 
 	mu     sync.Mutex
