@@ -86,7 +86,8 @@ func TestReadme(t *testing.T) {
 // settings is a block of errand.yaml.
 var settings = regexp.MustCompile("(?s)```yaml\n(.*?)```")
 
-// TestGuideSettings: the server takes what the guide writes into errand.yaml.
+// TestGuideSettings: the server takes what the guide writes into errand.yaml, and into
+// a file of prices, which begins with their day.
 func TestGuideSettings(t *testing.T) {
 	text, err := os.ReadFile("guide.md")
 	if err != nil {
@@ -102,8 +103,11 @@ func TestGuideSettings(t *testing.T) {
 			t.Fatal(err)
 		}
 		var out strings.Builder
-		args := []string{"doctor", "--config", file, "--data", t.TempDir()}
-		app.Main(t.Context(), args, []string{"LOCAL_KEY=x"}, app.Stdio{In: strings.NewReader(""), Out: &out, Err: &out})
+		args, env := []string{"doctor", "--config", file, "--data", t.TempDir()}, []string{"LOCAL_KEY=x"}
+		if strings.HasPrefix(block[1], "as_of:") {
+			args, env = []string{"doctor", "--data", t.TempDir()}, []string{"ERRAND_PRICES=" + file}
+		}
+		app.Main(t.Context(), args, env, app.Stdio{In: strings.NewReader(""), Out: &out, Err: &out})
 		for _, fits := range []string{"ok    settings", "ok    tools"} { // the model server is not there
 			if !strings.Contains(out.String(), fits) {
 				t.Errorf("want %s for these settings:\n%s%s", fits, block[1], &out)

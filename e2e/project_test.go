@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"zombiezen.com/go/sqlite"
@@ -105,7 +106,7 @@ func TestAProjectFromItsFirstDayToItsLast(t *testing.T) {
 	interrupt(t, w, "leaves")
 	s = w.Start()
 	admin := s.Client()
-	w.Eventually("the end of the project", func() bool {
+	w.Within(2*time.Minute, "the end of the project", func() bool {
 		answer := admin.Do("GET", "/v1/projects/leaves", nil)
 		return answer.Status == http.StatusNotFound
 	})
@@ -270,7 +271,7 @@ func TestOldRunsGo(t *testing.T) {
 	interrupt(t, w, "ages")
 	s = w.Start()
 	own = s.Client(own.Key)
-	w.Eventually("the old runs to go", func() bool {
+	w.Within(2*time.Minute, "the old runs to go", func() bool {
 		own.Get("/v1/runs?limit=100", &list)
 		return len(list.Data) == len(before.Data)
 	})
@@ -287,7 +288,7 @@ func TestOldRunsGo(t *testing.T) {
 	if metrics := admin.Do("GET", "/metrics", nil); !strings.Contains(string(metrics.Body), "errand_retention_runs_removed_total") {
 		t.Errorf("%s", metrics.Body)
 	}
-	w.Eventually("the sweep's end", func() bool { return strings.HasPrefix(found(t, w, 0, "--deep")["retention"], "ok: ") })
+	w.Within(time.Minute, "the sweep's end", func() bool { return strings.HasPrefix(found(t, w, 0, "--deep")["retention"], "ok: ") })
 	s.Kill()
 	if n := sql(t, w, "SELECT count(*) FROM events WHERE run NOT IN (SELECT id FROM runs)")[0]; n != "0" {
 		t.Errorf("%s events are left of runs that are gone", n)

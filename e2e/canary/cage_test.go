@@ -78,6 +78,26 @@ func newCage(t *testing.T, w *rig.World) *cage {
 	return c
 }
 
+// keep is told of a secret that the server has made.
+func (c *cage) keep(name, value string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.birds[name] = value
+}
+
+// proves notes whether a secret did what it is for.
+func (c *cage) proves(name string, did bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.arrived[name] = did
+}
+
+func (c *cage) proven(name string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.arrived[name]
+}
+
 // came notes that a secret is where it belongs.
 func (c *cage) came(name, value string) {
 	c.mu.Lock()
@@ -101,6 +121,8 @@ func (c *cage) hears(r *http.Request) string {
 // quote is what a careless program answers: its request's secrets in every form.
 func (c *cage) quote(names ...string) string {
 	var text []string
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for _, name := range names {
 		text = append(text, forms(c.birds[name])...)
 	}

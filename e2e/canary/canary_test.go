@@ -95,7 +95,7 @@ func (c *cage) work(t *testing.T, w *rig.World, s *rig.Server) map[string]string
 		"/v1/index": {"url": refused}, "/v1/runs": {"model": "auto", "prompt": "x", "webhook_url": refused}, "/api/runs": {"prompt": "x", "webhook_url": refused},
 	} {
 		answer := note(admin.Do("POST", route, body))
-		if c.arrived["refused"] = true; answer.Status < 400 {
+		if c.proves("refused", true); answer.Status < 400 {
 			t.Errorf("%s takes a URL with a password: %s", route, answer.Body)
 		}
 	}
@@ -112,27 +112,28 @@ func (c *cage) made(t *testing.T, s *rig.Server, admin *rig.Client) {
 	if repeated := admin.Post("/v1/keys", `{"name":"ci"}`, nil, "Idempotency-Key", "once"); string(repeated.Body) != string(again.Body) {
 		t.Errorf("the sealed answer is another one: %s", repeated.Body)
 	}
-	c.birds["key"], c.arrived["key"] = key.Secret, s.Client(key.Secret).Do("GET", "/v1/runs", nil).Status == http.StatusOK
+	c.keep("key", key.Secret)
+	c.proves("key", s.Client(key.Secret).Do("GET", "/v1/runs", nil).Status == http.StatusOK)
 	admin.Post("/v1/webhooks", map[string]any{"url": c.URL + "/hook/all", "events": "*"}, &hook)
-	c.birds["webhook"] = hook.Secret
+	c.keep("webhook", hook.Secret)
 	signed := s.Client("").Do("POST", "/v1/session", map[string]string{"key": key.Secret}, "Origin", s.URL).Is(http.StatusCreated)
 	cookie, _, _ := strings.Cut(signed.Header.Get("Set-Cookie"), ";")
 	_, token, _ := strings.Cut(cookie, "=")
-	c.birds["session"] = token
-	c.arrived["session"] = s.Client("").Do("GET", "/v1/runs", nil, "Cookie", cookie, "Sec-Fetch-Site", "same-origin").Status == http.StatusOK
+	c.keep("session", token)
+	c.proves("session", s.Client("").Do("GET", "/v1/runs", nil, "Cookie", cookie, "Sec-Fetch-Site", "same-origin").Status == http.StatusOK)
 	admin.Post("/v1/session/links", nil, &link)
 	_, token, _ = strings.Cut(link.URL, "#link=")
-	c.birds["sign-in link"] = token
-	c.arrived["sign-in link"] = s.Client("").Do("POST", "/v1/session", map[string]string{"link": token}, "Origin", s.URL).Status == http.StatusCreated
+	c.keep("sign-in link", token)
+	c.proves("sign-in link", s.Client("").Do("POST", "/v1/session", map[string]string{"link": token}, "Origin", s.URL).Status == http.StatusCreated)
 	var robot struct {
 		Secret string
 		Data   struct{ Secret string }
 	}
 	admin.Post("/v1/agent/robots/porter/events/rotate", nil, &robot)
-	if c.birds["robot"] = robot.Secret + robot.Data.Secret; c.birds["robot"] == "" {
+	if c.keep("robot", robot.Secret+robot.Data.Secret); robot.Secret+robot.Data.Secret == "" {
 		t.Error("a rotated robot shows no secret")
 	}
-	c.arrived["robot"] = true // TestEvents of internal/api/yao holds that events are signed with it
+	c.proves("robot", true) // TestEvents of internal/api/yao holds that events are signed with it
 }
 
 func (c *cage) runs(t *testing.T, w *rig.World, admin *rig.Client, note func(rig.Answer) rig.Answer) {
@@ -173,14 +174,17 @@ func (c *cage) runs(t *testing.T, w *rig.World, admin *rig.Client, note func(rig
 		"prompt": rig.Steps("gated", `crm.quote {"api_key":"theirs"}`, rig.Say("Done."))}, &gated))
 	var link struct{ URL string }
 	admin.Post("/v1/runs/"+gated.ID+"/actions/act_01/links", `{}`, &link)
-	c.birds["link"] = link.URL[strings.LastIndexByte(link.URL, '/')+1:]
+	c.keep("link", link.URL[strings.LastIndexByte(link.URL, '/')+1:])
 	page := admin.Do("GET", "/decide/"+c.birds["link"], nil)
-	c.arrived["link"] = page.Status == http.StatusOK
+	c.proves("link", page.Status == http.StatusOK)
 	w.Eventually("the deliveries", func() bool {
-		c.arrived["webhook"], c.arrived["target"] = c.signs(c.birds["webhook"]), c.signs(c.birds["target"])
-		return c.arrived["webhook"] && c.arrived["target"]
+		hook, target := c.signs(c.birds["webhook"]), c.signs(c.birds["target"])
+		c.proves("webhook", hook)
+		c.proves("target", target)
+		return hook && target
 	})
-	c.arrived["admin"], c.arrived["verify"] = true, true // everything here is asked with it; that nothing is verified is said
+	c.proves("admin", true)
+	c.proves("verify", true) // everything here is asked with it; that nothing is verified is said
 }
 
 // readAll asks every GET of the contract that needs no id, and all that there is of
@@ -220,8 +224,8 @@ func (c *cage) readAll(t *testing.T, s *rig.Server) string {
 
 // commands are what the program says at a terminal when it can't do what it is told.
 func (c *cage) commands(t *testing.T, w *rig.World, s *rig.Server) string {
-	c.birds["store"] = bird("store")
-	c.arrived["store"] = true // nobody is there to hear it: what is said of that is what counts
+	c.keep("store", bird("store"))
+	c.proves("store", true) // nobody is there to hear it: what is said of that is what counts
 	dsn := "postgres://" + url.UserPassword("errand", c.birds["store"]).String() + "@127.0.0.1:1/errand?connect_timeout=1"
 	var said strings.Builder
 	was := w.Env["ERRAND_STORE"]
@@ -274,7 +278,7 @@ func (c *cage) search(t *testing.T, said map[string]string) {
 		t.Errorf("too little was quoted: %d times in answers, %d lines in the log", strings.Count(all, "[redacted]"), strings.Count(said["the log"], "\n"))
 	}
 	for name, value := range c.birds {
-		if !c.arrived[name] || value == "" {
+		if !c.proven(name) || value == "" {
 			t.Errorf("the secret %q did not get where it belongs", name)
 			continue
 		}

@@ -107,7 +107,13 @@ func (w *World) Missing(tags ...string) []string { return w.agreement.Missing(ta
 // Eventually fails the test unless the condition holds within 20 s.
 func (w *World) Eventually(what string, holds func() bool) {
 	w.T.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	w.Within(20*time.Second, what, holds)
+}
+
+// Within is Eventually for what is much work.
+func (w *World) Within(limit time.Duration, what string, holds func() bool) {
+	w.T.Helper()
+	deadline := time.Now().Add(limit)
 	for !holds() {
 		if time.Now().After(deadline) {
 			w.T.Fatalf("waited in vain for %s", what)

@@ -17,7 +17,7 @@ import (
 const many = 1000
 
 // patience bounds a reader: longer than two heartbeats, and than a busy machine takes.
-const patience = 60 * time.Second
+const patience = 150 * time.Second
 
 // conversation is a streaming request on a connection of its own.
 type conversation struct {

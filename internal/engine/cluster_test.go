@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -233,8 +234,9 @@ func TestClusterMute(t *testing.T) {
 		inCluster(t, 2, script.Steps(script.Call("send", `{}`), script.Say("ok")), 1, func(t *testing.T, c *cluster) {
 			a, b := c.nodes[0], c.nodes[1]
 			long := time.Now().Add(-time.Hour)
+			var frozen atomic.Bool // once: it may be this node that goes on with the run later
 			c.wrote = func(commit *run.Commit, n *node) {
-				if n == a && has(commit, run.ToolStarted) {
+				if n == a && has(commit, run.ToolStarted) && frozen.CompareAndSwap(false, true) {
 					a.renewed.Store(&long) // frozen for long, directly before the call
 					a.asleep.Store(true)
 					a.cut.Store(seed%2 == 0)
@@ -328,12 +330,12 @@ func TestClusterLetGo(t *testing.T) {
 			a, b := c.nodes[0], c.nodes[1]
 			var id run.ID
 			hit := make(chan int, 64)
-			c.check = func(commit *run.Commit, n *node) { // whatever drivers write, somebody comes close
+			c.watch(func(commit *run.Commit, n *node) { // whatever drivers write, somebody comes close
 				select {
 				case hit <- c.dice.IntN(40):
 				default:
 				}
-			}
+			})
 			id = c.createOn(a, spec("send"))
 			for round := 0; round < 12; round++ {
 				select {
@@ -355,7 +357,7 @@ func TestClusterLetGo(t *testing.T) {
 				}
 				c.orphans()
 			}
-			c.check = nil
+			c.watch(nil)
 			b.engine.Resume(t.Context(), "p", id, "")
 			c.finish(b, id)
 			time.Sleep(10 * time.Second)

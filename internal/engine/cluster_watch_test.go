@@ -98,11 +98,11 @@ func TestClusterSeenIsSeen(t *testing.T) {
 func TestClusterDraftIsAsked(t *testing.T) {
 	inCluster(t, 2, slowly(script.Say(strings.Repeat("word ", 60))), 1, func(t *testing.T, c *cluster) {
 		a, b := c.nodes[0], c.nodes[1]
-		c.check = func(commit *run.Commit, n *node) {
+		c.watch(func(commit *run.Commit, n *node) {
 			if has(commit, run.RunCreated) {
 				time.Sleep(3 * time.Second)
 			}
-		}
+		})
 		c.told = func(said []byte) {
 			var w struct {
 				Run   run.ID
@@ -182,11 +182,11 @@ func TestClusterTether(t *testing.T) {
 // Who makes a run on a node that is declared dead meanwhile hears of it.
 func TestClusterEvictedDuringCreate(t *testing.T) {
 	inCluster(t, 2, script.Steps(script.Say("ok")), 1, func(t *testing.T, c *cluster) {
-		c.check = func(commit *run.Commit, n *node) {
+		c.watch(func(commit *run.Commit, n *node) {
 			if n == c.nodes[0] {
 				time.Sleep(30 * time.Second)
 			}
-		}
+		})
 		id := c.nodes[0].engine.NewID()
 		time.AfterFunc(3500*time.Millisecond, func() { c.nodes[0].asleep.Store(true) })
 		time.AfterFunc(12*time.Second, func() { c.nodes[0].asleep.Store(false) })

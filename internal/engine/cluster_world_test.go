@@ -30,11 +30,11 @@ type cluster struct {
 	class  func(*run.Spec) string   //
 	words  atomic.Int64             // told
 	told   func([]byte)
-	answer atomic.Int32             // milliseconds until a commit is answered, at the most
-	idle   atomic.Bool              // no job is done
-	check  func(*run.Commit, *node) // hears of each commit before it is written
-	wrote  func(*run.Commit, *node) // … and after
-	most   int                      // MaxActive
+	answer atomic.Int32                             // milliseconds until a commit is answered, at the most
+	idle   atomic.Bool                              // no job is done
+	check  atomic.Pointer[func(*run.Commit, *node)] // hears of each commit before it is written
+	wrote  func(*run.Commit, *node)                 // … and after
+	most   int                                      // MaxActive
 	retry  func(error, int) (bool, time.Duration)
 
 	mu     sync.Mutex
@@ -86,6 +86,15 @@ func (n *node) Row(ctx context.Context, kind, project, id string) (run.Row, erro
 	return n.Store.Row(ctx, kind, project, id)
 }
 
+// watch has a story hear of each commit before it is written; nil = no more.
+func (c *cluster) watch(check func(*run.Commit, *node)) {
+	if check == nil {
+		c.check.Store(nil)
+		return
+	}
+	c.check.Store(&check)
+}
+
 func (n *node) Submit(c run.Commit, done func(error)) {
 	for i := range c.Runs {
 		if c.Runs[i].Epoch != 0 && !n.alive() {
@@ -94,8 +103,8 @@ func (n *node) Submit(c run.Commit, done func(error)) {
 	}
 	go func() {
 		n.c.delay(20)
-		if n.c.check != nil {
-			n.c.check(&c, n)
+		if check := n.c.check.Load(); check != nil {
+			(*check)(&c, n)
 		}
 		if n.cut.Load() {
 			done(errCut)
