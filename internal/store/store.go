@@ -13,8 +13,8 @@
 //   - What was answered with nil is on disk (in memory: readable).
 //
 // To change who may append to a run, edit Admit; when a run's driver is asked for,
-// Orphaned; to change what a row write
-// expects, edit AdmitRow; to add a store, make it pass storetest.
+// Orphaned; what a row write expects, AdmitRow; how commits are gathered into
+// groups, gather.go; to add a store, make it pass storetest.
 package store
 
 import (

@@ -13,11 +13,7 @@ import (
 
 // OnJobs names the function to call after each commit of this node that brought jobs,
 // or a new time for one. It must not block.
-func (s *Store) OnJobs(poke func()) {
-	s.writer.mu.Lock()
-	defer s.writer.mu.Unlock()
-	s.writer.onJobs = poke
-}
+func (s *Store) OnJobs(poke func()) { s.writer.onJobs.Store(&poke) }
 
 // Jobs returns the jobs of the store's own table that are due first, in that order,
 // due or not; limit 0 = all.

@@ -134,7 +134,7 @@ func (l *Leases) Bury(ctx context.Context, name string, grace time.Duration) (ru
 		return 0, fmt.Errorf("burying node %s: %w", name, err)
 	}
 	if runs > 0 {
-		l.s.pokeJobs()
+		l.s.writer.pokeJobs()
 	}
 	return runs, nil
 }
@@ -172,16 +172,6 @@ func (l *Leases) insert(ctx context.Context, tx pgx.Tx, jobs []run.Job) error {
 	_, err := tx.Exec(ctx, "INSERT INTO jobs (due, kind, run, data) SELECT $1, $2, run, '' FROM unnest($3::uuid[]) AS run",
 		store.Millis(jobs[0].Due), l.job, ids)
 	return err
-}
-
-// pokeJobs tells who works on jobs that there are some.
-func (s *Store) pokeJobs() {
-	s.writer.mu.Lock()
-	poke := s.writer.onJobs
-	s.writer.mu.Unlock()
-	if poke != nil {
-		poke()
-	}
 }
 
 // Seqs returns how far the logs of runs reach; runs that are not there are left out.

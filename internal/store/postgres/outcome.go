@@ -67,12 +67,12 @@ func (w *writer) attempt(group []*item) error {
 		}
 		again := isContended(err) && try < contended ||
 			isLost(err) && !wasDown && w.cfg.Now().Sub(began) < patience && try < contended
-		if err == nil || !again || isLost(err) && w.ctx.Err() != nil {
+		if err == nil || !again || isLost(err) && w.items.Closing() {
 			return err
 		}
 		w.logger.Debug("a group of commits is tried again", "error", err, "commits", len(group))
 		if try > 0 || isLost(err) {
-			w.wait(min(firstPause<<min(try, 10), lastPause))
+			w.items.Wait(min(firstPause<<min(try, 10), lastPause))
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package postgres
 
 import (
-	"context"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -11,13 +10,6 @@ import (
 
 	"errand/internal/run"
 	"errand/internal/store"
-)
-
-// A group is one transaction. Its bounds keep a burst from making the first
-// commit of a group wait for megabytes of others.
-const (
-	groupItems = 1024
-	groupBytes = 4 << 20
 )
 
 // item is one thing to write, and who wants to know.
@@ -38,21 +30,6 @@ type item struct {
 
 func (it *item) admitted() bool { return it.err == nil && it.verdict == nil }
 
-// size estimates what the item adds to a transaction.
-func (it *item) size() int {
-	size := 512
-	for _, body := range it.bodies {
-		size += len(body)
-	}
-	for i := range it.commit.Rows {
-		size += len(it.commit.Rows[i].Data)
-	}
-	for i := range it.commit.Jobs {
-		size += len(it.commit.Jobs[i].Data)
-	}
-	return size
-}
-
 // writer is the only one of its node that writes. Its goroutine takes what is queued,
 // puts it into one transaction, and answers; what comes meanwhile is the next group.
 type writer struct {
@@ -62,20 +39,11 @@ type writer struct {
 	lane    int     // of what it books
 	logger  *slog.Logger
 
-	mu     sync.Mutex // guards what follows
-	some   *sync.Cond // queue is not empty, or closed
-	queue  []*item
-	closed bool
-	onJobs func()
-	before int // items of the group before
-
-	ctx   context.Context // of the waits between attempts
-	stop  context.CancelFunc
-	pause *time.Timer
-	done  sync.WaitGroup
-
-	groups, commits, largest, conflicts, failures atomic.Int64
-	quicks                                        atomic.Int64 // groups that took one round trip
+	items  *store.Gather[*item]
+	tally  store.Tally
+	done   sync.WaitGroup
+	onJobs atomic.Pointer[func()]
+	quicks atomic.Int64 // groups that took one round trip
 
 	// The goroutine's own.
 	conn      *pgx.Conn              // nil when it was lost, until the next group
@@ -88,18 +56,16 @@ type writer struct {
 }
 
 func newWriter(cfg Config, address *pgx.ConnConfig, tell *herald, lane int) *writer {
-	w := &writer{cfg: cfg, address: address, herald: tell, lane: lane, logger: cfg.Logger, lines: map[run.ID]run.Summary{}}
-	w.some = sync.NewCond(&w.mu)
-	w.pause = time.NewTimer(0)
-	<-w.pause.C
-	w.ctx, w.stop = context.WithCancel(context.Background())
-	return w
+	return &writer{
+		cfg: cfg, address: address, herald: tell, lane: lane, logger: cfg.Logger,
+		items: store.NewGather(weigh, linger), lines: map[run.ID]run.Summary{},
+	}
 }
 
 func (w *writer) start() {
 	w.done.Go(func() {
 		for {
-			group := w.take()
+			group := w.items.Take()
 			if len(group) == 0 {
 				return
 			}
@@ -108,62 +74,17 @@ func (w *writer) start() {
 	})
 }
 
+// linger is how long a group waits to grow: two round trips and a dozen statements
+// are its price however small it is.
+const linger = time.Millisecond
+
+func weigh(it *item) int { return store.Weigh(&it.commit, it.bodies) }
+
 // push queues an item. After close it is answered at once, but never by the
 // caller's own goroutine, which may hold a lock that done takes.
 func (w *writer) push(it *item) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.closed {
+	if !w.items.Push(it) {
 		go it.done(store.ErrClosed)
-		return
-	}
-	w.queue = append(w.queue, it)
-	w.some.Signal()
-}
-
-// A writer that has just written a group of several items waits this long for the
-// next one to grow: its clients wait for each other's commits anyway, and a group
-// costs two round trips and a dozen statements however small it is. A lone client
-// never waits.
-const (
-	linger      = time.Millisecond
-	lingerAbove = 4
-)
-
-// take waits for items and returns the next group; none when the store closes.
-func (w *writer) take() []*item {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for len(w.queue) == 0 && !w.closed {
-		w.some.Wait()
-	}
-	if w.before > lingerAbove && len(w.queue) < w.before && !w.closed {
-		w.mu.Unlock()
-		w.wait(linger)
-		w.mu.Lock()
-	}
-	count, bytes := 0, 0
-	for count < len(w.queue) && count < groupItems && bytes < groupBytes {
-		bytes += w.queue[count].size()
-		count++
-	}
-	group := w.queue[:count:count]
-	w.before = count
-	if w.queue = w.queue[count:]; len(w.queue) == 0 {
-		w.queue = nil // or its array would keep what was written
-	}
-	return group
-}
-
-// wait returns after d, or when the writer is told to end.
-func (w *writer) wait(d time.Duration) {
-	w.pause.Reset(d)
-	select {
-	case <-w.pause.C:
-	case <-w.ctx.Done():
-		if !w.pause.Stop() {
-			<-w.pause.C
-		}
 	}
 }
 
@@ -186,7 +107,7 @@ func (w *writer) write(group []*item) []error {
 	errs := make([]error, len(group))
 	err := w.attempt(group)
 	if err != nil {
-		w.failures.Add(1)
+		w.tally.Failed()
 	}
 	if err != nil && len(group) > 1 && ownFault(err) {
 		for i := range group {
@@ -209,52 +130,37 @@ func (w *writer) write(group []*item) []error {
 
 // count books a group, and pokes who waits for the jobs that it brought.
 func (w *writer) count(group []*item, errs []error, took time.Duration) {
-	written, jobs := int64(0), false
+	written, jobs := 0, false
 	for i, it := range group {
 		if errs[i] == nil {
 			written++
 			jobs = jobs || len(it.jobs) > 0 || it.retry != 0
 		} else if it.verdict != nil {
-			w.conflicts.Add(1)
+			w.tally.Refused(1)
 		}
 	}
-	if written > 0 {
-		w.groups.Add(1)
-	}
-	w.commits.Add(written)
-	w.largest.Store(max(w.largest.Load(), written))
+	w.tally.Wrote(written)
 	if w.cfg.Wrote != nil && written > 0 {
-		w.cfg.Wrote(int(written), took)
+		w.cfg.Wrote(written, took)
 	}
-	if !jobs {
-		return
-	}
-	w.mu.Lock()
-	poke := w.onJobs
-	w.mu.Unlock()
-	if poke != nil {
-		poke()
+	if jobs {
+		w.pokeJobs()
 	}
 }
 
-func (w *writer) snapshot() store.Stats {
-	w.mu.Lock()
-	queued := len(w.queue)
-	w.mu.Unlock()
-	return store.Stats{
-		Groups: w.groups.Load(), Commits: w.commits.Load(), Largest: w.largest.Load(),
-		Conflicts: w.conflicts.Load(), Failures: w.failures.Load(), Queued: int64(queued),
+// pokeJobs tells who works on jobs that there are some.
+func (w *writer) pokeJobs() {
+	if poke := w.onJobs.Load(); poke != nil && *poke != nil {
+		(*poke)()
 	}
 }
+
+func (w *writer) snapshot() store.Stats { return w.tally.Stats(w.items.Queued()) }
 
 // close writes what is queued and ends the goroutine. What can't be written at the
 // first attempt is answered with its error.
 func (w *writer) close() error {
-	w.mu.Lock()
-	w.closed = true
-	w.some.Broadcast()
-	w.mu.Unlock()
-	w.stop()
+	w.items.Close()
 	w.done.Wait()
 	if w.conn != nil {
 		hangUp(w.conn)
