@@ -43,7 +43,7 @@ var layers = []layer{
 	{"internal/tool/web", may("internal/tool/web/search", "internal/run", "internal/problem", "internal/egress", "internal/tool"), "a tool over the search engines"},
 	{"internal/tool/...", may("internal/run", "internal/problem", "internal/schema", "internal/egress", "internal/tool"), "a tool satisfies the engine's interface without importing it"},
 	{"internal/store/...", may("internal/store", "internal/run", "internal/problem"), "a store satisfies the engine's interface without importing it, and knows no API"},
-	{"internal/queue/...", may("internal/run", "internal/problem"), "a queue knows jobs, not what they are for"},
+	{"internal/queue/...", may("internal/queue", "internal/run", "internal/problem"), "a queue knows jobs, not what they are for"},
 
 	{"internal/audit", may("internal/run", "internal/problem"), "the log of who did what is told of commits; how lines are hashed is handed to it"},
 	{"internal/file", may("internal/run", "internal/problem"), "stored files know no API and no tool that uses them"},

@@ -11,21 +11,18 @@
 //   - It looks into the store when jobs come, when one is due, and when a worker
 //     is free that was missing, and at no other time.
 //
-// To change when a failed job comes back, edit retryDelay; to give a kind its
+// To change when a failed job comes back, edit queue.Delay; to give a kind its
 // handler, edit the wiring in internal/app.
 package local
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"maps"
-	"runtime/debug"
 	"sync"
 	"time"
 
-	"errand/internal/problem"
+	"errand/internal/queue"
 	"errand/internal/run"
 )
 
@@ -44,22 +41,15 @@ type Store interface {
 // Config is what a Queue needs. Store must be set.
 type Config struct {
 	Store    Store
-	Handlers map[string]func(context.Context, run.Job) error // by kind
-	Now      func() time.Time                                // nil = time.Now
-	Logger   *slog.Logger                                    // nil = none
-	Workers  int                                             // handlers at once; 0 = 16
+	Handlers queue.Handlers
+	Now      func() time.Time // nil = time.Now
+	Logger   *slog.Logger     // nil = none
+	Workers  int              // handlers at once; 0 = 16
 }
 
-// Waits of the queue.
-const (
-	// firstRetry and lastRetry bound the wait after a failure, which doubles:
-	// soon enough for a hiccup, rare enough for an outage of a day.
-	firstRetry = time.Second
-	lastRetry  = 10 * time.Minute
-	// longestSleep bounds how late a job is after the machine slept or its clock
-	// was set, which timers don't notice.
-	longestSleep = 5 * time.Minute
-)
+// longestSleep bounds how late a job is after the machine slept or its clock was
+// set, which timers don't notice.
+const longestSleep = 5 * time.Minute
 
 // Queue runs jobs. Make one with New, call Start, and Close at the end.
 type Queue struct {
@@ -144,8 +134,8 @@ func (q *Queue) loop() {
 		case q.looking.Err() != nil:
 			return
 		case err != nil:
-			q.cfg.Logger.Error("the queue can't read its jobs", "error", err, "again_in", firstRetry)
-			timer.Reset(firstRetry)
+			q.cfg.Logger.Error("the queue can't read its jobs", "error", err, "again_in", queue.FirstDelay)
+			timer.Reset(queue.FirstDelay)
 		case wait > 0:
 			timer.Reset(min(wait, longestSleep))
 		default:
@@ -211,7 +201,7 @@ func (q *Queue) begin(job run.Job) bool {
 // work runs the job's handler, stores how it ended, and reports whether the job
 // will run again.
 func (q *Queue) work(job run.Job) (again bool) {
-	err := q.handle(job)
+	err := q.cfg.Handlers.Handle(q.ctx, job)
 	if err == nil {
 		q.insist(job, func(ctx context.Context) error { return q.cfg.Store.FinishJob(ctx, job.ID) })
 		return false
@@ -219,25 +209,11 @@ func (q *Queue) work(job run.Job) (again bool) {
 	if q.ctx.Err() != nil {
 		return false // interrupted, not failed: it is as it was at the next start
 	}
-	delay := retryDelay(job.Tries, err)
+	delay := queue.Delay(job.Tries, err)
 	q.cfg.Logger.Warn("a job failed", "kind", job.Kind, "job", job.ID, "tries", job.Tries+1, "again_in", delay, "error", err)
 	due := q.cfg.Now().Add(delay)
 	q.insist(job, func(ctx context.Context) error { return q.cfg.Store.RetryJob(ctx, job.ID, due) })
 	return true
-}
-
-func (q *Queue) handle(job run.Job) (err error) {
-	handler := q.cfg.Handlers[job.Kind]
-	if handler == nil {
-		return fmt.Errorf("there is no handler for jobs of kind %q", job.Kind)
-	}
-	// A job whose handler panics must not take the server down at each start.
-	defer func() {
-		if cause := recover(); cause != nil {
-			err = fmt.Errorf("the handler panicked: %v\n%s", cause, debug.Stack())
-		}
-	}()
-	return handler(q.ctx, job)
 }
 
 // insist stores how a job ended, however long that takes: to run it again because
@@ -249,7 +225,7 @@ func (q *Queue) insist(job run.Job, write func(context.Context) error) {
 		if err == nil {
 			return
 		}
-		delay := retryDelay(tries, err)
+		delay := queue.Delay(tries, err)
 		q.cfg.Logger.Error("how a job ended can't be stored", "kind", job.Kind, "job", job.ID, "again_in", delay, "error", err)
 		timer := time.NewTimer(delay)
 		select {
@@ -259,20 +235,4 @@ func (q *Queue) insist(job run.Job, write func(context.Context) error) {
 			return // it runs again after the next start
 		}
 	}
-}
-
-// retryDelay is how long a job waits after its failures so far and this one. A
-// problem that names a time has its way.
-func retryDelay(failures int, err error) time.Duration {
-	var named *problem.Error
-	if errors.As(err, &named) && named.RetryAfter > 0 {
-		return named.RetryAfter
-	}
-	delay := firstRetry
-	for range failures {
-		if delay *= 2; delay >= lastRetry {
-			return lastRetry
-		}
-	}
-	return delay
 }

@@ -16,7 +16,7 @@
 // A Writer inserts and needs nothing but a transaction, so that a store can have it
 // before there is anything that handles jobs. A Queue works.
 //
-// To change when a failed job comes back, edit retryDelay; to change how jobs look
+// To change when a failed job comes back, edit queue.Delay; to change how jobs look
 // in the database, edit task; to give a kind its queue or its handler, edit the
 // wiring in internal/app.
 package river
@@ -33,7 +33,7 @@ import (
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
-	"errand/internal/run"
+	"errand/internal/queue"
 )
 
 // Config is what a Queue needs. Pool, Writer and Node must be set.
@@ -45,7 +45,7 @@ type Config struct {
 	// Node names this process among all that ever ran on the database; at most 100
 	// characters. Takeover is told of it.
 	Node     string
-	Handlers map[string]func(context.Context, run.Job) error // by kind
+	Handlers queue.Handlers
 	// Workers is how many jobs of a queue this node does at once, by the queue's
 	// name. A queue that is missing gets 16, one with 0 is left to other nodes. It is
 	// an error to name one to which no kind in Handlers goes.

@@ -3,18 +3,16 @@ package river
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math"
-	"runtime/debug"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
 
-	"errand/internal/problem"
+	"errand/internal/queue"
 	"errand/internal/run"
 )
 
@@ -76,7 +74,7 @@ func (t task) job(row *rivertype.JobRow) (run.Job, error) {
 // worker hands River's jobs to our handlers.
 type worker struct {
 	river.WorkerDefaults[task]
-	handlers map[string]func(context.Context, run.Job) error
+	handlers queue.Handlers
 	log      *slog.Logger
 }
 
@@ -87,7 +85,7 @@ func (w *worker) Work(ctx context.Context, stored *river.Job[task]) error {
 	if err != nil {
 		return err
 	}
-	if err = w.handle(ctx, job); err == nil {
+	if err = w.handlers.Handle(ctx, job); err == nil {
 		return nil
 	}
 	if ctx.Err() != nil {
@@ -95,47 +93,10 @@ func (w *worker) Work(ctx context.Context, stored *river.Job[task]) error {
 		// gives the job to the next one.
 		return fmt.Errorf("%w: %w", context.Cause(ctx), err)
 	}
-	delay := retryDelay(job.Tries, err)
+	delay := queue.Delay(job.Tries, err)
 	w.log.Warn("a job failed", "kind", job.Kind, "job", job.ID, "tries", job.Tries+1, "again_in", delay, "error", err)
 	if err := river.MetadataSet(ctx, failuresKey, job.Tries+1); err != nil {
 		return fmt.Errorf("counting a failure of job %d: %w", job.ID, err)
 	}
 	return river.JobSnooze(delay)
-}
-
-func (w *worker) handle(ctx context.Context, job run.Job) (err error) {
-	handler := w.handlers[job.Kind]
-	if handler == nil {
-		return fmt.Errorf("there is no handler for jobs of kind %q", job.Kind)
-	}
-	// A panic is one failure of one job, with the trace where all failures are.
-	defer func() {
-		if cause := recover(); cause != nil {
-			err = fmt.Errorf("the handler panicked: %v\n%s", cause, debug.Stack())
-		}
-	}()
-	return handler(ctx, job)
-}
-
-// firstRetry and lastRetry bound the wait after a failure, which doubles, as in
-// queue/local: soon enough for a hiccup, rare enough for an outage of a day.
-const (
-	firstRetry = time.Second
-	lastRetry  = 10 * time.Minute
-)
-
-// retryDelay is how long a job waits after its failures so far and this one. A
-// problem that names a time has its way.
-func retryDelay(failures int, err error) time.Duration {
-	var named *problem.Error
-	if errors.As(err, &named) && named.RetryAfter > 0 {
-		return named.RetryAfter
-	}
-	delay := firstRetry
-	for range failures {
-		if delay *= 2; delay >= lastRetry {
-			return lastRetry
-		}
-	}
-	return delay
 }
