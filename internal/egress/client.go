@@ -1,7 +1,10 @@
 package egress
 
 import (
+	"context"
+	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -159,4 +162,21 @@ func origin(u *url.URL) string { return u.Scheme + "://" + strings.ToLower(HostP
 func Public(err error) (*problem.Error, bool) {
 	var found *problem.Error
 	return found, errors.As(err, &found)
+}
+
+// Unreached says why a request had no answer, without what would show the network of
+// this server's operator. limit is the time after which ctx has ended the wait.
+func Unreached(ctx context.Context, err error, limit time.Duration) string {
+	var untrusted *tls.CertificateVerificationError
+	var timed interface{ Timeout() bool }
+	if told, ok := Public(err); ok {
+		return told.Detail
+	}
+	switch {
+	case ctx.Err() != nil || errors.As(err, &timed) && timed.Timeout():
+		return fmt.Sprintf("It did not answer within %d seconds.", int(limit.Seconds()))
+	case errors.As(err, &untrusted):
+		return "Its certificate is not trusted here."
+	}
+	return "It could not be reached."
 }

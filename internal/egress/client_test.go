@@ -1,10 +1,14 @@
 package egress
 
 import (
+	"context"
+	"crypto/tls"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -189,4 +193,26 @@ func TestOwnServerAlone(t *testing.T) {
 func denies(err error) bool {
 	told, ok := Public(err)
 	return ok && told.Code == problem.EgressDenied
+}
+
+// What is told of a call that had no answer names no address and no system's error.
+func TestUnreached(t *testing.T) {
+	late, cancel := context.WithCancel(t.Context())
+	cancel()
+	refused := &net.OpError{Op: "dial", Net: "tcp", Addr: &net.TCPAddr{IP: net.IPv4(10, 0, 0, 7), Port: 5432}, Err: errors.New("connection refused")}
+	for name, test := range map[string]struct {
+		ctx  context.Context
+		err  error
+		want string
+	}{
+		"the guard's word": {t.Context(), &url.Error{Op: "Post", URL: "http://10.0.0.7", Err: &problem.Error{Code: "egress_refused", Detail: "Not there."}}, "Not there."},
+		"late":             {late, refused, "It did not answer within 15 seconds."},
+		"timed out":        {t.Context(), &url.Error{Op: "Post", URL: "http://10.0.0.7", Err: os.ErrDeadlineExceeded}, "It did not answer within 15 seconds."},
+		"untrusted":        {t.Context(), &tls.CertificateVerificationError{Err: errors.New("x509: unknown authority")}, "Its certificate is not trusted here."},
+		"refused":          {t.Context(), refused, "It could not be reached."},
+	} {
+		if got := Unreached(test.ctx, test.err, 15*time.Second); got != test.want {
+			t.Errorf("%s: %q, want %q", name, got, test.want)
+		}
+	}
 }

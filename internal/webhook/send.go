@@ -3,7 +3,6 @@ package webhook
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -176,7 +175,7 @@ func (h *Hub) attempt(ctx context.Context, d *Delivery, secrets []string) (a ans
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		a.fault = unreached(bounded, err)
+		a.fault = egress.Unreached(bounded, err, attemptTime)
 		return a
 	}
 	_ = response.Body.Close() // whatever it says beside its status, at whatever length
@@ -189,23 +188,6 @@ func (h *Hub) attempt(ctx context.Context, d *Delivery, secrets []string) (a ans
 		a.fault = fmt.Sprintf("It answered %d.", a.code)
 	}
 	return a
-}
-
-// unreached says why no answer came, without what would show the network of this
-// server's operator.
-func unreached(ctx context.Context, err error) string {
-	var untrusted *tls.CertificateVerificationError
-	var timed interface{ Timeout() bool }
-	if told, ok := egress.Public(err); ok {
-		return told.Detail
-	}
-	switch {
-	case ctx.Err() != nil || errors.As(err, &timed) && timed.Timeout():
-		return fmt.Sprintf("It did not answer within %d seconds.", int(attemptTime.Seconds()))
-	case errors.As(err, &untrusted):
-		return "Its certificate is not trusted here."
-	}
-	return "It could not be reached."
 }
 
 // laneOf is who shares a lane: an endpoint's deliveries, or those to one host.

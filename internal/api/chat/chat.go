@@ -16,7 +16,6 @@
 package chat
 
 import (
-	"net/http"
 
 	"errand/internal/problem"
 )
@@ -40,24 +39,4 @@ type Fault struct {
 	Param     *string `json:"param"` // the first field that is wrong
 	DocURL    string  `json:"doc_url,omitempty"`
 	RequestID string  `json:"request_id,omitempty"`
-}
-
-// Kind is the coarse kind of an error of this HTTP status.
-func Kind(status int) string {
-	switch status {
-	case http.StatusUnauthorized:
-		return "authentication_error"
-	case http.StatusForbidden:
-		return "permission_error"
-	case http.StatusNotFound:
-		return "not_found_error"
-	case http.StatusConflict:
-		return "conflict_error"
-	case http.StatusTooManyRequests:
-		return "rate_limit_error"
-	}
-	if status >= http.StatusInternalServerError {
-		return "server_error"
-	}
-	return "invalid_request_error"
 }

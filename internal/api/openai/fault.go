@@ -52,7 +52,7 @@ func fault(f wire.Fault) (int, any) {
 }
 
 func faultOf(e *problem.Error) chat.Fault {
-	shown := chat.Fault{Message: e.Detail, Type: chat.Kind(statusOf(e.Code)), Code: string(e.Code)}
+	shown := chat.Fault{Message: e.Detail, Type: wire.Kind(statusOf(e.Code)), Code: string(e.Code)}
 	fields := make([]string, 0, len(e.Fields))
 	for field := range e.Fields {
 		fields = append(fields, field)

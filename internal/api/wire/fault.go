@@ -72,7 +72,7 @@ type nativeError struct {
 func NativeFault(f Fault) (int, any) {
 	status := Status(f.Code)
 	body := nativeFault{Errors: f.Fields, Error: nativeError{
-		Code: f.Code, Message: f.Detail, Type: typeOf(status), DocURL: f.DocURL, RequestID: f.RequestID, Errors: f.Fields,
+		Code: f.Code, Message: f.Detail, Type: Kind(status), DocURL: f.DocURL, RequestID: f.RequestID, Errors: f.Fields,
 	}}
 	for field := range f.Fields {
 		if body.Error.Param == nil || field < *body.Error.Param {
@@ -82,8 +82,8 @@ func NativeFault(f Fault) (int, any) {
 	return status, body
 }
 
-// typeOf is the coarse kind of an error that OpenAI's clients know.
-func typeOf(status int) string {
+// Kind is the coarse kind of an error of this HTTP status, which OpenAI's clients know.
+func Kind(status int) string {
 	switch status {
 	case http.StatusUnauthorized:
 		return "authentication_error"

@@ -28,7 +28,7 @@ func fault(f wire.Fault) (int, any) {
 }
 
 func faultOf(e *problem.Error, status int, doc, request string) chat.Fault {
-	shown := chat.Fault{Message: e.Detail, Type: chat.Kind(status), Code: string(e.Code), DocURL: doc, RequestID: request}
+	shown := chat.Fault{Message: e.Detail, Type: wire.Kind(status), Code: string(e.Code), DocURL: doc, RequestID: request}
 	fields := make([]string, 0, len(e.Fields))
 	for field := range e.Fields {
 		fields = append(fields, field)

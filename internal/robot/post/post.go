@@ -12,8 +12,6 @@ package post
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
-	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -82,7 +80,7 @@ func (o *Office) Call(ctx context.Context, n robot.Notice) robot.Answer {
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return robot.Answer{Fault: unreached(bounded, err)}
+		return robot.Answer{Fault: egress.Unreached(bounded, err, attemptTime)}
 	}
 	_ = response.Body.Close() // whatever it says beside its status
 	return judge(response, o.cfg.Now())
@@ -104,21 +102,4 @@ func judge(response *http.Response, now time.Time) robot.Answer {
 		a.Fault = fmt.Sprintf("It answered %d: redirects are not followed.", code)
 	}
 	return a
-}
-
-// unreached says why no answer came, without what would show the network of this
-// server's operator.
-func unreached(ctx context.Context, err error) string {
-	var untrusted *tls.CertificateVerificationError
-	var timed interface{ Timeout() bool }
-	if told, ok := egress.Public(err); ok {
-		return told.Detail
-	}
-	switch {
-	case ctx.Err() != nil || errors.As(err, &timed) && timed.Timeout():
-		return fmt.Sprintf("It did not answer within %d seconds.", int(attemptTime.Seconds()))
-	case errors.As(err, &untrusted):
-		return "Its certificate is not trusted here."
-	}
-	return "It could not be reached."
 }
