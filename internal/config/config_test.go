@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -298,5 +299,42 @@ func TestMCPServers(t *testing.T) {
 		if _, err := Load(Source{Dir: dir}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s in it", text, err, want)
 		}
+	}
+}
+
+// Headers of tools refer to the environment, in the file and in files that it names;
+// what came from there is a secret of this server.
+func TestHeadersOfToolsComeFromTheEnvironment(t *testing.T) {
+	dir := write(t, map[string]string{
+		"other.yaml": "name: b\nheaders: {X-Key: \"${KEY}\"}\n",
+		"errand.yaml": `tools:
+  - {name: a, url: "https://a.example.com/${KEY}", headers: {Authorization: "Bearer ${KEY}", Plain: "as it is"}}
+  - other.yaml
+`})
+	got, err := Load(Source{Dir: dir, Env: []string{"KEY=k-from-outside"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tools []string
+	for _, tool := range got.Tools {
+		tools = append(tools, string(tool.JSON))
+	}
+	want := []string{
+		`{"headers":{"Authorization":"Bearer k-from-outside","Plain":"as it is"},"name":"a","url":"https://a.example.com/${KEY}"}`,
+		`{"headers":{"X-Key":"k-from-outside"},"name":"b"}`,
+	}
+	if diff := cmp.Diff(want, tools); diff != "" {
+		t.Errorf("the tools (-want +got):\n%s", diff)
+	}
+	for _, secret := range []string{"Bearer k-from-outside", "k-from-outside"} {
+		if !slices.Contains(got.Secrets(), secret) {
+			t.Errorf("%q is not taken for a secret: %q", secret, got.Secrets())
+		}
+	}
+	if slices.Contains(got.Secrets(), "as it is") {
+		t.Error("a header that stands in the file is a secret of the environment")
+	}
+	if _, err := Load(Source{Dir: dir}); err == nil || !strings.Contains(err.Error(), "tools[0].headers.Authorization: the environment has no KEY") {
+		t.Errorf("without it: %v", err)
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -46,8 +45,9 @@ func (p *Parameter) UnmarshalYAML(text []byte) error {
 // Document is a definition in the native API's own form. Origin says where it
 // was written, for messages.
 type Document struct {
-	Origin string
-	JSON   json.RawMessage
+	Origin  string
+	JSON    json.RawMessage
+	Secrets []Secret // headers of a tool that came from the environment
 }
 
 // UnmarshalYAML reads a definition, or keeps the path of one until the folder
@@ -122,6 +122,9 @@ func (c *Config) decodeFile(path string, text []byte, env map[string]string) err
 	if err := c.rebase(filepath.Dir(path)); err != nil {
 		return err
 	}
+	if err := c.fillTools(env); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
 	c.Data = cmp.Or(c.Data, data)
 	return nil
 }
@@ -155,50 +158,6 @@ func (c *Config) rebase(dir string) error {
 		}
 	}
 	return nil
-}
-
-// reference is ${NAME} in a secret of the file: the secret itself then stays in
-// the environment.
-var reference = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)\}`)
-
-// fillIn puts the environment's values into the secrets that refer to them.
-func (c *Config) fillIn(env map[string]string) error {
-	var missing error
-	fill := func(where string, s Secret) Secret {
-		return Secret(reference.ReplaceAllStringFunc(s.Reveal(), func(ref string) string {
-			name := ref[2 : len(ref)-1]
-			value, ok := env[name]
-			if !ok && missing == nil {
-				missing = fmt.Errorf("%s: the environment has no %s", where, name)
-			}
-			return value
-		}))
-	}
-	c.AdminKey, c.Store = fill("admin_key", c.AdminKey), fill("store", c.Store)
-	c.SMTPURL, c.SearXNGURL = fill("smtp_url", c.SMTPURL), fill("searxng_url", c.SearXNGURL)
-	for name, key := range c.SearchKeys {
-		c.SearchKeys[name] = fill("search_keys."+name, key)
-	}
-	for name, e := range c.Endpoints {
-		e.Key = fill("endpoints."+name+".key", e.Key)
-		c.Endpoints[name] = e
-	}
-	for name, q := range c.SQL {
-		q.DSN = fill("sql."+name+".dsn", q.DSN)
-		c.SQL[name] = q
-	}
-	for name, s := range c.MCP {
-		where := "mcp." + name
-		s.URL, s.Token = fill(where+".url", s.URL), fill(where+".token", s.Token)
-		for header, value := range s.Headers {
-			s.Headers[header] = fill(where+".headers."+header, value)
-		}
-		for variable, value := range s.Env {
-			s.Env[variable] = fill(where+".env."+variable, value)
-		}
-		c.MCP[name] = s
-	}
-	return missing
 }
 
 // checkKeys walks the file beside the type that it is read into and refuses the

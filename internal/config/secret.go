@@ -70,5 +70,10 @@ func (c *Config) Secrets() []string {
 			}
 		}
 	}
+	for _, tool := range c.Tools {
+		for _, header := range tool.Secrets {
+			add(header)
+		}
+	}
 	return all
 }
