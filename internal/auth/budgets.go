@@ -209,7 +209,7 @@ func (b *Budgets) write(ctx context.Context, s *Standing, expect int64, by strin
 	err = b.rows.Append(ctx, commit)
 	if taken := (*run.RowConflict)(nil); errors.As(err, &taken) && taken.Kind == budgetKind {
 		if taken.Name {
-			return problem.New(problem.Conflict, "name: there is already a budget %q in this project: GET /v1/budgets lists them.", s.Name)
+			return problem.Conflicting("name", "there is already a budget %q in this project: GET /v1/budgets lists them.", s.Name)
 		}
 		return problem.New(problem.Conflict, "The budget %s is being changed by others at the same time: try again.", s.ID)
 	}

@@ -63,7 +63,7 @@ const (
 type Error struct {
 	Code       Code
 	Detail     string            // public: one or two sentences, the field and the mend
-	Fields     map[string]string // public: message by field path, for InvalidRequest
+	Fields     map[string]string // public: message by field path, for InvalidRequest and Conflicting
 	RetryAfter time.Duration     // public: zero when the problem does not name a time
 	Doc        string            // public: an allow-list of choices or a page, may be empty
 	cause      error
@@ -78,6 +78,14 @@ func New(code Code, format string, args ...any) *Error {
 func Invalid(field, format string, args ...any) *Error {
 	message := fmt.Sprintf(format, args...)
 	return &Error{Code: InvalidRequest, Detail: field + ": " + message, Fields: map[string]string{field: message}}
+}
+
+// Conflicting returns a Conflict about one field: with what is there already, or with
+// how it stands.
+func Conflicting(field, format string, args ...any) *Error {
+	e := Invalid(field, format, args...)
+	e.Code = Conflict
+	return e
 }
 
 // InvalidFields returns an InvalidRequest about all the given fields, or nil if

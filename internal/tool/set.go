@@ -118,11 +118,11 @@ func NewSet(cfg Config) (*Set, error) {
 func (s *Set) Free(name string) error {
 	for _, e := range s.present {
 		if e.Tool.Name == name {
-			return problem.New(problem.Conflict, "name: %s is a tool of this server; choose another name.", name)
+			return problem.Conflicting("name", "%s is a tool of this server; choose another name.", name)
 		}
 	}
 	if s.remote != nil && s.remote.Has(name) {
-		return problem.New(problem.Conflict, "name: what begins like %s is a tool of an MCP server of this server's operator; choose another name.", name)
+		return problem.Conflicting("name", "what begins like %s is a tool of an MCP server of this server's operator; choose another name.", name)
 	}
 	return nil
 }

@@ -60,7 +60,7 @@ func (a *API) saveAgent(ctx context.Context, r *wire.Request, made *agent.Agent,
 }
 
 func nameTaken(name string) error {
-	return problem.New(problem.Conflict, "name: there is already an agent %q in this project: choose another name, or change that agent with PATCH /v1/agents/%s.", name, name)
+	return problem.Conflicting("name", "there is already an agent %q in this project: choose another name, or change that agent with PATCH /v1/agents/%s.", name, name)
 }
 
 // readAgent reads and checks the body of a saved agent.

@@ -86,7 +86,7 @@ func TestAgentLife(t *testing.T) {
 		t.Errorf("a repeated request made another agent: %s", again.Body)
 	}
 	id := made.text("id")
-	w.want(409, "POST", "/v1/agents", with("", "")).has("error.code", "conflict")
+	w.want(409, "POST", "/v1/agents", with("", "")).has("error.code", "conflict").has("error.param", "name")
 	w.want(409, "POST", "/v1/agents?dry_run=true", with("", "")).has("error.code", "conflict")
 	w.want(200, "GET", "/v1/agents/a", "").has("id", id)
 	w.want(404, "GET", "/v1/agents/b", "").has("error.code", "not_found")

@@ -20,7 +20,7 @@ func TestBudgetLife(t *testing.T) {
 		t.Errorf("the agent is %s", made.text("agent"))
 	}
 	w.want(200, "POST", "/v1/budgets", `{"name":"b","agent":"a","period":"month","max_cost_usd":2.5,"max_runs":3}`, "Idempotency-Key", "k1").has("id", id)
-	w.want(409, "POST", "/v1/budgets", `{"name":"b","period":"day","max_tokens":1}`).has("error.code", "conflict")
+	w.want(409, "POST", "/v1/budgets", `{"name":"b","period":"day","max_tokens":1}`).has("error.code", "conflict").has("error.param", "name")
 	w.want(200, "GET", "/v1/budgets/b", "").has("id", id)
 	w.want(200, "PATCH", "/v1/budgets/b", `{"max_cost_usd":null,"max_tokens":7,"name":"c"}`).
 		has("max_cost_usd", nil).has("max_tokens", 7).has("max_runs", 3).has("left.cost_usd", nil)

@@ -149,7 +149,7 @@ func (a *API) thread(ctx context.Context, caller *auth.Caller, id string, faults
 	case err != nil:
 		return nil, nil, err
 	case !state.Terminal():
-		return nil, nil, problem.New(problem.Conflict, "previous_run_id: run %s has not ended (%s): wait for its end, or send it a message with POST /v1/runs/%s/messages.", id, state.Status, id)
+		return nil, nil, problem.Conflicting("previous_run_id", "run %s has not ended (%s): wait for its end, or send it a message with POST /v1/runs/%s/messages.", id, state.Status, id)
 	}
 	return &previous, run.Thread(&state), nil
 }

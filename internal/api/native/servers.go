@@ -185,15 +185,13 @@ func (a *API) saveServer(ctx context.Context, r *wire.Request, made *Server, wri
 	err = a.cfg.Rows.Append(ctx, run.Commit{Rows: append(remembered, writes...)})
 	var taken *run.RowConflict
 	if errors.As(err, &taken) && taken.Kind == writes[0].Kind {
-		what := "url: there is already a server with this URL in this project (%s): remove it first with DELETE /v1/mcp/servers/%s."
 		if taken.Name {
-			what = "name: there is already a server named %s in this project: choose another name, or remove that one with DELETE /v1/mcp/servers/%[1]s."
-			return wire.Response{}, problem.New(problem.Conflict, what, made.Name)
+			return wire.Response{}, problem.Conflicting("name", "there is already a server named %s in this project: choose another name, or remove that one with DELETE /v1/mcp/servers/%[1]s.", made.Name)
 		}
 		if writes[0].Expect != run.MustNotExist {
 			return wire.Response{}, problem.New(problem.Conflict, "What %s offers was changed at the same time: look at it again.", made.Name)
 		}
-		return wire.Response{}, problem.New(problem.Conflict, what, made.URL, made.ID)
+		return wire.Response{}, problem.Conflicting("url", "there is already a server with this URL in this project (%s): remove it first with DELETE /v1/mcp/servers/%s.", made.URL, made.ID)
 	}
 	if err != nil {
 		return wire.Response{}, fmt.Errorf("saving MCP server %s: %w", made.Name, err)

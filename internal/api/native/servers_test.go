@@ -112,7 +112,7 @@ func TestServers(t *testing.T) {
 	if string(again.Body) != string(made.Body) || strings.Contains(string(made.Body), "its-secret-token") {
 		t.Errorf("first %s, then %s", made.Body, again.Body)
 	}
-	w.want(409, "POST", "/v1/mcp/servers", crm).has("error.code", "conflict")
+	w.want(409, "POST", "/v1/mcp/servers", crm).has("error.code", "conflict").has("error.param", "url")
 	w.want(400, "POST", "/v1/mcp/servers", `{"name":"local","url":"https://x.example","command":"/bin/sh"}`).has("error.param", "command")
 	w.want(400, "POST", "/v1/mcp/servers", `{"name":"local","url":"http://x.example"}`).has("error.param", "url")
 	w.want(400, "POST", "/v1/mcp/servers", `{"name":"local","url":"https://x.example","timeout_s":0}`).has("error.param", "timeout_s")

@@ -114,7 +114,7 @@ func (a *API) saveTool(ctx context.Context, r *wire.Request, made *Tool, row run
 	err = a.cfg.Rows.Append(ctx, run.Commit{Rows: append(remembered, row)})
 	var taken *run.RowConflict
 	if errors.As(err, &taken) && taken.Kind == toolKind && taken.Name {
-		return wire.Response{}, problem.New(problem.Conflict, "name: there is already a tool %q in this project: choose another name, or change that tool with PATCH /v1/tools/%s.", made.Name, made.Name)
+		return wire.Response{}, problem.Conflicting("name", "there is already a tool %q in this project: choose another name, or change that tool with PATCH /v1/tools/%s.", made.Name, made.Name)
 	}
 	if err != nil {
 		return wire.Response{}, fmt.Errorf("saving tool %s: %w", made.Name, err)

@@ -15,8 +15,8 @@ func TestTools(t *testing.T) {
 	if string(made.Body) != string(again.Body) {
 		t.Errorf("got %s, want %s", again.Body, made.Body)
 	}
-	w.want(409, "POST", "/v1/tools", `{"name":"crm.note","url":"https://x.example.com"}`).has("error.code", "conflict")
-	w.want(409, "POST", "/v1/tools", `{"name":"email.send","url":"https://x.example.com"}`).has("error.code", "conflict")
+	w.want(409, "POST", "/v1/tools", `{"name":"crm.note","url":"https://x.example.com"}`).has("error.code", "conflict").has("error.param", "name")
+	w.want(409, "POST", "/v1/tools", `{"name":"email.send","url":"https://x.example.com"}`).has("error.code", "conflict").has("error.param", "name")
 	w.want(400, "POST", "/v1/tools", `{"name":"x"}`).has("error.param", "url")
 	w.want(400, "POST", "/v1/tools", `{"name":"x","url":"https://x.example.com","timeout":5}`).has("error.param", "timeout")
 	w.want(400, "POST", "/v1/tools", `{"name":"x","url":7}`).has("error.param", "url")

@@ -191,7 +191,7 @@ func (a *API) hookCommit(ctx context.Context, r *wire.Request, change func() (wi
 		case !errors.As(err, &taken) || taken.Kind != kind:
 			return wire.Response{}, fmt.Errorf("saving what %s %s changes: %w", r.Method(), r.Route.Path, err)
 		case taken.Name:
-			return wire.Response{}, problem.New(problem.Conflict, "url: there is already a webhook with this URL in this project: GET /v1/webhooks lists them.")
+			return wire.Response{}, problem.Conflicting("url", "there is already a webhook with this URL in this project: GET /v1/webhooks lists them.")
 		}
 	}
 	return wire.Response{}, problem.New(problem.Conflict, "It is being changed again and again at this moment: try again.")

@@ -21,7 +21,7 @@ func TestWebhooks(t *testing.T) {
 	if again := w.want(200, "POST", "/v1/webhooks", books, "Idempotency-Key", "k"); string(again.Body) != string(made.Body) {
 		t.Errorf("again %s", again.Body)
 	}
-	w.want(409, "POST", "/v1/webhooks", books).has("error.code", "conflict")
+	w.want(409, "POST", "/v1/webhooks", books).has("error.code", "conflict").has("error.param", "url")
 	w.want(200, "POST", "/v1/webhooks", `{"url":"https://all.example/","events":"*"}`).has("events.0", "*")
 
 	w.want(200, "GET", "/v1/webhooks/"+id, "").has("secret", nil).has("url", "https://books.example/hook")

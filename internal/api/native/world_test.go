@@ -310,7 +310,7 @@ func (s *shelf) Compile(before, definition json.RawMessage) (native.Tool, json.R
 	}
 	for _, tool := range builtin() {
 		if tool.Name == d.Name {
-			return native.Tool{}, nil, problem.New(problem.Conflict, "name: %s is a tool of this server.", d.Name)
+			return native.Tool{}, nil, problem.Conflicting("name", "%s is a tool of this server.", d.Name)
 		}
 	}
 	stored, err := json.Marshal(d)

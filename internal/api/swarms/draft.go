@@ -40,9 +40,9 @@ func (a *API) write(ctx context.Context, o *order) error {
 	case err != nil:
 		return err
 	case s.Ended == nil:
-		return problem.New(problem.Conflict, "auto_generate_prompt: the run that writes the system prompt (%s) was paused: resume it, and send the request again.", jobID(id))
+		return problem.Conflicting("auto_generate_prompt", "the run that writes the system prompt (%s) was paused: resume it, and send the request again.", jobID(id))
 	case s.Ended.Status == run.CancelledStatus:
-		return problem.New(problem.Conflict, "auto_generate_prompt: the run that writes the system prompt (%s) was cancelled.", jobID(id))
+		return problem.Conflicting("auto_generate_prompt", "the run that writes the system prompt (%s) was cancelled.", jobID(id))
 	case failed(&s):
 		return problem.New(problem.Code(s.Ended.Code), "auto_generate_prompt: the system prompt could not be written: %s", whyFailed(&s))
 	}

@@ -113,9 +113,9 @@ func (a *API) newMember(ctx context.Context, project string, draft *robot.Draft,
 
 func taken(r *robot.Robot, name bool) error {
 	if name {
-		return problem.New(problem.Conflict, "display_name: a robot called %q already exists in this project: choose another name.", r.DisplayName)
+		return problem.Conflicting("display_name", "a robot called %q already exists in this project: choose another name.", r.DisplayName)
 	}
-	return problem.New(problem.Conflict, "member_id: robot %s already exists in this project: choose another id, or change it with PUT %s/%s.", r.ID, robotsPath, r.ID)
+	return problem.Conflicting("member_id", "robot %s already exists in this project: choose another id, or change it with PUT %s/%s.", r.ID, robotsPath, r.ID)
 }
 
 // save commits the rows and what the request's Idempotency-Key remembers, and

@@ -266,7 +266,7 @@ func (s *Servers) Accept(ctx context.Context, project, idOrName string, a Accept
 	case rec == nil:
 		return Server{}, run.RowWrite{}, problem.New(problem.Conflict, "Nothing is known of what %s offers: look at it first with GET /v1/mcp/servers/%s.", e.name, e.id)
 	case a.Version != 0 && a.Version != rec.row.Version:
-		return Server{}, run.RowWrite{}, problem.New(problem.Conflict, "version: what %s offers has changed since it was looked at (version %d, not %d): look at it again.", e.name, rec.row.Version, a.Version)
+		return Server{}, run.RowWrite{}, problem.Conflicting("version", "what %s offers has changed since it was looked at (version %d, not %d): look at it again.", e.name, rec.row.Version, a.Version)
 	}
 	now, err := rec.accept(e, a.Tools, s.cfg.Now())
 	if err != nil {
