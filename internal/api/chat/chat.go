@@ -16,7 +16,6 @@
 package chat
 
 import (
-
 	"errand/internal/problem"
 )
 
