@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -58,7 +59,10 @@ func TestFullDisk(t *testing.T) {
 		return answer.Status == http.StatusInsufficientStorage
 	})
 	for range 3 {
-		c.Do(http.MethodPost, "/v1/runs", task).Refused(http.StatusInsufficientStorage, "storage_full")
+		fault := c.Do(http.MethodPost, "/v1/runs", task).Refused(http.StatusInsufficientStorage, "storage_full")
+		if page, err := os.ReadFile("../docs/troubleshooting.md"); err != nil || !strings.Contains(string(page), "507 storage_full\n"+fault.Message+"\n") {
+			t.Errorf("docs/troubleshooting.md (%v) does not quote %q", err, fault.Message)
+		}
 	}
 	c.Do(http.MethodPost, "/v1/runs", task, "Idempotency-Key", "full").Refused(http.StatusInsufficientStorage, "storage_full")
 	c.Do(http.MethodPost, "/v1/runs/"+before.ID+"/approve", approving(before.Actions())).Refused(http.StatusInsufficientStorage, "storage_full")

@@ -19,6 +19,7 @@ const heard = 3 * time.Second
 // TestChangesHoldOnAllNodes changes on one node what others keep in memory, and uses it
 // on another one.
 func TestChangesHoldOnAllNodes(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t, 2)
 	a, b := f.members[0], f.members[1]
 	keyChanges(f, a, b)
@@ -33,7 +34,7 @@ func keyChanges(f *fleet, a, b *member) {
 	ada := b.Client(key.Secret)
 	ada.Do("GET", "/v1/runs", nil).Is(http.StatusOK)
 	a.c.Do("DELETE", "/v1/keys/"+key.ID, nil).Good()
-	f.soon("a closed door", heard, func() bool { return ada.Do("GET", "/v1/runs", nil).Status == http.StatusUnauthorized })
+	f.soon("a closed door", heard+slack, func() bool { return ada.Do("GET", "/v1/runs", nil).Status == http.StatusUnauthorized })
 }
 
 func linkChanges(f *fleet, a, b *member) {
@@ -51,7 +52,7 @@ func linkChanges(f *fleet, a, b *member) {
 	}
 	look().Is(http.StatusOK)
 	there.Do("DELETE", "/v1/session", nil, "Cookie", cookie, "Sec-Fetch-Site", "same-origin", "Origin", b.URL).Good()
-	f.soon("the end of the session", heard, func() bool { return look().Status == http.StatusUnauthorized })
+	f.soon("the end of the session", heard+slack, func() bool { return look().Status == http.StatusUnauthorized })
 }
 
 func toolChanges(f *fleet, a, b *member) {
@@ -64,7 +65,7 @@ func toolChanges(f *fleet, a, b *member) {
 	rig.Pause(heard)
 	r := b.order(rig.Steps("noted", `crm.note {"n":1}`, rig.Say("done")), uses("crm.note"))
 	b.over(r.ID)
-	f.soon("a delivery", 10*time.Second, func() bool { return told.Load() > 0 })
+	f.soon("a delivery", time.Minute, func() bool { return told.Load() > 0 })
 	if f.called("crm.note", r.ID) != 1 {
 		f.T.Error("the tool was not called")
 	}
@@ -73,11 +74,11 @@ func toolChanges(f *fleet, a, b *member) {
 func projectChanges(f *fleet, a, b *member) {
 	a.c.Post("/v1/projects", `{"name":"gone"}`, nil)
 	b.c.Do("DELETE", "/v1/projects/gone", `{"confirm":"gone"}`)
-	f.soon("its end", 20*time.Second, func() bool { return a.c.Do("GET", "/v1/projects/gone", nil).Status == http.StatusNotFound })
+	f.soon("its end", time.Minute, func() bool { return a.c.Do("GET", "/v1/projects/gone", nil).Status == http.StatusNotFound })
 	a.c.Post("/v1/projects", `{"name":"gone"}`, nil)
 	var key struct{ Secret string }
 	a.c.Post("/v1/keys", `{"name":"new","project":"gone","scopes":["runs:write","runs:read"]}`, &key)
-	f.soon("a run in the new project of its name", heard, func() bool {
+	f.soon("a run in the new project of its name", heard+slack, func() bool {
 		return b.Client(key.Secret).Do("POST", "/v1/runs", `{"model":"auto","prompt":"hello","background":true}`).Status < 300
 	})
 }

@@ -22,11 +22,12 @@ type link struct {
 	conns  map[net.Conn]bool
 }
 
-func newLink(t testing.TB, to string) *link {
+// newLink makes a way from a free port at an address to another place.
+func newLink(t testing.TB, at, to string) *link {
 	t.Helper()
 	l := &link{to: to, conns: map[net.Conn]bool{}}
 	var err error
-	if l.listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+	if l.listener, err = net.Listen("tcp", net.JoinHostPort(at, "0")); err != nil {
 		t.Fatal(err)
 	}
 	l.working.Go(l.accept)

@@ -15,6 +15,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -29,10 +30,11 @@ import (
 	"errand/internal/store/postgres/pgtest"
 )
 
-// TestMain lets the stories run at the same time, however few the cores: most of what
-// they do is to wait for leases.
+// TestMain lets some stories run at the same time, however few the cores: most of what
+// they do is to wait for leases. With more, nodes would take each other's time, and
+// leases run out for it.
 func TestMain(m *testing.M) {
-	if err := flag.Set("test.parallel", "12"); err != nil {
+	if err := flag.Set("test.parallel", "6"); err != nil {
 		panic(err)
 	}
 	rig.Main(m)
@@ -58,6 +60,9 @@ type member struct {
 	link *link
 	data string
 	env  map[string]string
+	// program is another one than the one that is tested; arguments are more of them.
+	program   string
+	arguments []string
 }
 
 // newFleet makes a world with a database, and starts this many nodes.
@@ -82,6 +87,9 @@ func newFleet(t *testing.T, nodes int) *fleet {
 	return f
 }
 
+// database is where the database listens.
+func (f *fleet) database() string { return fmt.Sprintf("127.0.0.1:%d", f.db.Port()) }
+
 func tail(log string) string {
 	lines := strings.Split(strings.TrimSpace(log), "\n")
 	return strings.Join(lines[max(0, len(lines)-40):], "\n")
@@ -90,8 +98,16 @@ func tail(log string) string {
 // join adds a node, with these settings beside the usual ones.
 func (f *fleet) join(env map[string]string) *member {
 	f.T.Helper()
+	m := f.place(env)
+	m.start()
+	return m
+}
+
+// place makes a place for a node.
+func (f *fleet) place(env map[string]string) *member {
+	f.T.Helper()
 	m := &member{f: f, env: env, data: filepath.Join(f.Dir, fmt.Sprintf("node%d", len(f.members)))}
-	m.link = newLink(f.T, fmt.Sprintf("127.0.0.1:%d", f.db.Port()))
+	m.link = newLink(f.T, "127.0.0.1", f.database())
 	if err := os.Mkdir(m.data, 0o700); err != nil {
 		f.T.Fatal(err)
 	}
@@ -105,7 +121,6 @@ func (f *fleet) join(env map[string]string) *member {
 		}
 	}
 	f.members = append(f.members, m)
-	m.start()
 	return m
 }
 
@@ -126,14 +141,12 @@ func (m *member) launch() {
 		m.f.T.Fatal(err)
 	}
 	at.Host = m.link.address()
+	usual := maps.Clone(m.f.Env)
 	m.f.Env["ERRAND_DATA"], m.f.Env["ERRAND_STORE"] = m.data, at.String()
-	for name, value := range m.env {
-		m.f.Env[name] = value
-	}
-	m.Server = m.f.Launch()
-	for name := range m.env {
-		delete(m.f.Env, name)
-	}
+	maps.Copy(m.f.Env, m.env)
+	m.f.Program = m.program
+	m.Server = m.f.Launch(m.arguments...)
+	m.f.Env, m.f.Program = usual, ""
 }
 
 func (m *member) freeze() { _ = syscall.Kill(m.PID(), syscall.SIGSTOP) } // our own child, not waited for yet

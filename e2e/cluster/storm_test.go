@@ -34,7 +34,8 @@ type tempest struct {
 
 	mu      sync.Mutex
 	ids     []string
-	allowed map[string]int // by run and action: how often a person allowed what may have been done
+	doubts  map[string]int // by run and action: how often a person was asked about a call of which nobody knows what came
+	allowed map[string]int // how often the person said: again
 	moved   []time.Duration
 }
 
@@ -59,7 +60,7 @@ func TestStorm(t *testing.T) {
 	t.Parallel()
 	s := &tempest{
 		seed: uint64(number(t, "ERRAND_SEED", time.Now().UnixNano())), runs: int(number(t, "ERRAND_STORM_RUNS", 150)),
-		length: time.Duration(number(t, "ERRAND_STORM_SECONDS", 30)) * time.Second, stop: make(chan bool), allowed: map[string]int{},
+		length: time.Duration(number(t, "ERRAND_STORM_SECONDS", 30)) * time.Second, stop: make(chan bool), allowed: map[string]int{}, doubts: map[string]int{},
 	}
 	t.Logf("ERRAND_SEED=%d ERRAND_STORM_RUNS=%d ERRAND_STORM_SECONDS=%d", s.seed, s.runs, int(s.length.Seconds()))
 	s.fleet = newFleet(t, 3)
@@ -83,12 +84,19 @@ func TestStorm(t *testing.T) {
 	people.Wait()
 	s.calm()
 	s.check()
-	slices.Sort(s.moved)
 	t.Logf("%s; %d runs acknowledged, %d decisions, %d calls of tools, %d streams exact, which broke %d times",
 		blows, len(s.ids), s.decided.Load(), len(s.Tools.Ledger()), s.exact.Load(), s.breaks.Load())
+	slices.Sort(s.moved)
 	t.Logf("takeovers: %v", s.moved)
-	if n := len(s.moved); n > 0 && s.moved[n-1] > takeover+slack {
-		t.Errorf("a takeover took %v", s.moved[n-1])
+	if n := len(s.moved); n > 0 {
+		t.Logf("%d takeovers took %v to %v, half of them %v or less", n, s.moved[0], s.moved[n-1], s.moved[(n-1)/2])
+		limit := takeover + slack
+		if os.Getenv("ERRAND_STORM_SECONDS") != "" {
+			limit = takeover // on a machine that has nothing else to do
+		}
+		if s.moved[n-1] > limit {
+			t.Errorf("a takeover took %v", s.moved[n-1])
+		}
 	}
 }
 
@@ -239,10 +247,14 @@ func (s *tempest) decideAll(c *rig.Client, chance *rand.Rand) (some bool) {
 	}
 	answer.Into(&inbox)
 	for _, a := range inbox.Data {
-		reject := a.Reason == "outcome_unknown" && chance.IntN(2) == 0
-		if a.Reason == "outcome_unknown" && !reject {
-			s.mu.Lock() // before it is asked for: the answer may get lost
-			s.allowed[a.Run+a.ID]++
+		doubt := a.Reason == "outcome_unknown"
+		reject := doubt && chance.IntN(2) == 0
+		if doubt {
+			s.mu.Lock() // before it is decided: the answer may get lost
+			s.doubts[a.Run+a.ID]++
+			if !reject {
+				s.allowed[a.Run+a.ID]++
+			}
 			s.mu.Unlock()
 		}
 		answer, err := c.Try(http.MethodPost, "/v1/runs/"+a.Run+"/approve", map[string]any{"action_ids": []string{a.ID}, "reject": reject})
@@ -288,7 +300,7 @@ func (s *tempest) blow() string {
 			s.rejoin(m)
 		}
 		rig.Pause(time.Duration(chance.Int64N(int64(2 * time.Second))))
-		s.soon("three nodes", 20*time.Second, func() bool {
+		s.soon("three nodes", time.Minute, func() bool {
 			return ask[int](s.fleet, "SELECT count(*) FROM nodes WHERE expires_at > now()") == len(s.members)
 		})
 	}
@@ -297,7 +309,7 @@ func (s *tempest) blow() string {
 
 // rejoin starts a node again, while clients look for one.
 func (s *tempest) rejoin(m *member) {
-	fresh := &member{f: m.f, env: m.env, data: m.data, link: m.link}
+	fresh := &member{f: m.f, env: m.env, data: m.data, link: m.link, program: m.program, arguments: m.arguments}
 	fresh.start()
 	s.mu.Lock()
 	m.Server, m.c = fresh.Server, fresh.c
@@ -312,7 +324,7 @@ func (s *tempest) watch(struck time.Time, way string) time.Duration {
 	}
 	victim := s.oldest(struck)
 	runs := ask[int](s.fleet, "SELECT count(*) FROM runs WHERE live AND driver = $1", victim)
-	s.soon("a takeover of "+victim, 3*takeover, func() bool {
+	s.soon("a takeover of "+victim, time.Minute, func() bool {
 		return ask[int](s.fleet, "SELECT count(*) FROM runs WHERE live AND driver = $1", victim) == 0 &&
 			ask[int](s.fleet, "SELECT count(*) FROM nodes WHERE id = $1", victim) == 0
 	})
@@ -346,7 +358,7 @@ func (s *tempest) check() {
 	for _, call := range s.Tools.Ledger("book.once", "pay.once") {
 		calls[call.Run+call.Action]++
 	}
-	seen, unknown := map[string]bool{}, 0
+	seen, again, doubted := map[string]bool{}, 0, 0
 	for _, id := range s.ids {
 		r := c.Run(id)
 		if seen[id] = true; r.Status != "completed" {
@@ -354,6 +366,9 @@ func (s *tempest) check() {
 		}
 		finished := 0
 		for i, e := range c.Events(id) {
+			if outcome, _ := e.Data["outcome"].(string); e.Type == "tool.finished" && outcome == "unknown" {
+				doubted++
+			}
 			if e.Seq != int64(i+1) {
 				s.T.Errorf("%s: event %d has seq %d", id, i+1, e.Seq)
 			}
@@ -367,7 +382,7 @@ func (s *tempest) check() {
 	}
 	for action, n := range calls {
 		if n > 1 {
-			unknown++
+			again++
 		}
 		if n > 1+s.allowed[action] {
 			s.T.Errorf("%s was called %d times, and people have allowed %d more than one", action, n, s.allowed[action])
@@ -376,5 +391,6 @@ func (s *tempest) check() {
 	if n := ask[int](s.fleet, "SELECT count(*) FROM runs"); n != len(s.ids) || len(seen) != n {
 		s.T.Errorf("%d runs were acknowledged and %d are there", len(seen), n)
 	}
-	s.T.Logf("%d calls were repeated, each as a person said", unknown)
+	s.T.Logf("%d calls had an outcome that nobody knew, a person was asked about %d and said of %d: again; %d were made more than once, each as a person said",
+		doubted, len(s.doubts), len(s.allowed), again)
 }

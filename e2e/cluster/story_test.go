@@ -107,6 +107,7 @@ func TestAnywhere(t *testing.T) {
 	}
 	for name, story := range map[string]func(*testing.T, *fleet){
 		"stream": streamed, "commands": commanded, "revocation": revoked, "webhook": delivered, "schedule": fired, "expiry": expired, "settings": changed,
+		"robots": conversed, "MCP": served, "files": stored, "feed": followed, "idempotency": keyed, "sessions": signed, "agents": reset, "input": answered,
 	} {
 		t.Run(name, func(t *testing.T) {
 			story(t, f)
@@ -166,7 +167,7 @@ func commanded(t *testing.T, f *fleet) {
 	defer release()
 	r := a.order(rig.Steps("commanded", `book.slow {}`, rig.Say("Fine.")), uses("book.slow"))
 	gone := a.order(rig.Steps("cancelled", `book.slow {}`, rig.Say("Fine.")), uses("book.slow"))
-	f.soon("both calls", 5*time.Second, func() bool { return f.called("book.slow", r.ID)+f.called("book.slow", gone.ID) == 2 })
+	f.soon("both calls", time.Minute, func() bool { return f.called("book.slow", r.ID)+f.called("book.slow", gone.ID) == 2 })
 	began := time.Now()
 	c.c.Post("/v1/runs/"+gone.ID+"/cancel", nil, nil)
 	if got := b.c.Until(gone.ID, "cancelled"); got.StopReason == nil {
@@ -204,7 +205,7 @@ func revoked(t *testing.T, f *fleet) {
 	}
 	ended := s.Reading()
 	a.c.Do("DELETE", "/v1/keys/"+key.ID, nil).Is(http.StatusOK)
-	refused := f.soon("the key to be refused on another node", 4*time.Second, func() bool {
+	refused := f.soon("the key to be refused on another node", heard+slack, func() bool {
 		return b.Client(key.Secret).Do("GET", "/v1/runs/"+r.ID, nil).Status == http.StatusUnauthorized
 	})
 	rig.Pause(3 * time.Second) // a stream believes its key for so long
@@ -253,7 +254,7 @@ func delivered(t *testing.T, f *fleet) {
 		}
 		return n, twice
 	}
-	took := f.soon("all deliveries", 10*time.Second, func() bool { n, _ := total(); return n >= runs })
+	took := f.soon("all deliveries", time.Minute, func() bool { n, _ := total(); return n >= runs })
 	rig.Pause(300 * time.Millisecond)
 	n, twice := total()
 	t.Logf("%d deliveries after %v", n, took)
@@ -299,7 +300,7 @@ func expired(t *testing.T, f *fleet) {
 func changed(t *testing.T, f *fleet) {
 	a, b, c := f.members[0], f.members[1], f.members[2]
 	a.c.Tool(f.World, "new.read", "safe")
-	took := f.soon("a tool on another node", 5*time.Second, func() bool {
+	took := f.soon("a tool on another node", time.Minute, func() bool {
 		return b.c.Do("GET", "/v1/tools/new.read", nil).Status == http.StatusOK && c.c.Do("GET", "/v1/tools/new.read", nil).Status == http.StatusOK
 	})
 	t.Logf("a new tool is there on all nodes after %v", took)

@@ -29,6 +29,29 @@ type Model struct {
 	pace   time.Duration
 	mute   bool
 	seen   []Conversation
+	now    int // calls under way
+	top    int // at once, at most
+}
+
+// Busiest is how many calls were under way at once, at most. One whose client is gone
+// is not, also while calls are held.
+func (m *Model) Busiest() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.top
+}
+
+// begin counts a call until the returned function is called.
+func (m *Model) begin() (end func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.now++
+	m.top = max(m.top, m.now)
+	return func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.now--
+	}
 }
 
 // Plays replaces the lines of the prompt by a script of the test's own.
@@ -180,6 +203,7 @@ func (m *Model) answer(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, `{"error":{"message":"no conversation"}}`, http.StatusBadRequest)
 		return
 	}
+	defer m.begin()()
 	m.mu.Lock()
 	m.seen = append(m.seen, asked)
 	script, pace, used := m.script, m.pace, usage()

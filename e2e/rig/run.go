@@ -90,7 +90,7 @@ func (c *Client) Events(id string) []Event {
 // another one.
 func (c *Client) Until(id, status string) Run {
 	c.T.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		r := c.Run(id)
 		switch {

@@ -3,6 +3,7 @@ package rig
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,7 +18,7 @@ import (
 
 // startTime bounds a start: far above what it takes with the race detector on a
 // busy machine.
-const startTime = 20 * time.Second
+const startTime = time.Minute
 
 // Server is errand serve as a process of its own.
 type Server struct {
@@ -64,7 +65,7 @@ func (w *World) Start(args ...string) *Server {
 func (w *World) Launch(args ...string) *Server {
 	w.T.Helper()
 	s := &Server{w: w, errs: &text{}, banner: make(chan string, 1), ended: make(chan struct{})}
-	s.command = exec.Command(Binary(), append([]string{"serve", "--addr", "127.0.0.1:0"}, args...)...)
+	s.command = exec.Command(cmp.Or(w.Program, Binary()), append([]string{"serve", "--addr", "127.0.0.1:0"}, args...)...)
 	s.command.Dir, s.command.Env, s.command.Stderr = w.Dir, w.environment(), s.errs
 	out, err := s.command.StdoutPipe()
 	if err == nil {

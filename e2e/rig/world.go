@@ -28,6 +28,8 @@ type World struct {
 	// Env is the environment of what is started here, by name. Nothing of the
 	// test's own environment is in it but PATH.
 	Env map[string]string
+	// Program is what is launched as a server; empty = the one that the tests are about.
+	Program string
 
 	agreement *contract.Contract
 	transport *http.Transport

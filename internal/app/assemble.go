@@ -231,7 +231,7 @@ func (a *assembly) newWire(o options) (*wire.Server, error) {
 		Families: []*wire.Family{api.Family(), swarms.Family(), asYou.Family(), asWebagent.Family(), asOpenAI.Family(), asYao.Family()},
 		Origins:  a.cfg.CORSOrigins,
 		Keys:     a.guest, Rows: a.store, Recent: a.store.Recent, Draining: a.engine.Draining(), Now: a.now,
-		Logger: a.logger, Metrics: a.metrics, PerMinute: a.cfg.RateLimit, DocURL: docs, BasePath: a.cfg.BasePath, PublicURL: a.cfg.PublicURL,
+		Logger: a.logger, Metrics: a.metrics, PerMinute: a.cfg.RateLimit, Quota: a.cluster.quota(), DocURL: docs, BasePath: a.cfg.BasePath, PublicURL: a.cfg.PublicURL,
 	})
 }
 

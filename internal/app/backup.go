@@ -15,7 +15,7 @@ import (
 	"strings"
 	"time"
 
-	"errand/internal/index"
+	indexfile "errand/internal/index/sqlite"
 	"errand/internal/seal"
 	"errand/internal/store/sqlite"
 )
@@ -66,8 +66,8 @@ func (c *backupCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	if cfg.Postgres() {
-		return usage(errors.New("this server keeps its runs in PostgreSQL: copy the database with pg_dump, and the data directory of each node " +
-			"(seal.key above all, files and the index) with your own tools. ERRAND_STORE=sqlite copies what is in the data directory alone"))
+		return usage(errors.New("this server keeps its runs in PostgreSQL: copy the database with pg_dump, files and the search index included, " +
+			"and seal.key from the data directory of a node. ERRAND_STORE=sqlite copies what is in the data directory alone"))
 	}
 	if _, err := os.Stat(filepath.Join(cfg.Data, sqlite.FileName)); err != nil {
 		return usage(fmt.Errorf("there is no database in %s; name the data directory with --data", cfg.Data))
@@ -127,9 +127,9 @@ func copyData(ctx context.Context, from, to string, now time.Time) (*manifest, e
 	if err := copyStored(ctx, from, to); err != nil {
 		return nil, err
 	}
-	for _, name := range []string{sqlite.FileName, index.FileName} {
+	for _, name := range []string{sqlite.FileName, indexfile.FileName} {
 		err := sqlite.Copy(ctx, filepath.Join(from, name), filepath.Join(to, name))
-		if errors.Is(err, fs.ErrNotExist) && name == index.FileName {
+		if errors.Is(err, fs.ErrNotExist) && name == indexfile.FileName {
 			continue
 		}
 		if err != nil {
@@ -244,8 +244,12 @@ func digestOf(path string) (sum string, size int64, err error) {
 		return "", 0, err
 	}
 	defer file.Close()
+	return digestFrom(file)
+}
+
+func digestFrom(content io.Reader) (sum string, size int64, err error) {
 	hash := sha256.New()
-	size, err = io.Copy(hash, file)
+	size, err = io.Copy(hash, content)
 	return hex.EncodeToString(hash.Sum(nil)), size, err
 }
 

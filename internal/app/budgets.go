@@ -28,6 +28,9 @@ func (a *assembly) bound(req *run.Request) (tokens int, cost run.Micros) {
 // wakeStarved does a BudgetJob: a period is over, and a run that has waited for it
 // may try again.
 func (a *assembly) wakeStarved(ctx context.Context, job run.Job) error {
+	if err := job.Early(a.now()); err != nil {
+		return err // by this clock the period goes on, and so would the waiting
+	}
 	line, err := a.store.Summary(ctx, job.Run)
 	if err == nil && !line.Deleted {
 		_, err = a.engine.Raise(ctx, line.Project, job.Run, "")

@@ -12,6 +12,7 @@ import (
 	"errand/internal/engine"
 	"errand/internal/model/router"
 	"errand/internal/model/script"
+	"errand/internal/problem"
 	"errand/internal/run"
 	"errand/internal/store/sqlite"
 )
@@ -133,14 +134,16 @@ func TestAPeriodBegins(t *testing.T) {
 	if err != nil || len(jobs) != 1 || !jobs[0].Due.Equal(at.Add(time.Hour)) {
 		t.Fatalf("the jobs are %+v %v", jobs, err)
 	}
-	a := &assembly{store: recorded{keeper: kept, now: now}, engine: driving}
+	a := &assembly{store: recorded{keeper: kept, now: now}, engine: driving, now: now}
 	wake := func() {
 		t.Helper()
 		if err := a.wakeStarved(t.Context(), jobs[0]); err != nil {
 			t.Fatal(err)
 		}
 	}
-	wake()
+	if early := problem.From(a.wakeStarved(t.Context(), jobs[0])); early == nil || early.RetryAfter != time.Hour {
+		t.Errorf("before its time the job is told %v", early) // by a clock that goes before this one
+	}
 	until(run.PausedStatus)
 	passed.Store(int64(time.Hour))
 	wake()

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"errand/internal/api/wire"
 	"errand/internal/auth"
 	"errand/internal/engine"
 	"errand/internal/file"
@@ -89,20 +90,23 @@ type cluster struct {
 	echo   echo
 	engine atomic.Pointer[engine.Engine]
 
-	mu     sync.Mutex // guards what follows: it is made anew when the node gets another name
-	queue  *river.Queue
-	closed bool
+	ctx context.Context // ends when no more jobs are to be begun
+	end context.CancelFunc
+
+	mu    sync.Mutex // guards what follows: it is made anew when the node gets another name
+	queue *river.Queue
 }
 
 // openCluster opens the PostgreSQL that the settings name, with River's tables in it.
 func (a *assembly) openCluster(ctx context.Context) (*cluster, error) {
 	c := &cluster{a: a}
+	c.ctx, c.end = context.WithCancel(context.Background())
 	var err error
 	if c.writer, err = river.NewWriter(jobRoutes(), a.now, a.logger); err != nil {
 		return nil, err
 	}
 	c.store, err = postgres.Open(ctx, postgres.Config{
-		DSN: a.cfg.Store.Reveal(), Now: a.now, Logger: a.logger, Wrote: a.metrics.Wrote, Jobs: c.writer.Insert, Queue: c.writer, Heard: c.heard,
+		DSN: a.cfg.Store.Reveal(), Now: a.now, Logger: a.logger, Wrote: a.metrics.Wrote, Jobs: c.writer.Insert, Queue: c.writer, Heard: c.heard, Missed: c.echo.missed,
 	})
 	if err != nil {
 		return nil, err
@@ -111,6 +115,7 @@ func (a *assembly) openCluster(ctx context.Context) (*cluster, error) {
 		c.leases, err = c.store.Leases(ctx, engine.AdvanceJob)
 	}
 	if err != nil {
+		c.end()
 		return nil, errors.Join(err, c.store.Close())
 	}
 	c.node = node.New(node.Config{
@@ -135,8 +140,17 @@ func (c *cluster) forEngine() *engine.Cluster {
 		return nil
 	}
 	return &engine.Cluster{
-		Node: c.node.Name(), Alive: c.node.Alive, Class: classOf, Works: c.works, Tell: c.tell, Seqs: c.store.Seqs,
+		Node: c.node.Name(), Alive: c.node.Alive, Class: classOf, Works: c.works, Tell: c.tell, Seqs: c.store.Seqs, Places: c.store.Places,
+		Waiting: c.store.Waiting,
 	}
+}
+
+// quota counts requests over all nodes; nil = there is one alone.
+func (c *cluster) quota() wire.Quota {
+	if c == nil {
+		return nil
+	}
+	return c.store
 }
 
 // works reports whether this node drives runs of the class.
@@ -184,7 +198,7 @@ func (c *cluster) perform(ctx context.Context, name string) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed {
+	if c.ctx.Err() != nil {
 		return nil
 	}
 	if err := queue.Start(ctx); err != nil {
@@ -213,37 +227,63 @@ func (c *cluster) workers() map[string]int {
 	return most
 }
 
-// dead frees the jobs of a node that is about to be buried.
+// dead frees the jobs of a node that is about to be buried. What it committed last it
+// may not have told anybody.
 func (c *cluster) dead(ctx context.Context, name string) error {
 	c.shares.Missing(name)
+	c.store.Miss()
+	c.echo.missed()
 	c.mu.Lock()
 	queue := c.queue
 	c.mu.Unlock()
 	if queue == nil {
-		return nil // another node will find it dead as well
+		// Not to be buried by this one: nobody else would free its jobs then.
+		return errors.New("this node works on no jobs now")
 	}
 	_, err := queue.Takeover(ctx, name)
 	return err
 }
 
-// leaving is how long jobs under way may take to end when the node loses its name.
-const leaving = 5 * time.Second
+const (
+	// leaving is how long jobs under way may take to end when the node loses its name.
+	leaving = 5 * time.Second
+	// performAgain is the wait before jobs are begun with once more.
+	performAgain = time.Second
+)
 
 // renamed goes on under another name, because the others have declared this node dead.
+// The database that this was learned from may be gone again: until it lets the node
+// work on jobs, the node does not join the others.
 func (c *cluster) renamed(name string) {
-	ctx, cancel := context.WithTimeout(context.Background(), leaving)
-	defer cancel()
 	c.a.engine.Evict(name)
 	c.shares.Restart()
-	if err := errors.Join(c.closeQueue(ctx, false), c.perform(context.Background(), name)); err != nil {
-		c.a.logger.Error("this node performs no jobs: restart it", "node", name, "error", err)
+	if err := c.limited(c.closeQueue); err != nil {
+		c.a.logger.Warn("jobs of the node that this one was did not end in time", "error", err)
+	}
+	for c.ctx.Err() == nil {
+		err := c.limited(func(ctx context.Context) error { return c.perform(ctx, name) })
+		if err == nil {
+			return
+		}
+		c.a.logger.Warn("this node can't work on jobs now; trying again", "node", name, "error", err)
+		select {
+		case <-time.After(performAgain):
+		case <-c.ctx.Done():
+		}
 	}
 }
 
-func (c *cluster) closeQueue(ctx context.Context, forGood bool) error {
+// limited gives one part of leaving a name its time.
+func (c *cluster) limited(part func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), leaving)
+	defer cancel()
+	return part(ctx)
+}
+
+func (c *cluster) closeQueue(ctx context.Context) error {
 	c.mu.Lock()
 	queue := c.queue
-	c.queue, c.closed = nil, c.closed || forGood
+	c.queue = nil
 	c.mu.Unlock()
 	if queue == nil {
 		return nil
@@ -258,9 +298,9 @@ func (c *cluster) quiesce(ctx context.Context) (wait func() error) {
 	if c == nil {
 		return func() error { return nil }
 	}
+	c.end()
 	c.mu.Lock()
 	queue := c.queue
-	c.closed = true
 	c.mu.Unlock()
 	if queue == nil {
 		return func() error { return nil }
@@ -275,7 +315,8 @@ const farewell = 2 * time.Second
 // Close ends the jobs and leaves the other nodes, who take over at once what this one
 // still has.
 func (c *cluster) Close(ctx context.Context) error {
-	err := c.closeQueue(ctx, true)
+	c.end()
+	err := c.closeQueue(ctx)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)
 	defer cancel()
 	c.heed.close()

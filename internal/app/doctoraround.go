@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -80,7 +81,7 @@ func checkBrowser(p *process, cfg *config.Config) check {
 	c.how = path
 	if cfg.Chromium != "" && strings.ContainsRune(cfg.Chromium, '/') {
 		if _, err := os.Stat(cfg.Chromium); err != nil {
-			c.err = fmt.Errorf("chromium: %w", err)
+			c.err = fmt.Errorf("ERRAND_CHROMIUM names %s, which can't be used: %w. Name the program, or leave it out to have it found", cfg.Chromium, errors.Unwrap(err))
 			return c
 		}
 	}

@@ -13,9 +13,13 @@ import (
 
 	"errand/internal/config"
 	"errand/internal/explain"
+	"errand/internal/file"
+	indextables "errand/internal/index/postgres"
+	indexfile "errand/internal/index/sqlite"
 	"errand/internal/problem"
 	"errand/internal/queue/river"
 	"errand/internal/run"
+	"errand/internal/seal"
 	"errand/internal/store/postgres"
 	"errand/internal/store/sqlite"
 )
@@ -62,6 +66,12 @@ func checkStorage(ctx context.Context, p *process, cfg config.Config, deep bool)
 	where.err = s.Ping(ctx)
 	d := doctor{keeper: s, now: p.now(), served: holder != "", deep: deep}
 	checks := []check{where, checkDisk(cfg.Data, s), checkModes(&cfg)}
+	if index, err := indexfile.Open(ctx, cfg.Data); err != nil {
+		checks = append(checks, check{what: "index", err: err})
+	} else {
+		defer index.Close() // it was only read
+		d.index = index
+	}
 	checks = append(append(checks, d.checkKept(ctx)...), d.checkProjects(ctx, &cfg), d.checkRetention(ctx, cfg.RetentionDays))
 	if deep {
 		checks = append(checks, d.checkPages(ctx, cfg.Data), d.checkFiles(ctx, cfg.Data))
@@ -88,8 +98,14 @@ func checkPostgres(ctx context.Context, p *process, cfg config.Config, deep bool
 	}
 	defer s.Close()
 	where.how, where.err = s.Where(ctx)
-	d := doctor{keeper: s, now: p.now(), deep: deep}
+	served, err := s.Served(ctx)
+	where.err = errors.Join(where.err, err)
+	index := indextables.New(s.Pool())
+	d := doctor{keeper: s, now: p.now(), served: served, deep: deep, index: index, blobs: s.Blobs(file.ContentKind)}
 	checks := append([]check{where, checkModes(&cfg)}, d.checkKept(ctx)...)
+	if deep {
+		checks = append(checks, d.checkFiles(ctx, cfg.Data), checkIndex(ctx, index))
+	}
 	return append(checks, d.checkProjects(ctx, &cfg), d.checkRetention(ctx, cfg.RetentionDays))
 }
 
@@ -106,6 +122,8 @@ type doctor struct {
 	now    time.Time
 	served bool // a server works on it
 	deep   bool
+	index  indexed    // nil = it can't be read
+	blobs  blobKeeper // nil = the bytes of files are in the data directory
 }
 
 func checkDisk(dir string, s *sqlite.Store) check {
@@ -131,7 +149,7 @@ func checkDisk(dir string, s *sqlite.Store) check {
 func checkModes(cfg *config.Config) check {
 	c := check{what: "secrets", how: "no other user can read the data"}
 	var open faults
-	for _, name := range []string{".", sqlite.FileName, sqlite.FileName + "-wal", "index.db", "seal.key"} {
+	for _, name := range []string{".", sqlite.FileName, sqlite.FileName + "-wal", indexfile.FileName, seal.KeyFile} {
 		info, err := os.Stat(filepath.Join(cfg.Data, name))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -154,6 +172,13 @@ func checkModes(cfg *config.Config) check {
 	}
 	if err := open.err(); err != nil {
 		c.err = fmt.Errorf("others on this machine can read secrets: %w. Use chmod go= on them", err)
+		return c
+	}
+	// Every start makes the key where there is none, so a database without one has lost it.
+	_, data := os.Stat(filepath.Join(cfg.Data, sqlite.FileName))
+	if _, key := os.Stat(filepath.Join(cfg.Data, seal.KeyFile)); data == nil && errors.Is(key, fs.ErrNotExist) {
+		c.err = fmt.Errorf("%s is gone: put it back before the next start, which makes a new one. Without it, "+
+			"credentials of tools and MCP servers and secrets of webhooks have to be given again", filepath.Join(cfg.Data, seal.KeyFile))
 	}
 	return c
 }
@@ -321,9 +346,4 @@ func (d *doctor) checkPages(ctx context.Context, dir string) check {
 		c.err = errors.Join(err, fmt.Errorf("%d events belong to no run", has.Orphans))
 	}
 	return c
-}
-
-func (d *doctor) checkFiles(ctx context.Context, dir string) check {
-	n, err := checkFiles(ctx, d.keeper, dir)
-	return check{what: "files", how: fmt.Sprintf("%d contents, each with the bytes of its digest", n), err: err}
 }

@@ -11,7 +11,8 @@ import (
 
 // echo tells the feed of changes what other nodes have committed. Of that only the
 // runs' ids are heard, so their lines are read, and told if they stand otherwise than
-// before. Where nobody reads the feed, nothing is.
+// before. Where nobody reads the feed, nothing is; whoever comes back to it then has to
+// read its lists again, as have all where something was not heard, or could not be read.
 type echo struct {
 	changes *feed.Feed
 	read    func(ctx context.Context, id run.ID) (run.Summary, error)
@@ -26,7 +27,7 @@ type echo struct {
 const (
 	// echoPace gathers what happens to a run in a moment: each is a read.
 	echoPace = 100 * time.Millisecond
-	// echoMost bounds what is read at a time; readers who would miss more read anew.
+	// echoMost bounds what is read at a time: where there is more, readers read anew.
 	echoMost = 500
 	// echoKnown is of how many runs it is known how they stood.
 	echoKnown = 10_000
@@ -39,9 +40,11 @@ type standing struct {
 	deleted bool
 }
 
-func (e *echo) start(store recorded) {
+func (e *echo) start(store recorded) { e.begin(store.changes, store.Summary) }
+
+func (e *echo) begin(changes *feed.Feed, read func(context.Context, run.ID) (run.Summary, error)) {
 	e.mu.Lock()
-	e.changes, e.read = store.changes, store.Summary
+	e.changes, e.read = changes, read
 	e.some, e.begun = map[run.ID]bool{}, make(chan struct{}, 1)
 	e.mu.Unlock()
 	ctx, stop := context.WithCancel(context.Background())
@@ -60,13 +63,26 @@ func (e *echo) stop() {
 func (e *echo) heard(id run.ID) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.changes == nil || !e.changes.Watched() || len(e.some) >= echoMost {
+	if e.changes == nil {
+		return
+	}
+	if !e.changes.Watched() || len(e.some) >= echoMost {
+		e.changes.Miss()
 		return
 	}
 	e.some[id] = true
 	select {
 	case e.begun <- struct{}{}:
 	default:
+	}
+}
+
+// missed is told that what other nodes have changed may not have been heard.
+func (e *echo) missed() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.changes != nil {
+		e.changes.Miss()
 	}
 }
 
@@ -85,7 +101,11 @@ func (e *echo) keep(ctx context.Context) {
 		for id := range some {
 			line, err := e.read(ctx, id)
 			now := standing{line.Status, line.Pending, line.Deleted}
-			if before, told := known[id]; err != nil || told && before == now {
+			if before, told := known[id]; err == nil && told && before == now {
+				continue
+			}
+			if err != nil {
+				e.missed()
 				continue
 			}
 			if len(known) >= echoKnown {

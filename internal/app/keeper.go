@@ -96,8 +96,8 @@ func (a *assembly) openStore(ctx context.Context) (recorded, error) {
 	if !a.cfg.Postgres() {
 		return openRecorded(ctx, sqlite.Config{Dir: a.cfg.Data, Now: a.now, Logger: a.logger, Wrote: a.metrics.Wrote})
 	}
-	// What belongs to the node stays beside the database: the search index, the key
-	// that seals credentials.
+	// What belongs to the node stays beside the database: the key that seals credentials,
+	// files on their way in.
 	if err := os.MkdirAll(a.cfg.Data, 0o700); err != nil {
 		return recorded{}, fmt.Errorf("making the data directory: %w", err)
 	}

@@ -8,15 +8,28 @@ import (
 	"errand/internal/api/native"
 	"errand/internal/egress"
 	"errand/internal/index"
+	indextables "errand/internal/index/postgres"
+	indexfile "errand/internal/index/sqlite"
 	"errand/internal/tool"
 	"errand/internal/tool/web"
 	"errand/internal/tool/web/search"
 )
 
-// openIndex opens the search index beside the store.
-func (a *assembly) openIndex(ctx context.Context) (err error) {
-	a.index, err = index.Open(ctx, index.Config{Dir: a.cfg.Data, Pages: pageReader{a}, Now: a.now, Most: megabytes(a.cfg.Limits.IndexMB)})
-	return err
+// openIndex opens the search index: a file beside the store's, or tables in the
+// database that several nodes share.
+func (a *assembly) openIndex(ctx context.Context) error {
+	cfg := index.Config{Pages: pageReader{a}, Now: a.now, Most: megabytes(a.cfg.Limits.IndexMB)}
+	if a.cluster != nil {
+		cfg.Keep = indextables.New(a.cluster.store.Pool())
+	} else {
+		keep, err := indexfile.Open(ctx, a.cfg.Data)
+		if err != nil {
+			return err
+		}
+		cfg.Keep = keep
+	}
+	a.index = index.New(cfg)
+	return nil
 }
 
 // webTools makes web.search and web.fetch. Without an index, as when settings are

@@ -17,8 +17,13 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/jackc/pgx/v5"
+
 	"errand/internal/config"
 	"errand/internal/file"
+	"errand/internal/index"
+	indextables "errand/internal/index/postgres"
+	indexfile "errand/internal/index/sqlite"
 	"errand/internal/store"
 	"errand/internal/store/postgres"
 	"errand/internal/store/sqlite"
@@ -34,17 +39,21 @@ func (migrateCommand) Help() string {
 	return `Copies what a data directory has in SQLite (runs, agents, keys, files, jobs, spending, the
 audit log) into PostgreSQL. The server is stopped. It is one transaction: the database then has everything,
 checked record by record, or it is as empty as before, and the command can be run again.
+The search index goes with it.
 
-The search index and the key that opens sealed credentials (seal.key) stay in the data directory,
-and the server goes on with it; a second node needs a copy of seal.key. The database of SQLite is renamed to ` + movedName + `,
-so that no server goes on with what has moved. Example:
+The key that opens sealed credentials (seal.key) stays in the data directory, and the server goes
+on with it; a second node needs a copy of it. The databases of SQLite are renamed to ` + movedName + `
+and ` + indexfile.FileName + movedSuffix + `, so that no server goes on with what has moved. Example:
 
   errand migrate --data /var/lib/errand --to postgres://errand@db/errand
   errand serve --data /var/lib/errand --store postgres://errand@db/errand`
 }
 
 // movedName is the database of SQLite when it has been copied.
-const movedName = sqlite.FileName + ".moved"
+const (
+	movedSuffix = ".moved"
+	movedName   = sqlite.FileName + movedSuffix
+)
 
 // Run copies, checks, and puts the old database out of the way.
 func (c *migrateCommand) Run(ctx context.Context, p *process) (err error) {
@@ -66,10 +75,12 @@ func (c *migrateCommand) Run(ctx context.Context, p *process) (err error) {
 	if err != nil {
 		return err
 	}
-	for _, suffix := range []string{"", "-wal", "-shm"} {
-		err := os.Rename(filepath.Join(cfg.Data, sqlite.FileName+suffix), filepath.Join(cfg.Data, movedName+suffix))
-		if err != nil && !(suffix != "" && errors.Is(err, fs.ErrNotExist)) {
-			return fmt.Errorf("everything is copied, but the old database could not be renamed: no server must go on with it: %w", err)
+	for _, name := range []string{sqlite.FileName, indexfile.FileName} {
+		for _, suffix := range []string{"", "-wal", "-shm"} {
+			err := os.Rename(filepath.Join(cfg.Data, name+suffix), filepath.Join(cfg.Data, name+movedSuffix+suffix))
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("everything is copied, but the old database could not be renamed: no server must go on with it: %w", err)
+			}
 		}
 	}
 	p.print("Copied and checked %s.\n", moved)
@@ -104,8 +115,16 @@ func migrate(ctx context.Context, p *process, cfg config.Config) (_ *census, err
 			err = errors.Join(err, blobs.Release(context.WithoutCancel(ctx), digest, migrateClaim))
 		}
 	}()
+	library, err := indexfile.Open(ctx, cfg.Data)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, library.Close()) }()
 	sent, arrived := newCensus(), newCensus()
-	err = to.Import(ctx, sent.along(from.Records(ctx)), func(all iter.Seq2[store.Record, error]) error {
+	err = to.Import(ctx, sent.along(from.Records(ctx)), func(tx pgx.Tx, all iter.Seq2[store.Record, error]) error {
+		if err := sent.copyIndex(ctx, library, tx); err != nil {
+			return err
+		}
 		for _, err := range arrived.along(all) {
 			if err != nil {
 				return err
@@ -114,6 +133,14 @@ func migrate(ctx context.Context, p *process, cfg config.Config) (_ *census, err
 		return sent.compare(arrived)
 	})
 	return sent, err
+}
+
+// copyIndex copies the search index in the transaction of everything else.
+func (t *census) copyIndex(ctx context.Context, from index.Whole, tx pgx.Tx) (err error) {
+	if t.index, err = index.Copy(ctx, from, indextables.Within(tx)); err != nil {
+		return fmt.Errorf("the search index could not be copied: %w", err)
+	}
+	return nil
 }
 
 // migrateClaim holds the bytes of files until the rows that count them are there.
@@ -144,9 +171,12 @@ func migrateFile(ctx context.Context, to *postgres.Blobs, dir, digest string) er
 type census struct {
 	counts  map[string]int
 	digests map[string][4]uint64
+	index   index.Copied // was held against what was sent when it was copied
 }
 
-func newCensus() *census { return &census{map[string]int{}, map[string][4]uint64{}} }
+func newCensus() *census {
+	return &census{counts: map[string]int{}, digests: map[string][4]uint64{}}
+}
 
 // along passes the records on and counts them.
 func (t *census) along(records iter.Seq2[store.Record, error]) iter.Seq2[store.Record, error] {
@@ -201,6 +231,9 @@ func (t *census) String() string {
 		if n := t.counts[kind]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, kind))
 		}
+	}
+	if t.index.Sources > 0 {
+		parts = append(parts, fmt.Sprintf("%d documents of the search index", t.index.Documents))
 	}
 	if parts == nil {
 		return "an empty database"

@@ -50,9 +50,9 @@ func (f *fellow) Load(ctx context.Context, id run.ID, after int64, limit int) ([
 	return f.Store.Load(ctx, id, after, limit)
 }
 
-func (f *fellow) Renew(ctx context.Context, name string, lease time.Duration) (time.Time, bool, error) {
+func (f *fellow) Renew(ctx context.Context, name string, lease time.Duration) (now, next time.Time, err error) {
 	if f.cut.Load() {
-		return time.Time{}, false, errNoRoute
+		return now, next, errNoRoute
 	}
 	return f.leases.Renew(ctx, name, lease)
 }
@@ -136,7 +136,7 @@ func assembleFellow(t *testing.T, dsn string, model engine.Models, tools engine.
 	})
 	f.engine = engine.New(engine.Config{
 		Log: f, Rows: f, Models: model, Tools: tools, Now: time.Now, MaxActive: 50,
-		Cluster: &engine.Cluster{Node: f.keeper.Name(), Alive: f.keeper.Alive, Tell: f.words.Tell, Seqs: f.Store.Seqs},
+		Cluster: &engine.Cluster{Node: f.keeper.Name(), Alive: f.keeper.Alive, Tell: f.words.Tell, Seqs: f.Store.Seqs, Places: f.Store.Places, Waiting: f.Store.Waiting},
 	})
 	ready.Store(f.engine)
 	must(f.keeper.Start(t.Context()))

@@ -14,7 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"errand/internal/index"
+	indexfile "errand/internal/index/sqlite"
 	"errand/internal/run"
 	"errand/internal/store/sqlite"
 )
@@ -90,8 +90,8 @@ func (c *restoreCommand) Run(ctx context.Context, p *process) error {
 // examine checks everything in a restored directory, tells what is in it, and pauses
 // what could do harm. It returns how many runs that were.
 func (c *restoreCommand) examine(ctx context.Context, p *process, dir string) (held int, err error) {
-	for _, name := range []string{sqlite.FileName, index.FileName} {
-		if _, err := os.Stat(filepath.Join(dir, name)); name == index.FileName && errors.Is(err, fs.ErrNotExist) {
+	for _, name := range []string{sqlite.FileName, indexfile.FileName} {
+		if _, err := os.Stat(filepath.Join(dir, name)); name == indexfile.FileName && errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		damage, err := sqlite.Faults(ctx, filepath.Join(dir, name))
@@ -116,7 +116,7 @@ func (c *restoreCommand) examine(ctx context.Context, p *process, dir string) (h
 	if err != nil {
 		return 0, fmt.Errorf("audit log: %w", err)
 	}
-	files, err := checkFiles(ctx, s, dir)
+	files, err := checkFiles(ctx, s, storedFiles(dir), nil)
 	if err != nil {
 		return 0, fmt.Errorf("stored files: %w", err)
 	}

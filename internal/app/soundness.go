@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -14,6 +16,7 @@ import (
 
 	"errand/internal/audit"
 	"errand/internal/file"
+	"errand/internal/problem"
 	"errand/internal/run"
 	"errand/internal/store"
 )
@@ -90,7 +93,8 @@ func checkLog(ctx context.Context, s keeper, id run.ID) error {
 	}
 	state := run.Fold(id, events)
 	folded := store.Rounded(state.Summarize())
-	if folded.Epoch = line.Epoch; folded != line { // an epoch is the store's own
+	folded.Epoch, folded.Driver, folded.Lane = line.Epoch, line.Driver, line.Lane // they are the store's own
+	if folded != line {
 		return fmt.Errorf("the list and the log tell different things: %s", differing(folded, line))
 	}
 	return nil
@@ -124,25 +128,57 @@ func checkAudit(ctx context.Context, s keeper) (string, error) {
 	return fmt.Sprintf("%d lines, none changed or missing; the last is %s", verdict.Lines, verdict.Head), nil
 }
 
+// byteKeeper has the bytes of stored files: a data directory, or the database.
+type byteKeeper interface {
+	Get(ctx context.Context, digest string) (io.ReadSeekCloser, error)
+}
+
+// storedFiles are the bytes of stored files in a data directory.
+type storedFiles string
+
+// Get opens some bytes.
+func (dir storedFiles) Get(_ context.Context, digest string) (io.ReadSeekCloser, error) {
+	return os.Open(storedPath(string(dir), digest))
+}
+
 // checkFiles holds the bytes of stored files against their names, which are their
-// digests, and against what the database knows. It returns how many it found.
-func checkFiles(ctx context.Context, s keeper, dir string) (int, error) {
+// digests, against what the database knows, and against the sizes that files say they
+// have. It reads them piece by piece, and returns how many it found.
+func checkFiles(ctx context.Context, s keeper, bytes byteKeeper, sizes map[string]int64) (int, error) {
 	var wrong faults
 	known, err := file.Contents(ctx, s)
 	if err != nil {
 		return 0, err
 	}
 	for _, digest := range known {
-		switch sum, _, err := digestOf(storedPath(dir, digest)); {
-		case errors.Is(err, os.ErrNotExist):
-			wrong.add("the bytes %s… of a file are not there", digest[:8])
+		sum, size, err := digestIn(ctx, bytes, digest)
+		said, files := sizes[digest]
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			if _, err := s.Row(ctx, file.ContentKind, "", digest); problem.Is(err, problem.NotFound) {
+				continue // it was deleted meanwhile
+			}
+			wrong.add("the bytes %.8s… of a file are not there", digest)
+		case errors.Is(err, io.ErrUnexpectedEOF):
+			wrong.add("of the bytes of the file %.8s… some are missing", digest)
 		case err != nil:
 			return 0, err
 		case sum != digest:
-			wrong.add("the bytes of the file %s… are damaged", digest[:8])
+			wrong.add("the bytes of the file %.8s… are damaged", digest)
+		case files && said != size:
+			wrong.add("the bytes of the file %.8s… are %d, and it says %d", digest, size, said)
 		}
 	}
 	return len(known), wrong.err()
+}
+
+func digestIn(ctx context.Context, bytes byteKeeper, digest string) (sum string, size int64, err error) {
+	content, err := bytes.Get(ctx, digest)
+	if err != nil {
+		return "", 0, err
+	}
+	defer content.Close()
+	return digestFrom(content)
 }
 
 // storedPath is where the bytes of stored files are in a data directory.

@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -162,7 +163,7 @@ func (u *upload) learn(ctx context.Context) error {
 		return err
 	}
 	if source.Origin != u.root && !u.forced {
-		return fmt.Errorf("the index has a directory %s already, from %s. Choose another name with --name; --name %s replaces that one", u.name, source.Origin, u.name)
+		return fmt.Errorf("the index has a directory %s already, from %s. Choose another name with --name; --name %s replaces that one", u.name, cmp.Or(source.Origin, "documents that were sent by the API"), u.name)
 	}
 	for after := ""; ; {
 		page, err := u.api.Index.Documents(ctx, u.name, after, listPage)

@@ -37,7 +37,8 @@ var layers = []layer{
 	{"internal/model/openai", may("internal/model/remote", "internal/run", "internal/problem"), "a client of one wire format"},
 	{"internal/model/anthropic", may("internal/model/remote", "internal/run", "internal/problem"), "a client of one wire format"},
 	{"internal/model/...", may("internal/run", "internal/problem"), "a model satisfies the engine's interface without importing it"},
-	{"internal/index", may("internal/run", "internal/problem"), "the search index satisfies what tools and the API ask of one without importing them"},
+	{"internal/index", may("internal/run", "internal/problem"), "the search index satisfies what tools and the API ask of one without importing them, and is handed what keeps it"},
+	{"internal/index/...", may("internal/index", "internal/run", "internal/problem"), "a backing keeps what package index decides, and knows neither the store beside it nor the other backing"},
 	{"internal/tool", may("internal/secret", "internal/run", "internal/problem", "internal/schema", "internal/egress"), "what tools share, and the registered ones"},
 	{"internal/tool/mcp", may("internal/secret", "internal/run", "internal/problem", "internal/schema", "internal/egress", "internal/tool"), "servers of tools, whose credentials are cut out of what they say"},
 	{"internal/tool/web", may("internal/tool/web/search", "internal/run", "internal/problem", "internal/egress", "internal/tool"), "a tool over the search engines"},
@@ -84,7 +85,7 @@ var layers = []layer{
 // fakes are real in-memory implementations, and the suites, that any test may
 // import beside what its package may.
 var fakes = may("internal/api/wire/wiretest", "internal/store/memory", "internal/queue/local", "internal/model/script", "internal/model/offline",
-	"internal/store/storetest", "internal/store/postgres", "internal/store/postgres/pgtest", "internal/queue/queuetest", "internal/model/modeltest", "internal/tool/tooltest",
+	"internal/store/storetest", "internal/store/postgres", "internal/store/postgres/pgtest", "internal/index/indextest", "internal/queue/queuetest", "internal/model/modeltest", "internal/tool/tooltest",
 	"internal/store", "internal/store/sqlite", "internal/auth", "internal/file", "internal/webhook", "internal/seal", "internal/tool/email/sink", "internal/run", "internal/problem", "internal/schema", "internal/egress", "api", "examples/...")
 
 // wholeProgram are tests that stand above everything, and may import it.

@@ -156,7 +156,7 @@ func (p *pkg) forTests() bool { return matches(testPackages, p.dir) }
 
 // testPackages are never linked into the program.
 var testPackages = []string{
-	"internal/store/storetest", "internal/queue/queuetest", "internal/model/modeltest", "internal/tool/tooltest", "internal/api/wire/wiretest", "internal/store/postgres/pgtest",
+	"internal/store/storetest", "internal/queue/queuetest", "internal/model/modeltest", "internal/tool/tooltest", "internal/api/wire/wiretest", "internal/store/postgres/pgtest", "internal/index/indextest",
 	"internal/model/openai/oracle/...", "internal/arch", "docs", "e2e/...", "bench/...",
 }
 

@@ -10,7 +10,7 @@ import (
 )
 
 // Cluster is what an engine needs that is one of several over one store, its nodes.
-// Node, Tell and Seqs must be set.
+// Node, Tell, Seqs, Waiting and Places must be set.
 //
 // What holds between them: a run that needs a driver names in its line the node that
 // drives it, or has a job that asks for one. Only drivers' own appends change the
@@ -35,6 +35,12 @@ type Cluster struct {
 	Tell func(word []byte)
 	// Seqs returns how far the runs' logs reach; runs that are not there are left out.
 	Seqs func(ctx context.Context, ids []run.ID) (map[run.ID]int64, error)
+	// Waiting tells how many runs without a lane wait for a driver, by project, on all
+	// nodes together.
+	Waiting func(ctx context.Context) (map[string]int, error)
+	// Places tells of lanes how many of their runs have a driver, on all nodes together,
+	// and how many wait for theirs. The log holds appends to their Bound.
+	Places func(ctx context.Context, lanes []run.LaneID) (map[run.LaneID]run.Places, error)
 }
 
 // AdvanceJob is the kind of job that asks for a driver. For runs of a class it is
@@ -248,12 +254,16 @@ func (d *driver) sign(a *run.Append) {
 	if !d.signing {
 		a.Orphan = d.e.advanceJob(d.id, &d.state.Spec)
 	}
+	d.bind(a)
 }
 
 // signedOff takes in that the append in flight is on disk. A driver whose name the line
 // does not have any more drives no more: what comes now finds nobody and asks for a
 // driver, who may be this one, under a new epoch.
 func (d *driver) signedOff() {
+	if d.signed && !d.signing {
+		d.e.cede(&d.state.Spec)
+	}
 	if d.signed = d.signing; !d.signed && len(d.queue)+len(d.tasks) == 0 {
 		d.asked, d.claimed = false, false
 	}
@@ -282,6 +292,7 @@ func (d *driver) letGo(ctx context.Context) bool {
 	switch {
 	case err == nil:
 		d.signed, d.asked, d.claimed, d.failed = false, false, false, 0
+		d.e.cede(&d.state.Spec)
 	case errors.Is(err, run.ErrFenced):
 		d.final = err
 	case overtaken(err):

@@ -222,7 +222,7 @@ func TestClusterTakenFromTheLine(t *testing.T) {
 				time.Sleep(100 * time.Millisecond)
 			}
 			go b.engine.Advance(t.Context(), run.Job{Kind: engine.AdvanceJob, Run: ids[1]})
-			time.Sleep(8 * time.Second)
+			time.Sleep(15 * time.Second)
 			for i, id := range ids {
 				if s := run.Fold(id, c.events(id)); s.Status != run.Completed {
 					t.Errorf("run %d is %s: %s", i, s.Status, c.log(id))

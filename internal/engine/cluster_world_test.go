@@ -141,6 +141,21 @@ func (n *node) seqs(ctx context.Context, ids []run.ID) (map[run.ID]int64, error)
 	return found, nil
 }
 
+func (n *node) places(ctx context.Context, lanes []run.LaneID) (map[run.LaneID]run.Places, error) {
+	n.c.delay(5)
+	if n.cut.Load() {
+		return nil, errCut
+	}
+	return n.Store.Places(ctx, lanes)
+}
+
+func (n *node) waiting(ctx context.Context) (map[string]int, error) {
+	if n.cut.Load() {
+		return nil, errCut
+	}
+	return n.Store.Waiting(ctx)
+}
+
 func (n *node) alive() bool { return time.Since(*n.renewed.Load()) < 3*time.Second }
 
 // inCluster runs a test in virtual time over some engines.
@@ -157,7 +172,9 @@ func inCluster(t *testing.T, nodes int, models engine.Models, seed uint64, test 
 		for range nodes {
 			c.join()
 		}
-		c.world.engine = c.nodes[0].engine
+		if nodes > 0 {
+			c.world.engine = c.nodes[0].engine
+		}
 		c.jobs = local.New(local.Config{Store: c.store, Now: time.Now, Workers: 64, Handlers: map[string]func(context.Context, run.Job) error{
 			engine.AdvanceJob: c.advance(engine.AdvanceJob), engine.AdvanceKind("browser"): c.advance("browser"),
 			engine.DeadlineJob: func(ctx context.Context, job run.Job) error {
@@ -222,7 +239,7 @@ func (c *cluster) join() *node {
 	n.engine = engine.New(engine.Config{
 		Log: n, Rows: n, Models: c.models, Tools: c.tools, Now: time.Now, MaxActive: c.most, Retry: retry,
 		Cluster: &engine.Cluster{
-			Node: name, Alive: n.alive, Seqs: n.seqs,
+			Node: name, Alive: n.alive, Seqs: n.seqs, Places: n.places, Waiting: n.waiting,
 			Class: func(s *run.Spec) string {
 				if c.class == nil {
 					return ""

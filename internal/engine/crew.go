@@ -34,6 +34,9 @@ func (e *Engine) Create(ctx context.Context, n NewRun) (run.State, error) {
 	d := newDriver(e, n.ID, f)
 	d.epoch, d.asked, d.rows, d.jobs, d.created = 1, true, n.Rows, n.Jobs, created
 	d.state.ID, d.project = n.ID, n.Spec.Project
+	if e.cluster != nil && n.Spec.Lane != nil {
+		d.fresh = &n
+	}
 	f.leash(n.Spec.Tethered)
 	uncount, err := e.countIn(&n.Spec)
 	if err != nil {
@@ -71,7 +74,7 @@ func (e *Engine) Create(ctx context.Context, n NewRun) (run.State, error) {
 	}
 	select {
 	case err = <-created:
-		return state, err
+		return d.outcome(state, err)
 	case <-ctx.Done():
 		return state, ctx.Err()
 	}
@@ -285,6 +288,9 @@ const DeadlineJob = "deadline"
 // rejected. If others of the run will expire later, it leaves a job for them. A
 // paused run keeps its approvals until it is resumed.
 func (e *Engine) Deadline(ctx context.Context, job run.Job) error {
+	if err := job.Early(e.now()); err != nil {
+		return err
+	}
 	line, err := e.cfg.Log.Summary(ctx, job.Run)
 	if err != nil || line.Deleted {
 		return ignore(err, problem.NotFound)

@@ -26,9 +26,9 @@ type driver struct {
 	hurry   chan struct{} // somebody wants to see what lingers
 	gone    chan struct{} // closed when nobody reads results any more
 	alarms
-	lane   *laneKey // in which it has a place; nil = none
-	missed bool     // someone has appended while a commit was in flight
-	final  error    // why the driver gives up; nil while it does not
+	lane   *run.LaneID // in which it has a place, as far as this node knows; nil = none
+	missed bool        // someone has appended while a commit was in flight
+	final  error       // why the driver gives up; nil while it does not
 }
 
 // task is an effect under way.
@@ -100,10 +100,11 @@ func (d *driver) advance(ctx context.Context) run.Decision {
 }
 
 // blocked reports whether no effect may start: the disk refuses to take what has
-// happened, the server is shutting down, or it is not alive to the others.
+// happened, the server is shutting down, or it is not alive to the others, or nobody
+// knows yet whether the run has a place in its lane.
 func (d *driver) blocked() bool {
 	full := d.failed > 0 && (len(d.queue)+len(d.inflight) > 0 || d.resting)
-	return full || d.e.isDraining() || d.hushed()
+	return full || d.e.isDraining() || d.hushed() || d.unplaced()
 }
 
 // idle reports whether the driver has nothing left to do or wait for.

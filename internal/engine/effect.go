@@ -286,7 +286,7 @@ func (d *driver) callTool(ctx context.Context, effect run.Effect) {
 			}
 			r.output, r.err = tools.Call(ctx, call)
 			if problem.Is(r.err, problem.ToolChanged) && !approved {
-				r.output, r.err = e.callCurrent(ctx, call, r.err)
+				r.output, r.err = e.callCurrent(ctx, t, call, r.err)
 			}
 			lost := problem.Is(r.err, problem.ToolUnknown) && call.Tool.Class != run.Once
 			if !lost || try == tries || !pause(ctx, betweenTries<<(try-1)) {
@@ -299,10 +299,13 @@ func (d *driver) callTool(ctx context.Context, effect run.Effect) {
 // callCurrent makes a call by the tool's definition of now. Nobody has approved
 // the one that the run was made with, so nobody is deceived; but a tool that has
 // become more dangerous than the intent on disk says is not called.
-func (e *Engine) callCurrent(ctx context.Context, call run.ToolCall, changed error) (run.ToolResult, error) {
+func (e *Engine) callCurrent(ctx context.Context, t *term, call run.ToolCall, changed error) (run.ToolResult, error) {
 	current, _, err := e.cfg.Tools.Current(ctx, call.Project, call.Tool.Name)
 	if err != nil || current.Class != call.Tool.Class || e.check(&current, string(call.Arguments)) != nil {
 		return run.ToolResult{}, changed
+	}
+	if err := e.mute(t); err != nil { // the store may have taken long to say so
+		return run.ToolResult{}, err
 	}
 	call.Tool = current
 	return e.cfg.Tools.Call(ctx, call)

@@ -141,7 +141,7 @@ type Engine struct {
 	drivers map[run.ID]*driver
 	feeds   map[run.ID]*feed
 	waiting queue // runs that need a driver and found no room
-	lanes   map[laneKey]*lane
+	lanes   map[run.LaneID]*lane
 	millis  int64  // of the latest id
 	count   uint16 // ids made in that millisecond
 }
@@ -166,7 +166,7 @@ func New(cfg Config) *Engine {
 	e := &Engine{
 		cfg: cfg, cluster: cfg.Cluster, draining: make(chan struct{}),
 		drivers: map[run.ID]*driver{}, feeds: map[run.ID]*feed{},
-		lanes: map[laneKey]*lane{},
+		lanes: map[run.LaneID]*lane{},
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	if e.cluster == nil {

@@ -142,6 +142,8 @@ func (e *Engine) lookout() {
 		select {
 		case <-ticker.C:
 			e.poll()
+			e.reopen()
+			e.census()
 			if round%wishRounds == 0 {
 				e.wish()
 			}

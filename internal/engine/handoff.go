@@ -31,7 +31,7 @@ func (d *driver) handOff(ctx context.Context, a *run.Action) {
 	}
 	known := claim.known
 	if h.Detached && !known {
-		if full := d.e.mayBegin(&spec); full != nil {
+		if full := d.e.mayBegin(ctx, &spec); full != nil {
 			d.add(run.Event{Type: run.ToolFinished, Finished: &run.Finished{
 				Action: a.ID, Outcome: run.Errored, Output: "The call was not made: " + problem.From(full).Detail,
 			}})
@@ -46,7 +46,11 @@ func (d *driver) handOff(ctx context.Context, a *run.Action) {
 			Created: &run.Created{Spec: spec, Queued: true},
 		}
 		s := run.Fold(child, []run.Event{born})
-		d.births = append(d.births, run.Append{ID: child, Events: []run.Event{born}, Summary: s.Summarize(), Orphan: d.e.advanceJob(child, &spec)})
+		line := s.Summarize()
+		if d.e.cluster != nil && spec.Lane != nil {
+			line.Lane = spec.Lane.Name
+		}
+		d.births = append(d.births, run.Append{ID: child, Events: []run.Event{born}, Summary: line, Orphan: d.e.advanceJob(child, &spec)})
 	}
 	if h.Detached {
 		d.add(run.Event{Type: run.ToolFinished, Finished: &run.Finished{
@@ -58,8 +62,8 @@ func (d *driver) handOff(ctx context.Context, a *run.Action) {
 // mayBegin reports why work that a run starts for others to do may not begin now:
 // its lane has no room for it, or a budget. What a lost commit has counted stays
 // counted until the next start.
-func (e *Engine) mayBegin(spec *run.Spec) error {
-	if err := e.roomIn(spec); err != nil {
+func (e *Engine) mayBegin(ctx context.Context, spec *run.Spec) error {
+	if err := e.roomIn(ctx, spec); err != nil {
 		return err
 	}
 	_, err := e.countIn(spec)

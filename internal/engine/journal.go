@@ -35,6 +35,8 @@ type journal struct {
 	signed  bool           // the line on disk says so
 	foreign bool           // the line names another node
 	created chan<- error   // of a new run: told what became of the first commit
+	fresh   *NewRun        // of a new run in a lane of several nodes: what to make again if that is full
+	refused bool           // it was full, and the run was made to wait
 	jobbed  time.Time      // the gate's expiry for which a job is written
 	failed  int            // commits that have failed in a row
 	resting bool           // it is too early to try again
@@ -67,7 +69,7 @@ func (d *driver) claim() {
 		d.final = errLaneFull
 		return
 	}
-	d.asked, d.epoch, d.deed = true, d.state.Epoch+1, d.e.eventID()
+	d.asked, d.signed, d.epoch, d.deed = true, false, d.state.Epoch+1, d.e.eventID()
 	d.add(run.Event{ID: d.deed, Type: run.RunDriven, Driven: &run.Driven{Epoch: d.epoch}})
 	if d.state.Queued && !d.state.Paused && d.state.Cancel == nil {
 		d.add(run.Event{Type: run.RunStarted})
@@ -123,6 +125,11 @@ func (d *driver) delivered() {
 func (d *driver) settle(ctx context.Context, err error) {
 	events := d.inflight
 	d.inflight = nil
+	full := errors.Is(err, run.ErrLaneFull)
+	if full && d.fresh != nil && d.signing {
+		d.makeQueued(events)
+		return
+	}
 	if d.created != nil {
 		d.created <- err
 		d.created = nil
@@ -143,9 +150,14 @@ func (d *driver) settle(ctx context.Context, err error) {
 		if d.e.cluster != nil {
 			d.signedOff()
 		}
-		if d.missed {
+		if d.refused {
+			d.final = errLaneFull
+		} else if d.missed {
 			d.refresh(ctx)
 		}
+	case full:
+		d.lose(events)
+		d.final = errLaneFull
 	case errors.Is(err, run.ErrFenced):
 		d.final = err
 	default:

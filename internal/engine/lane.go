@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -13,7 +14,8 @@ import (
 // A lane bounds how many of its runs have a driver (run.Lane). Whoever finds it
 // full waits in it, in order, and holds no driver; each driver that parts wakes
 // the first of those that wait. Lanes are in memory alone: after a restart the
-// runs that need a driver come again, oldest first, and fill them anew.
+// runs that need a driver come again, oldest first, and fill them anew. One of
+// several nodes knows its own part of each lane; place.go has what they hold together.
 
 // laneRetry is what a caller is told to wait who found a lane's queue full: runs
 // take seconds at least.
@@ -21,9 +23,6 @@ const laneRetry = 5 * time.Second
 
 // errLaneFull makes a driver go: its run waits in its lane.
 var errLaneFull = errors.New("the run's lane is full")
-
-// laneKey names a lane: they are a project's own.
-type laneKey struct{ project, name string }
 
 // narrow puts a run into the lane of its key, if that may have only so many at work.
 func (e *Engine) narrow(ctx context.Context, spec *run.Spec) {
@@ -39,6 +38,9 @@ func (e *Engine) narrow(ctx context.Context, spec *run.Spec) {
 type lane struct {
 	active  int
 	waiting []laned // those who go first are first
+	shut    bool    // the store has found it full: nobody here tries before there is news
+	most    int     // that may be at work, as the latest run says
+	aged    bool    // who is older goes first, not who came first: runs come round the nodes
 }
 
 type laned struct {
@@ -53,10 +55,16 @@ func (l *lane) place(id run.ID, priority int) (at int, waits bool) {
 		return at, true
 	}
 	at = len(l.waiting)
-	for at > 0 && l.waiting[at-1].priority < priority {
+	for at > 0 && l.before(id, priority, l.waiting[at-1]) {
 		at--
 	}
 	return at, false
+}
+
+// before reports whether a run goes before one that waits.
+func (l *lane) before(id run.ID, priority int, other laned) bool {
+	older := l.aged && bytes.Compare(id[:], other.id[:]) < 0
+	return priority > other.priority || priority == other.priority && older
 }
 
 // line lets a run wait, unless it does.
@@ -71,13 +79,14 @@ func (l *lane) drop(id run.ID) {
 }
 
 // lane returns the run's, made if need be. The lock is held.
-func (e *Engine) lane(spec *run.Spec) (laneKey, *lane) {
-	key := laneKey{spec.Project, spec.Lane.Name}
+func (e *Engine) lane(spec *run.Spec) (run.LaneID, *lane) {
+	key := run.LaneID{Project: spec.Project, Name: spec.Lane.Name}
 	l := e.lanes[key]
 	if l == nil {
-		l = &lane{}
+		l = &lane{aged: e.cluster != nil}
 		e.lanes[key] = l
 	}
+	l.most = spec.Lane.Max
 	return key, l
 }
 
@@ -85,8 +94,12 @@ func (e *Engine) lane(spec *run.Spec) (laneKey, *lane) {
 // before it come first. The lock is held.
 func (e *Engine) occupy(d *driver, spec *run.Spec) bool {
 	key, l := e.lane(spec)
+	moved := l.reorder(d.id, spec.Lane.Priority)
 	ahead, _ := l.place(d.id, spec.Lane.Priority)
-	if l.active+ahead >= spec.Lane.Max {
+	if l.shut || l.active+ahead >= spec.Lane.Max {
+		if moved {
+			e.callNext(key, l) // it was woken for a turn that is another's
+		}
 		return false
 	}
 	l.active++
@@ -105,8 +118,10 @@ func (e *Engine) admit(d *driver, spec *run.Spec) (entered bool, err error) {
 		return true, nil
 	}
 	_, l := e.lane(spec)
-	if err := l.crowded(spec.Lane); err != nil {
-		return false, err
+	if e.cluster == nil { // the store knows who waits on all nodes
+		if err := l.crowded(spec.Lane); err != nil {
+			return false, err
+		}
 	}
 	l.line(d.id, spec.Lane.Priority)
 	return false, nil
@@ -138,6 +153,7 @@ func (e *Engine) vacate(d *driver) {
 		d.lane = nil
 		l := e.lanes[key]
 		l.active--
+		l.heed(d)
 		e.callNext(key, l)
 	case d.state.CreatedAt.IsZero(): // there is no such run, and its lane is not known
 		e.outOfLine(d.id)
@@ -158,9 +174,12 @@ func (e *Engine) outOfLine(id run.ID) {
 }
 
 // roomIn reports why a run that another one starts may not even wait in its lane.
-func (e *Engine) roomIn(spec *run.Spec) error {
+func (e *Engine) roomIn(ctx context.Context, spec *run.Spec) error {
 	if spec.Lane == nil {
 		return nil
+	}
+	if e.cluster != nil {
+		return e.roomAnywhere(ctx, spec)
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -175,8 +194,12 @@ func (l *lane) crowded(of *run.Lane) error {
 	if of.Queue <= 0 || len(l.waiting) < of.Queue {
 		return nil
 	}
+	return asManyAsMay(l.active, len(l.waiting))
+}
+
+func asManyAsMay(working, waiting int) error {
 	p := problem.New(problem.RateLimited,
-		"%d of these runs are at work and %d wait, which is as many as may: try again when one has ended.", l.active, len(l.waiting))
+		"%d of these runs are at work and %d wait, which is as many as may: try again when one has ended.", working, waiting)
 	p.RetryAfter = laneRetry
 	return p
 }
@@ -194,10 +217,12 @@ func (e *Engine) unlane(id run.ID, spec *run.Spec) {
 
 // callNext wakes the first of those that wait; it finds out for itself whether
 // there is room. The lock is held.
-func (e *Engine) callNext(key laneKey, l *lane) {
+func (e *Engine) callNext(key run.LaneID, l *lane) {
 	switch {
 	case len(l.waiting) > 0:
-		e.wakeLocked(l.waiting[0].id, key.project)
+		if !l.shut {
+			e.wakeLocked(l.waiting[0].id, key.Project)
+		}
 	case l.active == 0:
 		delete(e.lanes, key)
 	}

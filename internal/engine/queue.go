@@ -17,6 +17,11 @@ type queue struct {
 
 	coming map[string]int // by project, runs whose first event is on its way to the disk
 	come   int            // all of them
+
+	// Where several nodes share the bound: who waited on any of them at the latest look,
+	// with those that came here since. Nil = nobody looks, for there is room here.
+	known  map[string]int
+	knowns int // all of them
 }
 
 func (q *queue) size() int { return len(q.of) }
@@ -25,7 +30,8 @@ func (q *queue) size() int { return len(q.of) }
 // driven at once. Behind the places that are for all there are some for projects of
 // which few wait: one that fills the queue does not keep the others out.
 func (q *queue) full(project string, active int) bool {
-	all, its := q.size()+q.come, len(q.lines[project])+q.coming[project]
+	all := max(q.size()+q.come, q.knowns)
+	its := max(len(q.lines[project])+q.coming[project], q.known[project])
 	if its < active {
 		return all >= (queueFactor+1)*active
 	}
@@ -39,6 +45,18 @@ func (q *queue) expect(project string) {
 	}
 	q.coming[project]++
 	q.come++
+	if q.known != nil {
+		q.known[project]++
+		q.knowns++
+	}
+}
+
+// learn takes in who waits on any node; those on their way to the disk may be missing.
+func (q *queue) learn(waiting map[string]int) {
+	q.known, q.knowns = waiting, 0
+	for _, some := range q.known {
+		q.knowns += some
+	}
 }
 
 // expected takes that back.

@@ -25,7 +25,8 @@ const (
 )
 
 // word is what nodes tell each other: that one wants the draft of a run's reply, and
-// has it up to the place; or a piece of it that begins at the place.
+// has it up to the place; or a piece of it that begins at the place; or that there is
+// room in a lane, or who waits for it.
 type word struct {
 	Run     run.ID        `json:"run"`
 	Wanted  bool          `json:"wanted,omitempty"`
@@ -38,6 +39,9 @@ type word struct {
 	Call    int           `json:"call,omitempty"`
 	Name    string        `json:"name,omitempty"`
 	Text    string        `json:"text,omitempty"`
+	Project string        `json:"project,omitempty"`
+	Lane    string        `json:"lane,omitempty"`     // of the project: a place in it is free, or the run goes first of those that wait
+	First   int           `json:"priority,omitempty"` // of that run
 }
 
 // relay is the sending of a feed's draft to other nodes. The feed's lock guards it.
@@ -54,8 +58,12 @@ func (e *Engine) Hear(said []byte) {
 	if json.Unmarshal(said, &w) != nil {
 		return
 	}
-	if w.Wanted {
+	switch {
+	case w.Wanted:
 		e.lend(&w)
+		return
+	case w.Lane != "":
+		e.hearOfLane(&w)
 		return
 	}
 	e.mu.Lock()

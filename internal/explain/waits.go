@@ -102,7 +102,7 @@ func actions(s *run.State) []Wait {
 				w.Until = a.Since.Add(s.Spec.GateTimeout.Duration())
 			}
 		case a.AwaitsOutput():
-			w.For, w.Why, w.Moves = Input, "The caller makes this call and owes its output.", "POST …/input with the output."
+			w.For, w.Why, w.Moves = Input, "The caller makes this call and owes its output.", "POST …/tool_outputs with the output."
 		case a.Away():
 			w.For, w.Run, w.Why, w.Moves = Child, a.Child, "Another run does this work.", "The other run has to end: explain that one."
 		default:

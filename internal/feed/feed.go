@@ -4,9 +4,9 @@
 // What it promises: it is told of commits and asks nobody, so a reader costs no query;
 // telling never blocks; a reader hears of every change of its project behind its
 // cursor, in the order of the commits, or is told to read its lists again (Resync),
-// because it was away for longer than the feed remembers, was too slow, or comes from
-// before a restart. What is behind a change is in the lists and the run's own log: a
-// change only says where to look.
+// because it was away for longer than the feed remembers, was too slow, comes from
+// before a restart, or something was missed. What is behind a change is in the lists
+// and the run's own log: a change only says where to look.
 //
 // To change what counts as a change, edit Tell; how much is remembered, Remembered.
 package feed
@@ -45,7 +45,7 @@ type Resync string
 
 const (
 	Begin   Resync = "begin"   // it has just come, and knows nothing
-	Gap     Resync = "gap"     // it was away, or too slow, for longer than the feed remembers
+	Gap     Resync = "gap"     // it was away, or too slow, for longer than the feed remembers, or something was missed
 	Restart Resync = "restart" // its cursor is from before a restart of the server
 )
 
@@ -64,6 +64,8 @@ type Feed struct {
 	mu      sync.Mutex
 	ring    []Change
 	next    int64 // number of the next change; those before it are next-len(ring) …
+	whole   int64 // the first change from which on none was missed
+	readers int
 	waiting map[string]chan struct{}
 }
 
@@ -95,11 +97,31 @@ func (f *Feed) Hear(line run.Summary) {
 	f.add(Change{Line: line, At: line.UpdatedAt, Approval: true})
 }
 
-// Watched reports whether anybody may be reading.
+// Miss is told that there may have been changes, of any project, which nobody will tell
+// of: all readers have to read their lists again, also those who come back.
+func (f *Feed) Miss() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.put(Change{})
+	f.whole = f.next
+	for _, waiting := range f.waiting {
+		close(waiting)
+	}
+	clear(f.waiting)
+}
+
+// Watched reports whether anybody is reading.
 func (f *Feed) Watched() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return len(f.waiting) > 0
+	return f.readers > 0
+}
+
+// count adds a reader, or takes one away.
+func (f *Feed) count(n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.readers += n
 }
 
 // matters reports whether an append changes how a run stands in lists, and in the
@@ -126,22 +148,28 @@ func matters(a *run.Append) (changed, approval bool) {
 func (f *Feed) add(c Change) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.ring) < Remembered {
-		f.ring = append(f.ring, c)
-	} else {
-		f.ring[f.next%Remembered] = c
-	}
-	f.next++
+	f.put(c)
 	if waiting, any := f.waiting[c.Line.Project]; any {
 		close(waiting)
 		delete(f.waiting, c.Line.Project)
 	}
 }
 
+func (f *Feed) put(c Change) {
+	if len(f.ring) < Remembered {
+		f.ring = append(f.ring, c)
+	} else {
+		f.ring[f.next%Remembered] = c
+	}
+	f.next++
+}
+
 // Watch tells what changes in a project behind a cursor, until ctx ends. Without a
 // cursor it begins now. The first batch comes at once: a Resync, or what was missed.
 func (f *Feed) Watch(ctx context.Context, project, cursor string) iter.Seq[Batch] {
 	return func(yield func(Batch) bool) {
+		f.count(1)
+		defer f.count(-1)
 		at, resync := f.begin(cursor)
 		for first := true; ; first = false {
 			batch, wait := f.take(project, &at)
@@ -197,7 +225,7 @@ func (f *Feed) take(project string, at *int64) (Batch, <-chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var b Batch
-	if oldest := f.next - int64(len(f.ring)); *at < oldest {
+	if oldest := max(f.next-int64(len(f.ring)), f.whole); *at < oldest {
 		*at, b.Resync = f.next, Gap
 	}
 	for ; *at < f.next; *at++ {

@@ -116,3 +116,45 @@ func TestPace(t *testing.T) {
 		}
 	})
 }
+
+// A reader counts as one while it waits for its pace, too; what was missed is a gap to
+// all, also to who was away meanwhile, and the changes behind it are told again.
+func TestMiss(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := New(7)
+		f.Tell(appended("p", 0, run.RunCreated))
+		ctx, leave := context.WithCancel(t.Context())
+		var here, away reader
+		go here.read(ctx, f, "p", "")
+		synctest.Wait()
+		f.Tell(appended("p", 1, run.RunCreated))
+		synctest.Wait() // it has been woken, and waits for its pace
+		if !f.Watched() {
+			t.Error("a reader does not count while it waits for its pace")
+		}
+		time.Sleep(2 * pace)
+		f.Miss()
+		f.Tell(appended("p", 2, run.RunCreated))
+		time.Sleep(2 * pace)
+		leave()
+		synctest.Wait()
+		if diff := cmp.Diff([]string{"begin", "b", "gap"}, here.heard[:3]); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		if f.Watched() {
+			t.Error("a reader that has gone counts")
+		}
+		f.Miss()
+		f.Tell(appended("p", 3, run.RunCreated))
+		ctx, leave = context.WithCancel(t.Context())
+		go away.read(ctx, f, "p", here.cursor)
+		synctest.Wait()
+		f.Tell(appended("p", 4, run.RunCreated))
+		time.Sleep(2 * pace)
+		leave()
+		synctest.Wait()
+		if diff := cmp.Diff([]string{"gap", "e"}, away.heard); diff != "" {
+			t.Errorf("one who was away (-want +got):\n%s", diff)
+		}
+	})
+}

@@ -12,8 +12,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"zombiezen.com/go/sqlite"
-
 	"errand/internal/problem"
 )
 
@@ -67,7 +65,7 @@ func (x *Index) Put(ctx context.Context, project string, batch Batch) (Source, C
 		return Source{}, Change{}, problem.Invalid("origin", "must have at most %d bytes.", maxOrigin)
 	}
 	in := intake{project: project, gone: batch.Gone, source: Source{
-		ID: sourceID(Directory, batch.Name), Kind: Directory, Name: batch.Name, Origin: batch.Origin, URL: address(batch.Name, ""),
+		ID: sourceID(Directory, batch.Name), Kind: Directory, Name: batch.Name, Origin: clean(batch.Origin), URL: address(batch.Name, ""),
 	}}
 	for _, file := range batch.Files {
 		made, why := read(batch.Name, file)
@@ -87,6 +85,9 @@ func (x *Index) Add(ctx context.Context, project, pageURL string) (Source, Chang
 		return Source{}, Change{}, problem.New(problem.NotAvailable, "This server reads no pages.")
 	}
 	pageURL, _, _ = strings.Cut(pageURL, "#")
+	if len(pageURL) > maxAddress {
+		return Source{}, Change{}, problem.Invalid("url", "must have at most %d bytes.", maxAddress)
+	}
 	title, final, text, err := x.cfg.Pages.Page(ctx, pageURL)
 	if err != nil {
 		return Source{}, Change{}, err
@@ -97,8 +98,9 @@ func (x *Index) Add(ctx context.Context, project, pageURL string) (Source, Chang
 	if title == "" {
 		title = final
 	}
-	made := entry{path: pageURL, url: final, title: line(title), body: text, digest: digest(final + "\n" + title + "\n" + text)}
-	in := intake{project: project, documents: []entry{made}, source: Source{ID: sourceID(PageKind, pageURL), Kind: PageKind, Name: pageURL, URL: final}}
+	made := entryOf(line(title), text)
+	made.Path, made.URL, made.Digest = clean(pageURL), clean(final), digest(final+"\n"+title+"\n"+text)
+	in := intake{project: project, documents: []Entry{made}, source: Source{ID: sourceID(PageKind, pageURL), Kind: PageKind, Name: made.Path, URL: made.URL}}
 	err = x.store(ctx, &in)
 	return in.source, in.change, err
 }
@@ -107,45 +109,51 @@ func (x *Index) Add(ctx context.Context, project, pageURL string) (Source, Chang
 type intake struct {
 	project   string
 	source    Source
-	documents []entry
+	documents []Entry
 	gone      []string // paths
 	change    Change
 }
 
-// entry is a document on its way in.
-type entry struct {
-	path, url, title, body, digest, modified string
+// entryOf makes a document of its title and text.
+func entryOf(title, text string) Entry {
+	return Entry{Title: strings.ReplaceAll(clean(title), Seam, ""), Text: strings.ReplaceAll(clean(text), Seam, ""), Bytes: int64(len(text))}
+}
+
+// clean is a text as every backing can hold it: UTF-8 without zeros.
+func clean(text string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD")
 }
 
 // read makes a document of a file, or says why it can't.
-func read(name string, file File) (entry, string) {
-	clean := path.Clean(file.Path)
+func read(name string, file File) (Entry, string) {
+	tidied := path.Clean(file.Path)
 	at := address(name, file.Path)
 	switch {
-	case file.Path == "" || clean != file.Path || path.IsAbs(clean) || clean == "." || clean == ".." || strings.HasPrefix(clean, "../"):
-		return entry{}, "the path must be relative, without . and .. in it"
+	case file.Path == "" || tidied != file.Path || path.IsAbs(tidied) || tidied == "." || tidied == ".." || strings.HasPrefix(tidied, "../"):
+		return Entry{}, "the path must be relative, without . and .. in it"
 	case !utf8.ValidString(file.Path) || strings.ContainsFunc(file.Path, hidden):
-		return entry{}, "the path has characters that can't be seen"
+		return Entry{}, "the path has characters that can't be seen"
 	case len(at) > maxAddress:
-		return entry{}, "the path is too long"
+		return Entry{}, "the path is too long"
 	case len(file.Content) > MaxContent:
-		return entry{}, fmt.Sprintf("it has more than %d MiB", MaxContent>>20)
+		return Entry{}, fmt.Sprintf("it has more than %d MiB", MaxContent>>20)
 	case !readable(file.Path):
-		return entry{}, fmt.Sprintf("%s files are not read: text, Markdown and HTML are", kindOf(file.Path))
+		return Entry{}, fmt.Sprintf("%s files are not read: text, Markdown and HTML are", kindOf(file.Path))
 	case strings.ContainsRune(file.Content, 0):
-		return entry{}, "it is not text"
+		return Entry{}, "it is not text"
 	case len(file.Digest) > maxDigest:
-		return entry{}, fmt.Sprintf("its digest has more than %d bytes", maxDigest)
+		return Entry{}, fmt.Sprintf("its digest has more than %d bytes", maxDigest)
 	case len(file.Modified) > len(time.DateOnly):
-		return entry{}, "modified must be a day such as 2026-01-31"
+		return Entry{}, "modified must be a day such as 2026-01-31"
 	}
 	title, body := textOf(file.Path, file.Content)
-	made := entry{path: file.Path, url: at, title: line(title), body: body, digest: file.Digest, modified: file.Modified}
-	if made.title == "" {
-		made.title = path.Base(file.Path)
+	made := entryOf(line(title), body)
+	made.Path, made.URL, made.Digest, made.Modified = file.Path, at, clean(file.Digest), clean(file.Modified)
+	if made.Title == "" {
+		made.Title = path.Base(file.Path)
 	}
-	if made.digest == "" {
-		made.digest = digest(file.Content)
+	if made.Digest == "" {
+		made.Digest = digest(file.Content)
 	}
 	return made, ""
 }
@@ -163,77 +171,85 @@ func digest(text string) string {
 
 // store writes the source, drops what is gone, and keeps the documents.
 func (x *Index) store(ctx context.Context, in *intake) error {
-	now := x.cfg.Now().UnixMilli()
-	s := &in.source
-	return x.write(ctx, func(conn *sqlite.Conn) error {
-		before, err := x.text(conn, in.project)
+	now := x.cfg.Now()
+	in.source.Created, in.source.Updated = now, now
+	refused := in.change
+	return x.keep.Write(ctx, in.project, func(tx Tx) error {
+		in.change = refused // a transaction may be begun again
+		before, err := x.text(ctx, tx)
 		if err != nil {
 			return err
 		}
-		const keep = `INSERT INTO sources (project, id, kind, name, url, origin, created, updated) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-			ON CONFLICT (project, id) DO UPDATE SET url = excluded.url, origin = excluded.origin, updated = excluded.updated`
-		if err := exec(conn, keep, in.project, s.ID, s.Kind, s.Name, s.URL, s.Origin, now, now); err != nil {
+		if err := tx.Keep(ctx, &in.source); err != nil {
 			return err
 		}
-		for _, gone := range in.gone {
-			if err := exec(conn, "DELETE FROM documents WHERE project = ? AND source = ? AND path = ?", in.project, s.ID, gone); err != nil {
-				return err
-			}
-			in.change.Removed += conn.Changes()
-		}
-		for i := range in.documents {
-			if err := in.keep(conn, &in.documents[i]); err != nil {
-				return err
-			}
-		}
-		if err := x.fits(conn, in.project, before); err != nil {
+		if in.change.Removed, err = tx.Remove(ctx, in.source.ID, in.gone); err != nil {
 			return err
 		}
-		return one(conn, in.project, s.ID, s)
+		fresh, err := in.fresh(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if err := tx.Put(ctx, in.source.ID, fresh); err != nil {
+			return err
+		}
+		if err := x.fits(ctx, tx, before); err != nil {
+			return err
+		}
+		in.source, err = tx.Read(ctx, in.source.ID)
+		return err
 	})
 }
 
+// fresh counts what the documents are to those that are there, and returns those to
+// be written: one for each path, the last.
+func (in *intake) fresh(ctx context.Context, tx Tx) ([]Entry, error) {
+	paths := make([]string, len(in.documents))
+	for i := range in.documents {
+		paths[i] = in.documents[i].Path
+	}
+	known, err := tx.Digests(ctx, in.source.ID, paths)
+	if err != nil {
+		return nil, err
+	}
+	var fresh []Entry
+	at := map[string]int{}
+	for _, d := range in.documents {
+		was, there := known[d.Path]
+		switch {
+		case !there:
+			in.change.Added++
+		case was == d.Digest:
+			in.change.Unchanged++
+			continue
+		default:
+			in.change.Changed++
+		}
+		known[d.Path] = d.Digest
+		if i, again := at[d.Path]; again {
+			fresh[i] = d
+			continue
+		}
+		at[d.Path] = len(fresh)
+		fresh = append(fresh, d)
+	}
+	return fresh, nil
+}
+
 // text is how many bytes of text a project has, where that matters.
-func (x *Index) text(conn *sqlite.Conn, project string) (bytes int64, err error) {
+func (x *Index) text(ctx context.Context, tx Tx) (int64, error) {
 	if x.cfg.Most == 0 {
 		return 0, nil
 	}
-	err = query(conn, "SELECT coalesce(sum(bytes), 0) FROM documents WHERE project = ?", func(stmt *sqlite.Stmt) error {
-		bytes = stmt.ColumnInt64(0)
-		return nil
-	}, project)
-	return bytes, err
+	return tx.Bytes(ctx)
 }
 
 // fits refuses what has made a project larger than it may be.
-func (x *Index) fits(conn *sqlite.Conn, project string, before int64) error {
-	after, err := x.text(conn, project)
+func (x *Index) fits(ctx context.Context, tx Tx, before int64) error {
+	after, err := x.text(ctx, tx)
 	if err != nil || after <= x.cfg.Most || after <= before {
 		return err
 	}
 	return problem.New(problem.QuotaExceeded, "The index was not changed: this project has %.1f MB of text in it, would have %.1f MB, and may have %.1f MB. "+
 		"Remove a source (DELETE /v1/index/{id}), or let the operator raise ERRAND_INDEX_MB.", float64(before)/1e6, float64(after)/1e6, float64(x.cfg.Most)/1e6)
-}
-
-// keep writes a document unless it is there as it is.
-func (in *intake) keep(conn *sqlite.Conn, d *entry) error {
-	known := ""
-	err := query(conn, "SELECT digest FROM documents WHERE project = ? AND source = ? AND path = ?", func(stmt *sqlite.Stmt) error {
-		known = stmt.ColumnText(0)
-		return nil
-	}, in.project, in.source.ID, d.path)
-	switch {
-	case err != nil:
-		return err
-	case known == d.digest:
-		in.change.Unchanged++
-		return nil
-	case known != "":
-		in.change.Changed++
-		return exec(conn, "UPDATE documents SET url = ?, digest = ?, bytes = ?, modified = ?, title = ?, body = ? WHERE project = ? AND source = ? AND path = ?",
-			d.url, d.digest, len(d.body), d.modified, apart(d.title), apart(d.body), in.project, in.source.ID, d.path)
-	}
-	in.change.Added++
-	return exec(conn, "INSERT INTO documents (project, source, path, url, digest, bytes, modified, title, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		in.project, in.source.ID, d.path, d.url, d.digest, len(d.body), d.modified, apart(d.title), apart(d.body))
 }

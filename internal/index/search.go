@@ -6,8 +6,6 @@ import (
 	"strings"
 	"unicode"
 
-	"zombiezen.com/go/sqlite"
-
 	"errand/internal/problem"
 	"errand/internal/run"
 )
@@ -15,70 +13,73 @@ import (
 // maxTerms is how many words of a query count: more are prose, and each costs.
 const maxTerms = 24
 
+// Query is what a text asks for: documents that have any of its terms.
+type Query struct{ Terms []Term }
+
+// Term is a word, or several that stand next to one another.
+type Term struct {
+	Text  string   // as it was asked for, in lower case
+	Words []string // as Words cuts it
+}
+
 // Search returns the project's documents that have words of the query, best first
 // by bm25, each with the passage that has most of them. Nothing found is no error.
 func (x *Index) Search(ctx context.Context, project, text string, limit int) ([]run.Source, error) {
-	terms := match(text)
-	if terms == "" {
+	q := Ask(text)
+	if len(q.Terms) == 0 {
 		return nil, nil
 	}
-	var found []run.Source
-	// Passages are cut for the best documents only: cutting costs more than ranking.
-	const statement = `
-		SELECT d.title, d.url, d.modified, snippet(words, 1, '', '', ' … ', 60) FROM words JOIN documents d ON d.id = words.rowid
-		WHERE words MATCH ?1 AND words.rowid IN (
-			SELECT words.rowid FROM words JOIN documents d ON d.id = words.rowid WHERE words MATCH ?1 AND d.project = ?2 ORDER BY words.rank LIMIT ?3
-		) ORDER BY words.rank`
-	err := x.read(ctx, func(conn *sqlite.Conn) error {
-		return query(conn, statement, func(stmt *sqlite.Stmt) error {
-			found = append(found, run.Source{
-				Title: whole(stmt.ColumnText(0)), URL: stmt.ColumnText(1), Age: stmt.ColumnText(2),
-				Snippet: strings.Join(strings.Fields(whole(stmt.ColumnText(3))), " "),
-			})
-			return nil
-		}, terms, project, limit)
-	})
-	return found, err
+	found, err := x.keep.Find(ctx, project, q, limit)
+	var sources []run.Source
+	for i := range found {
+		sources = append(sources, run.Source{Title: found[i].Title, URL: found[i].URL, Age: found[i].Modified, Snippet: q.Passage(found[i].Text)})
+	}
+	return sources, err
 }
 
 // Document returns a document by its address, whole.
 func (x *Index) Document(ctx context.Context, project, address string) (title, text string, err error) {
-	there := false
-	err = x.read(ctx, func(conn *sqlite.Conn) error {
-		return query(conn, "SELECT title, body FROM documents WHERE project = ? AND url = ?", func(stmt *sqlite.Stmt) error {
-			title, text, there = whole(stmt.ColumnText(0)), whole(stmt.ColumnText(1)), true
-			return nil
-		}, project, address)
-	})
-	if err == nil && !there {
+	found, err := x.keep.Text(ctx, project, address)
+	if err == nil && found == nil {
 		err = problem.New(problem.NotFound, "There is no document %q in this project's index.", address)
 	}
-	return title, text, err
+	if err != nil {
+		return "", "", err
+	}
+	return found.Title, found.Text, nil
 }
 
-// match writes a query in FTS5's language: any of the words, each quoted, so that
-// nothing in the text is syntax. What a text consists of beside words is dropped,
-// and so are words that every text has, unless there are no others.
-func match(text string) string {
-	var terms, common []string
+// Ask makes a query of any text: each of its words is a word, and nothing in it is
+// syntax. What a text consists of beside words is dropped, and so are words that
+// every text has, unless there are no others.
+func Ask(text string) *Query {
+	var terms, common []Term
 	for _, word := range strings.FieldsFunc(text, breaks) {
 		word = strings.Trim(strings.ToLower(word), "-._@")
 		if !strings.ContainsFunc(word, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }) {
 			continue
 		}
-		quoted := `"` + strings.ReplaceAll(apart(word), seam, " ") + `"`
+		same := func(t Term) bool { return t.Text == word }
 		switch {
-		case slices.Contains(terms, quoted) || slices.Contains(common, quoted):
-		case usual[word]:
-			common = append(common, quoted)
-		default:
-			terms = append(terms, quoted)
+		case len(terms) == maxTerms || slices.ContainsFunc(terms, same) || slices.ContainsFunc(common, same):
+		case usual[word] && len(common) < maxTerms:
+			common = append(common, termOf(word))
+		case !usual[word]:
+			terms = append(terms, termOf(word))
 		}
 	}
 	if len(terms) == 0 {
 		terms = common
 	}
-	return strings.Join(terms[:min(len(terms), maxTerms)], " OR ")
+	return &Query{terms}
+}
+
+func termOf(text string) Term {
+	t := Term{Text: text}
+	for words := Cut(text); words.Next(); {
+		t.Words = append(t.Words, string(words.Word))
+	}
+	return t
 }
 
 // breaks reports characters between words. A number such as INV-1041 and an

@@ -131,35 +131,14 @@ func line(title string) string {
 	return words
 }
 
-// seam is a space without width. Between the characters of scripts that put no
-// spaces between words it makes a word of each, so that they can be found.
-const seam = "\u200b"
+// Seam is a space without width, which no text has that a backing is given.
+const Seam = "\u200b"
 
-// spaceless reports characters of such scripts.
-func spaceless(r rune) bool {
+// Spaceless reports characters of scripts that put no spaces between words: each is a
+// word, so that they can be found.
+func Spaceless(r rune) bool {
 	return r >= 0x0e00 && unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar)
 }
-
-// apart puts seams into a text; whole takes them out.
-func apart(text string) string {
-	text = strings.ReplaceAll(text, seam, "")
-	if !strings.ContainsFunc(text, spaceless) {
-		return text
-	}
-	var out strings.Builder
-	for _, r := range text {
-		if spaceless(r) {
-			out.WriteString(seam)
-			out.WriteRune(r)
-			out.WriteString(seam)
-			continue
-		}
-		out.WriteRune(r)
-	}
-	return strings.ReplaceAll(out.String(), seam+seam, seam)
-}
-
-func whole(text string) string { return strings.ReplaceAll(text, seam, "") }
 
 // hidden reports characters that have no place in a path.
 func hidden(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"errand/internal/problem"
 )
 
 // Commit is what a store writes at once: all of it or nothing. Several runs,
@@ -26,7 +28,32 @@ type Append struct {
 	// Orphan is written with the append if the run then needs a driver and no node has
 	// one for it: Summary.Live and no Summary.Driver. Nil = there is one node alone.
 	Orphan *Job
+	// Bound holds the append to what its run's lane has room for, over all nodes. Nil =
+	// it needs no room, or there is one node alone.
+	Bound *Bound
 }
+
+// Bound is how many runs of a lane may have a driver and, while that many have one, how
+// many may wait for theirs. The store asks only of an append by which its run gets a
+// driver, and then for Most, or by which it begins without one, and then for Queue.
+type Bound struct {
+	Most  int // with the run's own
+	Queue int // 0 = any number
+}
+
+// LaneID names a lane: they are a project's own.
+type LaneID struct{ Project, Name string }
+
+// Places are how many runs of a lane have a driver, how many wait for theirs, and some
+// of those, the oldest.
+type Places struct {
+	Working, Waiting int
+	Next             []ID
+}
+
+// ErrLaneFull says that a run can't have a driver, or can't even wait for one, because
+// its lane has as many as it may.
+var ErrLaneFull = errors.New("the run's lane is full on all nodes together")
 
 // ErrConflict says that the log has moved on: someone else has appended.
 var ErrConflict = errors.New("the run's log has moved on")
@@ -67,7 +94,10 @@ type Summary struct {
 	Live       bool // needs a driver: a sweep at start finds these
 	// Driver is the node whose driver keeps the run moving; empty = nobody's, or there is
 	// one node alone. Only drivers change it: what anybody else appends leaves it as it is.
-	Driver      string
+	Driver string
+	// Lane is the name of the run's lane, where a store has several nodes that share its
+	// bound. It never changes: what is appended without it leaves it as it is.
+	Lane        string
 	Title       string
 	Fingerprint string
 	CreatedAt   time.Time
@@ -85,6 +115,19 @@ type Job struct {
 	Data []byte // JSON, the kind's own
 	// Tries counts the attempts that failed so far; the store's, 0 before it is written.
 	Tries int
+}
+
+// Early is an error that has a job come again when it is due by this clock, nil if it
+// is: whoever keeps the jobs may go by another one, and what the time alone brings about
+// would not have come yet.
+func (j *Job) Early(now time.Time) error {
+	early := j.Due.Sub(now)
+	if early <= 0 {
+		return nil
+	}
+	p := problem.New(problem.Overloaded, "It is not time yet, by this server's clock.")
+	p.RetryAfter = early
+	return p
 }
 
 // Row is a stored object that is not a run: an agent, a tool, a key, a

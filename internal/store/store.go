@@ -18,6 +18,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errand/internal/problem"
@@ -58,7 +59,35 @@ func Admit(stored *run.Summary, a *run.Append) (run.Summary, error) {
 	if a.Epoch == 0 {
 		line.Driver = stored.Driver
 	}
+	line.Lane = cmp.Or(line.Lane, stored.Lane)
 	return line, nil
+}
+
+// AdmitLane decides whether a's bound has room for its run. The line before is as Admit
+// was given it (nil when there is none), the line after as Admit has returned it, and
+// there is how many others of the lane work and wait. A run whose driver stays the same
+// has its place.
+func AdmitLane(before, after *run.Summary, a *run.Append, there run.Places) error {
+	switch b := a.Bound; {
+	case b == nil, there.Working < b.Most, before != nil && before.Driver == after.Driver:
+		return nil
+	case after.Driver == "" && (b.Queue == 0 || there.Waiting < b.Queue):
+		return nil
+	}
+	return run.ErrLaneFull
+}
+
+// NextInLane is how many of those that wait in a lane a store names at most: more than
+// get a place there from one look to the next, but where runs take less than that.
+const NextInLane = 32
+
+// Lane is the lane in which a line has a place or waits for one, if it is in one.
+func Lane(line *run.Summary) (lane run.LaneID, works, waits bool) {
+	if line.Lane == "" || line.Deleted {
+		return lane, false, false
+	}
+	works = line.Driver != ""
+	return run.LaneID{Project: line.Project, Name: line.Lane}, works, !works && line.Live
 }
 
 // Orphaned is the job that a writes because the run, whose line is as Admit has

@@ -143,7 +143,8 @@ func (h *Hub) secrets(project string, e *Endpoint) ([]string, error) {
 			break // a rotation is how a secret is replaced that can't be opened any more
 		}
 		if err != nil {
-			return nil, fmt.Errorf("opening the secret of webhook %s: %w", e.ID, err)
+			return nil, problem.New(problem.Conflict, "The secret of webhook %s can't be opened: it was sealed with another seal.key than the one in the data directory. "+
+				"Put that one back and restart the server, or have a new secret made with POST /v1/webhooks/%s/rotate.", e.ID, e.ID).Because(err)
 		}
 		found = append(found, string(secret))
 	}

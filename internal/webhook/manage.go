@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
+	"time"
 
 	"errand/internal/problem"
 	"errand/internal/run"
@@ -34,7 +35,7 @@ func (h *Hub) Endpoint(ctx context.Context, project, id string) (Endpoint, error
 		if id != Own || !problem.Is(err, problem.NotFound) {
 			return err
 		}
-		e = Endpoint{ID: Own, Status: Enabled, Created: h.cfg.Now()}
+		e = Endpoint{ID: Own, Status: Enabled, Created: h.made()}
 		_, e.Secret = h.newSecret(project, Own)
 		write, err := e.write(project)
 		if err != nil {
@@ -47,6 +48,9 @@ func (h *Hub) Endpoint(ctx context.Context, project, id string) (Endpoint, error
 	})
 	return e, err
 }
+
+// made is now, as a store will have it: the first answer says what all later ones say.
+func (h *Hub) made() time.Time { return h.cfg.Now().Truncate(time.Millisecond) }
 
 // Default returns what signs the webhooks of single runs, with its secret.
 func (h *Hub) Default(ctx context.Context, project string) (Endpoint, string, error) {
@@ -71,7 +75,7 @@ func (h *Hub) Register(project string, n New) (Endpoint, string, run.Commit, err
 	var random [12]byte
 	_, _ = rand.Read(random[:]) // it never fails: the process ends instead
 	e := Endpoint{
-		ID: "wh_" + hex.EncodeToString(random[:]), Created: h.cfg.Now(),
+		ID: "wh_" + hex.EncodeToString(random[:]), Created: h.made(),
 		URL: n.URL, Events: n.Events, Description: n.Description, Status: Enabled,
 	}
 	var secret string

@@ -274,6 +274,20 @@ func TestRemovedEndpointHearsNoMore(t *testing.T) {
 	})
 }
 
+// TestMadeAtOneTime: the first answer says the same time as those that come from the
+// store, which keeps milliseconds.
+func TestMadeAtOneTime(t *testing.T) {
+	w := newWorld(t)
+	first, err := w.hub.Endpoint(t.Context(), "p", webhook.Own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := w.hub.Endpoint(t.Context(), "p", webhook.Own)
+	if err != nil || !first.Created.Equal(again.Created) || first.Created.Nanosecond()%int(time.Millisecond) != 0 {
+		t.Errorf("made at %v, read as %v: %v", first.Created, again.Created, err)
+	}
+}
+
 func TestSignatures(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		id, first := w.register("https://s.test/", "*")

@@ -119,7 +119,7 @@ func (r *Request) keyed(ctx context.Context) (Response, error) {
 func (r *Request) follow(ctx context.Context, f *flight, asked string) (answer Response, done bool, err error) {
 	if f.asked != asked {
 		return Response{}, false, problem.New(problem.IdempotencyMismatch,
-			"A request with this Idempotency-Key and another body or query is under way: use a new key for a new request.")
+			"This Idempotency-Key came with another body or query before: use a new key for a new request.")
 	}
 	select {
 	case <-f.done:

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"context"
 	"net/http"
 	"strconv"
 	"sync"
@@ -69,7 +70,7 @@ func (t *rates) forget(now time.Time) {
 
 // pace counts the request against the limit of its key, if there is one, and says
 // how it stands in the headers.
-func (r *Request) pace() error {
+func (r *Request) pace(ctx context.Context) error {
 	limit := r.server.cfg.PerMinute
 	if own := r.Caller.Limits.PerMinute; own > 0 {
 		limit = own
@@ -77,10 +78,9 @@ func (r *Request) pace() error {
 	if limit == 0 {
 		return nil
 	}
-	now := r.server.cfg.Now()
-	s := r.server.rates.take(r.Caller.KeyID, limit, now)
+	s := r.server.take(ctx, r.Caller.KeyID, limit)
 	r.standing = s
-	rateHeaders(r.writer.Header(), s, now)
+	rateHeaders(r.writer.Header(), s, r.server.cfg.Now())
 	if s.Wait == 0 {
 		return nil
 	}
@@ -88,6 +88,14 @@ func (r *Request) pace() error {
 		r.Caller.KeyName, limit, seconds(s.Wait))
 	p.RetryAfter = s.Wait
 	return p
+}
+
+// take counts a request of a key: here, or over all nodes.
+func (s *Server) take(ctx context.Context, key string, limit int) Standing {
+	if s.cfg.Quota == nil {
+		return s.rates.take(key, limit, s.cfg.Now())
+	}
+	return s.quotas.take(ctx, s.cfg.Quota, s.cfg.Logger, request{key, limit, s.cfg.Now})
 }
 
 // Standing is how the caller's key stands with this request; zero if it has no limit.

@@ -68,7 +68,7 @@ func (r *Request) serve(ctx context.Context) (stream *Response, err error) {
 		if err := r.admit(ctx); err != nil {
 			return nil, err
 		}
-		if err := r.pace(); err != nil {
+		if err := r.pace(ctx); err != nil {
 			return nil, err
 		}
 		if err := r.bound(); err != nil {

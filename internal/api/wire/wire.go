@@ -78,6 +78,9 @@ type Config struct {
 	// PerMinute is how many requests a key may make in a minute, unless it has a limit
 	// of its own; 0 = any number.
 	PerMinute int
+	// Quota counts requests against their limits over all nodes. Nil = there is one node
+	// alone.
+	Quota     Quota
 	BasePath  string // of this server as browsers see it: where the cookie of a session belongs; empty = /
 	PublicURL string // of this server as its operator names it; empty = not at all
 	DocURL    string // of the page about errors: a code is appended; empty = /docs#
@@ -94,6 +97,7 @@ type Server struct {
 	began    time.Time
 	pressure pressure
 	rates    rates
+	quotas   quotas
 	denials  denials
 }
 

@@ -135,8 +135,15 @@ func (r *Router) offline() target {
 	return target{model: r.cfg.Offline, endpoint: offline, wire: offline}
 }
 
+// longestName bounds a model's name, in bytes: it is a part of the key under which is
+// booked what the model has cost, and a database has bounds for those.
+const longestName = 512
+
 // named resolves a name that is no alias.
 func (r *Router) named(name string) (target, *unknownName) {
+	if len(name) > longestName {
+		return target{}, &unknownName{fmt.Sprintf("The model's name is too long: at most %d bytes.", longestName)}
+	}
 	prefix, rest, qualified := strings.Cut(name, "/")
 	if prefix == offline {
 		return r.offline(), nil

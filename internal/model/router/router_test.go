@@ -138,6 +138,21 @@ func TestNames(t *testing.T) {
 	}
 }
 
+// A name that no database could keep as a part of a key is refused where it comes in,
+// whatever it would mean.
+func TestALongNameMeansNothing(t *testing.T) {
+	h := newHouse(t, Config{Endpoints: endpoints("openai")}, nil)
+	for _, name := range []string{"openai/", "offline/", ""} {
+		long := name + strings.Repeat("x", longestName-len(name))
+		if err := h.Check(long); err != nil {
+			t.Errorf("%.20s of %d bytes: %v", long, len(long), err)
+		}
+		if err := h.Check(long + "x"); !problem.Is(err, problem.InvalidRequest) {
+			t.Errorf("%.20s of %d bytes: %v", long, len(long)+1, err)
+		}
+	}
+}
+
 func TestAGuessedModelThatIsRefusedSaysWhatToSet(t *testing.T) {
 	h := newHouse(t, Config{Endpoints: []Endpoint{{Name: "vllm", BaseURL: "http://h/v1"}}}, nil)
 	h.endpoints[0].model = script.Queue(script.Line{Err: problem.New(problem.ModelRefused, "no such model.")})

@@ -131,6 +131,27 @@ func (w *Writer) Loose(ctx context.Context, tx pgx.Tx, after int64, limit int) (
 	return jobs, nil
 }
 
+// Waiting lists jobs that nobody is doing, those that are due first, in that order, due or
+// not; limit 0 = all.
+func (w *Writer) Waiting(ctx context.Context, tx pgx.Tx, limit int) ([]run.Job, error) {
+	if limit <= 0 {
+		limit = math.MaxInt32
+	}
+	if there, err := migrated(ctx, tx); err != nil || !there {
+		return nil, err
+	}
+	rows, err := tx.Query(ctx, `SELECT id, scheduled_at, args, metadata FROM river_job
+		WHERE finalized_at IS NULL AND state <> 'running' AND kind = $1 ORDER BY scheduled_at, id LIMIT $2`, task{}.Kind(), limit)
+	if err != nil {
+		return nil, fmt.Errorf("reading the jobs that wait: %w", err)
+	}
+	jobs, err := pgx.CollectRows(rows, scan)
+	if err != nil {
+		return nil, fmt.Errorf("reading the jobs that wait: %w", err)
+	}
+	return jobs, nil
+}
+
 // Drop deletes a job that nobody is doing, as part of tx. One that is not there is no
 // error.
 func (w *Writer) Drop(ctx context.Context, tx pgx.Tx, id int64) error {

@@ -101,7 +101,7 @@ func New(cfg Config) (*Queue, error) {
 		return q, nil
 	}
 	workers := river.NewWorkers()
-	if err := river.AddWorkerSafely(workers, &worker{handlers: cfg.Handlers, log: cfg.Logger}); err != nil {
+	if err := river.AddWorkerSafely(workers, &worker{handlers: cfg.Handlers, log: cfg.Logger, now: cfg.Writer.now}); err != nil {
 		return nil, fmt.Errorf("making the queue: %w", err)
 	}
 	q.client, err = river.NewClient(riverpgxv5.New(cfg.Pool), &river.Config{

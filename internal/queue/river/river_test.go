@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"slices"
 	"strings"
@@ -258,6 +259,62 @@ func TestUnreadable(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, pool, "SELECT state = 'retryable' AND scheduled_at > now() + interval '50 minutes' FROM river_job")
+}
+
+// TestEarly: a job that is told to come again later has not failed, and is not worth a
+// line: those of all runs that wait for room come round every few seconds.
+func TestEarly(t *testing.T) {
+	t.Parallel()
+	pool := open(t)
+	var log bytes.Buffer
+	done := make(chan bool)
+	n := join(t, pool, nil, river.Config{
+		Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		Handlers: queuetest.Handlers{"x": func(_ context.Context, job run.Job) error {
+			if job.Tries == 2 {
+				close(done)
+				return nil
+			}
+			early := problem.New(problem.Overloaded, "There is no room.")
+			early.RetryAfter = time.Millisecond
+			return early
+		}},
+	})
+	if err := n.Add(t.Context(), run.Job{Kind: "x"}); err != nil {
+		t.Fatal(err)
+	}
+	await(t, done)
+	n.Close(t.Context())
+	if log.Len() > 0 {
+		t.Errorf("the log has %s", log.String())
+	}
+}
+
+// TestSlowClock: a job comes again when it was told to, also where the database's clock
+// goes before this machine's, by which River reckons.
+func TestSlowClock(t *testing.T) {
+	t.Parallel()
+	dsn := pgtest.Database(t)
+	if _, err := prepared(t, dsn).Exec(t.Context(), `CREATE SCHEMA clock; CREATE FUNCTION clock.now() RETURNS timestamptz STABLE LANGUAGE sql AS
+		$$ SELECT pg_catalog.now() + interval '2 s' $$`); err != nil {
+		t.Fatal(err)
+	}
+	pool := prepared(t, dsn+"&search_path=clock,pg_catalog,public")
+	var calls atomic.Int64
+	n := join(t, pool, nil, river.Config{Handlers: queuetest.Handlers{"x": func(context.Context, run.Job) error {
+		calls.Add(1)
+		early := problem.New(problem.Overloaded, "It is not time yet.")
+		early.RetryAfter = time.Second
+		return early
+	}}})
+	began := time.Now()
+	if err := n.Add(t.Context(), run.Job{Kind: "x", Due: began}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, pool, "SELECT coalesce((metadata->>'failures')::int, 0) >= 3 FROM river_job")
+	if took := time.Since(began); took < 1900*time.Millisecond {
+		t.Errorf("in %v it came %d times, told to come each second", took, calls.Load())
+	}
 }
 
 // TestDoneGoes: the rows of jobs that are done don't pile up.

@@ -135,6 +135,9 @@ func TestPurge(t *testing.T) {
 	if err := w.store.Append(t.Context(), run.Commit{Jobs: []run.Job{{Kind: "loose", Due: later, Data: []byte("{}")}, stray}}); err != nil {
 		t.Fatal(err)
 	}
+	if waiting, err := w.store.Jobs(t.Context(), 0); err != nil || len(waiting) != 4 {
+		t.Errorf("%d jobs wait, want 4: %+v, %v", len(waiting), waiting, err)
+	}
 	loose, err := w.store.LooseJobs(t.Context(), 0, 10)
 	if err != nil || len(loose) != 1 || loose[0].Kind != "loose" {
 		t.Fatalf("%+v, %v", loose, err)

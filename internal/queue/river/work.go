@@ -12,6 +12,7 @@ import (
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
 
+	"errand/internal/problem"
 	"errand/internal/queue"
 	"errand/internal/run"
 )
@@ -76,6 +77,7 @@ type worker struct {
 	river.WorkerDefaults[task]
 	handlers queue.Handlers
 	log      *slog.Logger
+	now      func() time.Time
 }
 
 // Work runs the job's handler. A failure is a snooze to River, which keeps no errors
@@ -85,6 +87,10 @@ func (w *worker) Work(ctx context.Context, stored *river.Job[task]) error {
 	if err != nil {
 		return err
 	}
+	var slow time.Duration // is this machine's clock, by the database's
+	if at := stored.AttemptedAt; at != nil {
+		slow = max(at.Sub(w.now()), 0)
+	}
 	if err = w.handlers.Handle(ctx, job); err == nil {
 		return nil
 	}
@@ -93,10 +99,17 @@ func (w *worker) Work(ctx context.Context, stored *river.Job[task]) error {
 		// gives the job to the next one.
 		return fmt.Errorf("%w: %w", context.Cause(ctx), err)
 	}
+	level := slog.LevelWarn
+	if problem.Is(err, problem.Overloaded) {
+		level = slog.LevelDebug // it came too early, as those of all runs that wait for room do
+	}
 	delay := queue.Delay(job.Tries, err)
-	w.log.Warn("a job failed", "kind", job.Kind, "job", job.ID, "tries", job.Tries+1, "again_in", delay, "error", err)
+	w.log.Log(ctx, level, "a job failed", "kind", job.Kind, "job", job.ID, "tries", job.Tries+1, "again_in", delay, "error", err)
 	if err := river.MetadataSet(ctx, failuresKey, job.Tries+1); err != nil {
 		return fmt.Errorf("counting a failure of job %d: %w", job.ID, err)
 	}
-	return river.JobSnooze(delay)
+	// River reckons by this machine's clock when that will be, and the database by its own
+	// whether it is: the job would be back at once, again and again. One that is due
+	// further ahead than that is not looked at for as long.
+	return river.JobSnooze(delay + min(slow, ahead))
 }

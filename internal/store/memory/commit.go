@@ -75,6 +75,11 @@ func (s *Store) stage(c *run.Commit, stage *staged) error {
 		if err != nil {
 			return err
 		}
+		if a.Bound != nil {
+			if err := store.AdmitLane(there, &line, a, s.others(&line, stage)); err != nil {
+				return err
+			}
+		}
 		stage.lines[a.ID] = line
 		if job := store.Orphaned(&line, a); job != nil {
 			stage.jobs = append(stage.jobs, *job)
@@ -86,6 +91,32 @@ func (s *Store) stage(c *run.Commit, stage *staged) error {
 		}
 	}
 	return nil
+}
+
+// others counts the runs of a line's lane but its own, as the commit so far leaves them.
+func (s *Store) others(of *run.Summary, stage *staged) (there run.Places) {
+	mine, _, _ := store.Lane(of)
+	count := func(line *run.Summary) {
+		if lane, works, waits := store.Lane(line); line.ID != of.ID && lane == mine {
+			there.Working, there.Waiting = there.Working+one(works), there.Waiting+one(waits)
+		}
+	}
+	for id, rec := range s.runs {
+		if _, staged := stage.lines[id]; !staged {
+			count(&rec.line)
+		}
+	}
+	for _, line := range stage.lines {
+		count(&line)
+	}
+	return there
+}
+
+func one(so bool) int {
+	if so {
+		return 1
+	}
+	return 0
 }
 
 func (s *Store) stageRow(w *run.RowWrite, stage staged) error {

@@ -39,6 +39,7 @@ type Store struct {
 	lastJob int64
 	stats   store.Stats
 	onJobs  func()
+	rates   map[string]time.Time // when each key has all its requests again
 
 	queueMu sync.Mutex // guards what follows
 	idle    *sync.Cond // nobody is draining
@@ -67,7 +68,7 @@ func New(cfg Config) *Store {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	s := &Store{cfg: cfg, runs: map[run.ID]*record{}, rows: map[rowKey]run.Row{}, spend: map[run.Account]run.Spend{}, jobs: map[int64]run.Job{}}
+	s := &Store{cfg: cfg, runs: map[run.ID]*record{}, rows: map[rowKey]run.Row{}, spend: map[run.Account]run.Spend{}, jobs: map[int64]run.Job{}, rates: map[string]time.Time{}}
 	s.idle = sync.NewCond(&s.queueMu)
 	return s
 }

@@ -52,6 +52,40 @@ func (s *Store) Summary(_ context.Context, id run.ID) (run.Summary, error) {
 	return run.Summary{}, store.RunNotFound(id)
 }
 
+// Places tells of lanes how many of their runs have a driver, how many wait, and which of
+// those go first.
+func (s *Store) Places(_ context.Context, lanes []run.LaneID) (map[run.LaneID]run.Places, error) {
+	found := make(map[run.LaneID]run.Places, len(lanes))
+	for _, lane := range lanes {
+		var there run.Places
+		all := s.lines(func(line *run.Summary) bool {
+			its, works, waits := store.Lane(line)
+			if works && its == lane {
+				there.Working++
+			}
+			return waits && its == lane
+		})
+		slices.Reverse(all)
+		there.Waiting = len(all)
+		for i := range min(len(all), store.NextInLane) {
+			there.Next = append(there.Next, all[i].ID)
+		}
+		found[lane] = there
+	}
+	return found, nil
+}
+
+// Waiting tells how many runs without a lane wait for a driver, by project.
+func (s *Store) Waiting(context.Context) (map[string]int, error) {
+	found := map[string]int{}
+	for _, line := range s.lines(func(line *run.Summary) bool {
+		return line.Live && line.Driver == "" && line.Lane == "" && !line.Deleted
+	}) {
+		found[line.Project]++
+	}
+	return found, nil
+}
+
 // Live returns the runs that need a driver, oldest first.
 func (s *Store) Live(context.Context) ([]run.ID, error) {
 	var ids []run.ID

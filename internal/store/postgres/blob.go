@@ -118,6 +118,22 @@ func (b *Blobs) release(ctx context.Context, digest, claim string) error {
 	})
 }
 
+// Loose names bytes that no row counts and nobody claims, or has claimed: they would
+// stay for ever.
+func (b *Blobs) Loose(ctx context.Context, limit int) (found []string, err error) {
+	err = b.store.query(ctx, func(rows pgx.Rows) error {
+		var digest string
+		err := rows.Scan(&digest)
+		found = append(found, digest)
+		return err
+	}, "SELECT digest FROM blobs b WHERE NOT EXISTS (SELECT FROM rows WHERE kind = $1 AND project = '' AND id = b.digest) "+
+		"AND NOT EXISTS (SELECT FROM blob_claims c WHERE c.digest = b.digest) LIMIT $2", b.kind, limit)
+	if err != nil {
+		return nil, fmt.Errorf("looking for bytes of no file: %w", err)
+	}
+	return found, nil
+}
+
 // Get returns the bytes, for the caller to close; fs.ErrNotExist when there are none.
 // They are read part by part, under ctx.
 func (b *Blobs) Get(ctx context.Context, digest string) (io.ReadSeekCloser, error) {

@@ -83,8 +83,13 @@ func (t *transaction) admitItem(it *item) error {
 		if conflict != nil {
 			return conflict
 		}
+		if a.Bound != nil {
+			if full := store.AdmitLane(there, &line, a, t.others(h, &line)); full != nil {
+				return full
+			}
+		}
 		t.undone = append(t.undone, undo{head: h, line: h.line, exists: h.exists})
-		h.line, h.exists = line, true
+		t.move(h, line, true)
 		if job := store.Orphaned(&line, a); job != nil {
 			it.jobs = append(it.jobs, *job)
 		}
@@ -150,7 +155,7 @@ func (t *transaction) undo() {
 	for i := len(t.undone) - 1; i >= 0; i-- {
 		step := &t.undone[i]
 		if step.head != nil {
-			step.head.line, step.head.exists = step.line, step.exists
+			t.move(step.head, step.line, step.exists)
 			continue
 		}
 		t.rows[step.row] = step.state

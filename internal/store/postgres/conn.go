@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"slices"
 	"strings"
 	"time"
@@ -33,6 +34,14 @@ const (
 	connectTimeout = 5 * time.Second
 	// poolConns are what requests read by and a queue works with.
 	poolConns = 12
+	// deafAfter is when a connection counts as broken whose other end acknowledges
+	// nothing: a machine that is gone closes none. It is above the hiccups of a network,
+	// and below what a commit of unknown outcome is looked for, so that nothing arrives
+	// after its maker was told that nobody knows.
+	deafAfter = 15 * time.Second
+	// stillThere is how often the other end of an idle connection is asked for a sign: who
+	// only listens would else never find out.
+	stillThere = 5 * time.Second
 )
 
 // parse reads a DSN and adds what it leaves out.
@@ -43,6 +52,12 @@ func parse(dsn string) (*pgxpool.Config, error) {
 		return nil, problem.New(problem.InvalidRequest, "The store's address is not one of PostgreSQL's: want postgres://user:password@host:port/database.").Because(errors.New("parsing the DSN"))
 	}
 	conn := cfg.ConnConfig
+	conn.DialFunc = watched(conn.DialFunc, deafAfter, stillThere)
+	if !strings.Contains(dsn, "target_session_attrs") {
+		// Of several servers that the DSN may name, the one that can be written to: where
+		// another one has taken over, the old one comes back and only reads.
+		conn.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
+	}
 	if conn.RuntimeParams["application_name"] == "" {
 		conn.RuntimeParams["application_name"] = "errand"
 	}
@@ -51,6 +66,9 @@ func parse(dsn string) (*pgxpool.Config, error) {
 		"lock_timeout":                        millis(lockTimeout),
 		"statement_timeout":                   millis(statementTimeout),
 		"jit":                                 "off", // compiling a list takes longer than reading it
+		// Who waits for a lock reads on as it finds things then: a database may have another
+		// level as its default.
+		"default_transaction_isolation": "read committed",
 	})
 	if conn.ConnectTimeout == 0 || conn.ConnectTimeout > connectTimeout {
 		conn.ConnectTimeout = connectTimeout
@@ -59,6 +77,22 @@ func parse(dsn string) (*pgxpool.Config, error) {
 		cfg.MaxConns = poolConns
 	}
 	return cfg, nil
+}
+
+// watched makes connections that break when the other end has vanished.
+func watched(dial pgconn.DialFunc, after, asked time.Duration) pgconn.DialFunc {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		tcp, ok := conn.(*net.TCPConn)
+		if err != nil || !ok { // who is on this machine can't vanish without a word
+			return conn, err
+		}
+		keep := net.KeepAliveConfig{Enable: true, Idle: asked, Interval: asked, Count: int(after / asked)}
+		if err := errors.Join(tcp.SetKeepAliveConfig(keep), deaf(tcp, after)); err != nil {
+			return nil, errors.Join(err, conn.Close())
+		}
+		return conn, nil
+	}
 }
 
 // writerAddress is the address with what the writer asks for beside: it finds all that it
@@ -93,6 +127,10 @@ func withSettings(of *pgx.ConnConfig, settings map[string]string) {
 	}
 }
 
+// tooManyConnections is PostgreSQL's code for a server, a database or a role that has
+// as many connections as it may.
+const tooManyConnections = "53300"
+
 // unreachable makes the error of a server that can't be reached, or does not let us in,
 // one that the operator can act on. The cause is a text: whoever reads its chain would
 // take it for that of a server of ours.
@@ -101,13 +139,16 @@ func unreachable(at *pgx.ConnConfig, err error) error {
 	if !errors.As(err, &failed) {
 		return err
 	}
-	reason := "it can't be reached"
+	reason, mend := "it can't be reached", "Does it run, and is the store's address right?"
 	var said *pgconn.PgError
 	if errors.As(err, &said) {
 		reason = said.Message
+		if said.Code == tooManyConnections {
+			mend = "Let it have more (max_connections, or the role's limit), or each node fewer: ?pool_max_conns=6 at the end of the store's address."
+		}
 	}
-	return problem.New(problem.Overloaded, "The database %s at %s:%d can't be used by %s: %s. Does it run, and is the store's address right?",
-		at.Database, at.Host, at.Port, at.User, reason).Because(errors.New(err.Error()))
+	return problem.New(problem.Overloaded, "The database %s at %s:%d can't be used by %s: %s. %s",
+		at.Database, at.Host, at.Port, at.User, reason, mend).Because(errors.New(err.Error()))
 }
 
 func millis(d time.Duration) string { return fmt.Sprint(d.Milliseconds()) }
@@ -120,12 +161,16 @@ func hangUp(conn *pgx.Conn) {
 }
 
 // query runs a statement that reads, and passes each line of its answer to scan. One
-// that meets a connection which a restart of the server has broken is run again.
+// that meets a connection which a restart of the server has broken is run again; a
+// server that does not answer is a problem that says so.
 func (s *Store) query(ctx context.Context, scan func(pgx.Rows) error, sql string, arguments ...any) error {
 	for try := 0; ; try++ {
 		scanned, err := s.queryOnce(ctx, scan, sql, arguments)
-		if err == nil || scanned || try == readTries || ctx.Err() != nil || !isLost(sent(err)) {
+		switch {
+		case err == nil, ctx.Err() != nil:
 			return err
+		case !isLost(err) || scanned || try == readTries:
+			return unanswered(err)
 		}
 	}
 }
@@ -139,16 +184,16 @@ func (s *Store) queryOnce(ctx context.Context, scan func(pgx.Rows) error, sql st
 	}
 	rows, err := s.pool.Query(ctx, sql, arguments...)
 	if err != nil {
-		return false, err
+		return false, sent(err)
 	}
 	defer rows.Close()
 	for rows.Next() {
 		scanned = true
 		if err := scan(rows); err != nil {
-			return scanned, err
+			return scanned, err // what is stored, or who asks for it
 		}
 	}
-	return scanned, rows.Err()
+	return scanned, sent(rows.Err())
 }
 
 // blob is data that is not null, which no column may be.

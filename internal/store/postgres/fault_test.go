@@ -5,7 +5,9 @@ package postgres
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -168,6 +170,8 @@ func TestServerCrash(t *testing.T) {
 	waitFor(t, func() bool { return next.Load() > 200 })
 	server.Crash(t)
 	waitFor(t, func() bool { return failed.Load() > 0 })
+	_, err := s.Summary(t.Context(), runID(1))
+	mustBeBusy(t, err)
 	server.Up(t)
 	at := next.Load()
 	waitFor(t, func() bool { return next.Load() > at+200 })
@@ -192,6 +196,26 @@ func TestServerCrash(t *testing.T) {
 	}
 }
 
+// mustBeBusy fails unless the error is one that callers can act on.
+func mustBeBusy(t *testing.T, err error) {
+	t.Helper()
+	if own := problem.From(err); err == nil || own.Code != problem.Overloaded || own.RetryAfter == 0 {
+		t.Errorf("a read that is not answered fails with %v, want what says when to try again", err)
+	}
+}
+
+// TestSlowRead reads for longer than a statement may take.
+func TestSlowRead(t *testing.T) {
+	s := open(t, Config{DSN: pgtest.Database(t) + "&statement_timeout=50"})
+	mustBeBusy(t, s.query(t.Context(), func(pgx.Rows) error { return nil }, "SELECT pg_sleep(60)"))
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	err := s.query(gone, func(pgx.Rows) error { return nil }, "SELECT 1")
+	if !errors.Is(err, context.Canceled) || problem.Is(err, problem.Overloaded) {
+		t.Errorf("whoever asks has gone: %v", err)
+	}
+}
+
 func waitFor(t *testing.T, what func() bool) {
 	t.Helper()
 	deadline := time.After(60 * time.Second)
@@ -201,6 +225,73 @@ func waitFor(t *testing.T, what func() bool) {
 			t.Fatal("it does not come")
 		case <-time.After(10 * time.Millisecond):
 		}
+	}
+}
+
+// TestReadOnlyServer names two servers, of which the first one only reads, as one does
+// from which another has taken over: the second one is used.
+func TestReadOnlyServer(t *testing.T) {
+	standby := pgtest.Start(t, pgtest.Options{NoSync: true, Settings: []string{"default_transaction_read_only=on"}})
+	only := fmt.Sprintf("postgres://errand@127.0.0.1:%d/postgres?sslmode=disable", standby.Port())
+	if s, err := Open(t.Context(), Config{DSN: only}); err == nil {
+		s.Close()
+		t.Error("a server that only reads is good enough")
+	}
+	dsn := pgtest.Database(t)
+	both := strings.Replace(dsn, "@", fmt.Sprintf("@127.0.0.1:%d,", standby.Port()), 1)
+	operator, err := pgx.Connect(t.Context(), only+"&default_transaction_read_only=off")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer operator.Close(t.Context())
+	// A database of the same name, so that nothing but its reading tells it apart.
+	if _, err := operator.Exec(t.Context(), "CREATE DATABASE "+dsn[strings.LastIndex(dsn, "/")+1:strings.Index(dsn, "?")]); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, Config{DSN: both})
+	commit(t, s, run.Commit{Runs: []run.Append{created(1)}})
+	for range 3 {
+		if _, err := s.Summary(t.Context(), runID(1)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestLockedLine has somebody who is no node hold the line of one run for long: its
+// commit fails, in its time, and those of others in its group don't.
+func TestLockedLine(t *testing.T) {
+	s := open(t, Config{DSN: pgtest.Database(t) + "&lock_timeout=100"})
+	commit(t, s, run.Commit{Runs: []run.Append{created(1), created(2)}})
+	holder, err := s.pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer holder.Rollback(t.Context())
+	if _, err := holder.Exec(t.Context(), "SET LOCAL idle_in_transaction_session_timeout = 0; SELECT FROM runs WHERE id = '"+runID(1).String()+"' FOR UPDATE"); err != nil {
+		t.Fatal(err)
+	}
+	answers := [3]error{}
+	var wait sync.WaitGroup
+	held := make(chan bool)
+	var tries atomic.Int64
+	s.writer.fault = func(point string, _ *pgx.Conn) {
+		if point == "lock" {
+			tries.Add(1)
+		}
+	}
+	s.Submit(run.Commit{Runs: []run.Append{created(9)}}, func(error) { <-held }) // until all are in one group
+	for n, c := range []run.Append{message(1, 1, 7), message(2, 1, 8), created(3)} {
+		wait.Add(1)
+		s.Submit(run.Commit{Runs: []run.Append{c}}, func(err error) { answers[n] = err; wait.Done() })
+	}
+	close(held)
+	wait.Wait()
+	if answers[1] != nil || answers[2] != nil {
+		t.Errorf("the others in the group: %v, %v", answers[1], answers[2])
+	}
+	mustBeBusy(t, answers[0])
+	if n := tries.Load(); n > 7 { // the first group, two of all, two of the one, and one of each other
+		t.Errorf("it was waited for %d times", n)
 	}
 }
 

@@ -35,6 +35,8 @@ type transaction struct {
 	names   map[nameKey]holder
 	undone  []undo
 	audited auditEnd
+	lanes   map[run.LaneID]*run.Places // those in which somebody wants a place, without who is in none
+	nodes   map[string]bool            // that have not been buried, if there are lanes
 }
 
 // transact writes what is admitted of a group: all of it or, when it returns an
@@ -123,11 +125,13 @@ func (w *writer) abandon(cause error) {
 }
 
 // lock begins the transaction, locks what the group checks and reads it, in one round
-// trip. Every node locks in this order: runs by id, rows by key, the audit log's end.
+// trip. Every node locks in this order: lanes by their keys, runs by id, rows by key, the
+// audit log's end.
 func (t *transaction) lock(ctx context.Context) error {
 	batch := &pgx.Batch{}
 	batch.Queue("begin")
 	batch.Queue("SELECT pg_current_xact_id()::text").QueryRow(func(row pgx.Row) error { return row.Scan(&t.xid) })
+	t.lockLanes(batch)
 	t.lockRuns(batch)
 	t.lockRows(batch)
 	t.lockAudit(batch)

@@ -15,9 +15,16 @@ import (
 // or a new time for one. It must not block.
 func (s *Store) OnJobs(poke func()) { s.writer.onJobs.Store(&poke) }
 
-// Jobs returns the jobs of the store's own table that are due first, in that order,
-// due or not; limit 0 = all.
+// Jobs returns the jobs that are due first, in that order, due or not; limit 0 = all. Of
+// those that another queue keeps, it leaves out what is being done.
 func (s *Store) Jobs(ctx context.Context, limit int) (jobs []run.Job, err error) {
+	if s.cfg.Queue != nil {
+		err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+			jobs, err = s.cfg.Queue.Waiting(ctx, tx, limit)
+			return err
+		})
+		return jobs, err
+	}
 	err = s.query(ctx, collectJobs(&jobs), "SELECT "+jobColumns+" FROM jobs ORDER BY due, id LIMIT $1", most(limit))
 	if err != nil {
 		return nil, fmt.Errorf("reading jobs: %w", err)

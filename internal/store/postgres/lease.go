@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -54,20 +55,22 @@ func (l *Leases) Enter(ctx context.Context, name, address, version string, lease
 }
 
 // Renew prolongs a lease, run out or not, to end that long from now, which it also
-// returns. Known is false if the node has been buried.
-func (l *Leases) Renew(ctx context.Context, name string, lease time.Duration) (now time.Time, known bool, err error) {
-	rows, err := l.pool.Query(ctx, `UPDATE nodes SET expires_at = now() + $2 * interval '1 second' WHERE id = $1 RETURNING now()`, name, lease.Seconds())
+// returns, with the time at which the first lease of another node ends; zero = there is
+// no other. Now is zero if the node has been buried.
+func (l *Leases) Renew(ctx context.Context, name string, lease time.Duration) (now, next time.Time, err error) {
+	var first *time.Time
+	err = l.pool.QueryRow(ctx, `UPDATE nodes SET expires_at = now() + $2 * interval '1 second' WHERE id = $1
+		RETURNING now(), (SELECT min(expires_at) FROM nodes WHERE id <> $1)`, name, lease.Seconds()).Scan(&now, &first)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return now, next, nil
+	}
 	if err != nil {
-		return now, false, fmt.Errorf("renewing the lease of node %s: %w", name, err)
+		return now, next, fmt.Errorf("renewing the lease of node %s: %w", name, err)
 	}
-	times, err := pgx.CollectRows(rows, pgx.RowTo[time.Time])
-	if err != nil {
-		return now, false, fmt.Errorf("renewing the lease of node %s: %w", name, err)
+	if first != nil {
+		next = *first
 	}
-	if len(times) == 0 {
-		return now, false, nil
-	}
-	return times[0], true, nil
+	return now, next, nil
 }
 
 // runOut is true of a lease that ended $2 seconds ago or earlier, or that ends later
@@ -112,52 +115,60 @@ func (l *Leases) Living(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
-// Bury forgets a node that is dead still, and gives its runs to whoever comes: the jobs
-// that ask for drivers are in the same transaction. It returns how many runs those were.
-// A run that needs no driver keeps the name; it is found when it needs one.
+// takenAtOnce is how many runs of a dead node one transaction gives away: however many
+// there are, and however slow the server, what has been given away stays so when time
+// is up. Who comes next goes on with the rest.
+const takenAtOnce = 200
+
+// Bury forgets a node that is dead still, and gives its runs to whoever comes: the job
+// that asks for a driver is in the transaction in which a run loses its own. It returns
+// how many runs those were, also with an error: the rest is found by Dead. A run that
+// needs no driver keeps the name; it is found when it needs one.
 func (l *Leases) Bury(ctx context.Context, name string, grace time.Duration) (runs int, err error) {
-	err = pgx.BeginFunc(ctx, l.pool, func(tx pgx.Tx) error {
-		var alive bool
-		if _, err := tx.Exec(ctx, "DELETE FROM nodes WHERE id = $1 AND"+runOut, name, grace.Seconds()); err != nil {
-			return err
-		}
-		if err := tx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM nodes WHERE id = $1)", name).Scan(&alive); err != nil || alive {
-			return err
-		}
-		jobs, err := l.take(ctx, tx, name)
-		if runs = len(jobs); err != nil || runs == 0 {
-			return err
-		}
-		return l.insert(ctx, tx, jobs)
-	})
-	if err != nil {
-		return 0, fmt.Errorf("burying node %s: %w", name, err)
+	alive := false
+	if _, err = l.pool.Exec(ctx, "DELETE FROM nodes WHERE id = $1 AND"+runOut, name, grace.Seconds()); err == nil {
+		err = l.pool.QueryRow(ctx, "SELECT EXISTS (SELECT FROM nodes WHERE id = $1)", name).Scan(&alive)
+	}
+	for more := true; more && err == nil && !alive; {
+		taken := 0
+		taken, err = l.take(ctx, name)
+		runs, more = runs+taken, taken > 0
 	}
 	if runs > 0 {
 		l.s.writer.pokeJobs()
 	}
+	if err != nil {
+		return runs, fmt.Errorf("burying node %s: %w", name, err)
+	}
 	return runs, nil
 }
 
-// take takes a node's name out of its runs, and returns jobs that ask for others. The
-// lines are locked in the order in which commits lock them.
-func (l *Leases) take(ctx context.Context, tx pgx.Tx, name string) ([]run.Job, error) {
-	rows, err := tx.Query(ctx, "SELECT id FROM runs WHERE live AND driver = $1 ORDER BY id FOR UPDATE", name)
+// take takes a node's name out of some of its runs, with jobs that ask for others, and
+// returns how many. The lines are locked in the order in which commits lock them.
+func (l *Leases) take(ctx context.Context, name string) (taken int, err error) {
+	err = pgx.BeginFunc(ctx, l.pool, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, "SELECT id FROM runs WHERE live AND driver = $1 ORDER BY id LIMIT $2 FOR UPDATE", name, takenAtOnce)
+		if err != nil {
+			return err
+		}
+		ids, err := pgx.CollectRows(rows, pgx.RowTo[[16]byte])
+		if err != nil || len(ids) == 0 {
+			return err
+		}
+		if _, err := tx.Exec(ctx, "UPDATE runs SET driver = '' WHERE id = ANY($1)", ids); err != nil {
+			return err
+		}
+		jobs, now := make([]run.Job, len(ids)), l.s.cfg.Now()
+		for i, id := range ids {
+			jobs[i] = run.Job{Kind: l.job, Run: id, Due: now}
+		}
+		taken = len(ids)
+		return l.insert(ctx, tx, jobs)
+	})
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	ids, err := pgx.CollectRows(rows, pgx.RowTo[[16]byte])
-	if err != nil || len(ids) == 0 {
-		return nil, err
-	}
-	if _, err := tx.Exec(ctx, "UPDATE runs SET driver = '' WHERE id = ANY($1)", ids); err != nil {
-		return nil, err
-	}
-	jobs, now := make([]run.Job, len(ids)), l.s.cfg.Now()
-	for i, id := range ids {
-		jobs[i] = run.Job{Kind: l.job, Run: id, Due: now}
-	}
-	return jobs, nil
+	return taken, nil
 }
 
 // insert gives the jobs to whom Config names, or to the store's own table.

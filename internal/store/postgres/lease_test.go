@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"errand/internal/run"
 	"errand/internal/store/postgres/pgtest"
 )
@@ -71,8 +73,9 @@ func TestLeases(t *testing.T) {
 	if runs, err := l.Bury(ctx, "north", 0); err != nil || runs != 0 {
 		t.Errorf("somebody who lives was buried: %d, %v", runs, err)
 	}
-	if now, known, err := l.Renew(ctx, "south", long); err != nil || !known || time.Since(now).Abs() > time.Minute {
-		t.Errorf("renewed: %v, %v, %v", now, known, err)
+	now, next, err := l.Renew(ctx, "south", long)
+	if err != nil || time.Since(now).Abs() > time.Minute || next.Sub(now) > long || next.Sub(now) < long-time.Minute {
+		t.Errorf("renewed: %v, %v, %v", now, next, err)
 	}
 	if runs, err := l.Bury(ctx, "south", time.Second); err != nil || runs != 0 {
 		t.Errorf("somebody who has renewed was buried: %d, %v", runs, err)
@@ -86,8 +89,11 @@ func TestLeases(t *testing.T) {
 	if runs, err := l.Bury(ctx, "stranger", time.Second); err != nil || runs != 1 {
 		t.Errorf("a stranger's runs: %d, %v", runs, err)
 	}
-	if _, known, err := l.Renew(ctx, "south", time.Minute); err != nil || known {
-		t.Errorf("a buried node renews: %v, %v", known, err)
+	if now, _, err := l.Renew(ctx, "south", time.Minute); err != nil || !now.IsZero() {
+		t.Errorf("a buried node renews: %v, %v", now, err)
+	}
+	if _, next, err := l.Renew(ctx, "north", long); err != nil || !next.IsZero() {
+		t.Errorf("a node that is alone: %v, %v", next, err)
 	}
 	jobs, err := s.Jobs(ctx, 0)
 	if err != nil || len(jobs) != 3 || jobs[0].Kind != "advance" || jobs[0].Run.IsZero() {
@@ -153,6 +159,44 @@ func TestLeave(t *testing.T) {
 	}
 	if runs, err := l.Bury(t.Context(), "north", 0); err != nil || runs != 1 {
 		t.Errorf("left: %d runs, %v", runs, err)
+	}
+}
+
+// A node with so many runs that its burial takes longer than anybody waits is buried all
+// the same: what one has given away before its time was up stays so, with the jobs, and
+// the next one goes on with the rest.
+func TestBuryInPortions(t *testing.T) {
+	portions := 0
+	var stop context.CancelFunc
+	var asked []run.Job
+	s := open(t, Config{Jobs: func(ctx context.Context, tx pgx.Tx, jobs []run.Job) error {
+		if portions++; portions == 2 {
+			stop() // time is up in the middle of the second one
+			return ctx.Err()
+		}
+		asked = append(asked, jobs...)
+		return nil
+	}})
+	l := leased(t, s)
+	const runs = 2*takenAtOnce + 7
+	var all run.Commit
+	for n := range runs {
+		a := created(n)
+		a.Summary.Driver = "south"
+		all.Runs = append(all.Runs, a)
+	}
+	commit(t, s, all)
+	var ctx context.Context
+	ctx, stop = context.WithCancel(t.Context())
+	defer stop()
+	if taken, err := l.Bury(ctx, "south", time.Second); err == nil || taken != takenAtOnce || len(asked) != takenAtOnce {
+		t.Errorf("in its time it gave away %d runs with %d jobs, %v", taken, len(asked), err)
+	}
+	if got := dead(t, l, time.Second); !slices.Equal(got, []string{"south"}) {
+		t.Errorf("dead are %v", got)
+	}
+	if taken, err := l.Bury(t.Context(), "south", time.Second); err != nil || taken != runs-takenAtOnce || len(asked) != runs {
+		t.Errorf("then %d runs, %d jobs in all, %v", taken, len(asked), err)
 	}
 }
 

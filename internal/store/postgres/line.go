@@ -11,14 +11,14 @@ import (
 
 // A run's line, its columns by their type: lines are written as one array per column.
 const (
-	lineTexts   = "project, dialect, agent, model, title, fingerprint, status, stop_reason, driver"
+	lineTexts   = "project, dialect, agent, model, title, fingerprint, status, stop_reason, driver, lane"
 	lineNumbers = "max_steps, created_at, pending, ended_at, seq, epoch, steps, input, output, cached, reasoning, written, cost, updated_at"
 	lineFlags   = "live, unpriced, deleted"
 	lineColumns = "id, " + lineTexts + ", " + lineNumbers + ", " + lineFlags
 )
 
 type (
-	texts   [9]string
+	texts   [10]string
 	numbers [14]int64
 	flags   [3]bool
 )
@@ -27,7 +27,7 @@ func takeApart(line *run.Summary) (texts, numbers, flags) {
 	u := &line.Usage
 	return texts{
 			store.Text(line.Project), store.Text(line.Dialect), store.Text(line.Agent), store.Text(line.Model), store.Text(line.Title), store.Text(line.Fingerprint),
-			string(line.Status), string(line.StopReason), store.Text(line.Driver),
+			string(line.Status), string(line.StopReason), store.Text(line.Driver), store.Text(line.Lane),
 		}, numbers{
 			int64(line.MaxSteps), store.Millis(line.CreatedAt), int64(line.Pending), store.Millis(line.EndedAt), line.Seq, line.Epoch, int64(line.Steps),
 			int64(u.Input), int64(u.Output), int64(u.Cached), int64(u.Reasoning), int64(u.Written), int64(u.Cost), store.Millis(line.UpdatedAt),
@@ -37,7 +37,7 @@ func takeApart(line *run.Summary) (texts, numbers, flags) {
 func putTogether(id run.ID, t *texts, n *numbers, f *flags) run.Summary {
 	return run.Summary{
 		ID: id, Project: t[0], Dialect: t[1], Agent: t[2], Model: t[3], Title: t[4], Fingerprint: t[5],
-		Status: run.Status(t[6]), StopReason: run.StopReason(t[7]), Driver: t[8],
+		Status: run.Status(t[6]), StopReason: run.StopReason(t[7]), Driver: t[8], Lane: t[9],
 		MaxSteps: int(n[0]), CreatedAt: store.Time(n[1]), Pending: int(n[2]), EndedAt: store.Time(n[3]), Seq: n[4], Epoch: n[5], Steps: int(n[6]),
 		Usage: run.Usage{
 			Input: int(n[7]), Output: int(n[8]), Cached: int(n[9]), Reasoning: int(n[10]), Written: int(n[11]), Cost: run.Micros(n[12]), Unpriced: f[1],

@@ -76,9 +76,12 @@ func (s *Store) Runs(ctx context.Context, q run.RunQuery) (list []run.Summary, e
 	return list, nil
 }
 
-// runsSQL is the list as a statement, behind Before in either order. Several statuses are as many walks down an
-// index, merged, because no index has them in one order.
-func runsSQL(q *run.RunQuery, oldest bool) (string, []any) {
+// runsSQL is the list as a statement, behind Before in either order.
+func runsSQL(q *run.RunQuery, oldest bool) (string, []any) { return walkSQL(lineColumns, q, oldest) }
+
+// walkSQL is runsSQL for some columns of the lines. Several statuses are as many walks
+// down an index, merged, because no index has them in one order.
+func walkSQL(columns string, q *run.RunQuery, oldest bool) (string, []any) {
 	beyond, order := " AND id < ", " ORDER BY id DESC"
 	if oldest {
 		beyond, order = " AND id > ", " ORDER BY id"
@@ -113,7 +116,7 @@ func runsSQL(q *run.RunQuery, oldest bool) (string, []any) {
 	if q.Agent != "" && len(statuses) == 0 && !q.Pending {
 		statuses = run.Statuses() // one index serves lists with and without them
 	}
-	walk := "SELECT " + lineColumns + " FROM runs WHERE " + where
+	walk := "SELECT " + columns + " FROM runs WHERE " + where
 	switch len(statuses) {
 	case 0:
 		return walk + end, arguments

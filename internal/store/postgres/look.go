@@ -28,21 +28,33 @@ func Look(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the database: %w", err)
 	}
-	var needs int
-	err = pool.QueryRow(ctx, "SELECT coalesce(max(needs), 0) FROM errand_schema").Scan(&needs)
-	steps, err2 := schemaSteps()
+	var needs, version int
+	err = pool.QueryRow(ctx, "SELECT coalesce(max(needs), 0), coalesce(max(version), 0) FROM errand_schema").Scan(&needs, &version)
+	steps, err2 := schemaSteps(schemaFiles)
 	var said *pgconn.PgError
 	switch {
 	case errors.As(err, &said) && said.Code == "42P01": // there is no such table
 		err = problem.New(problem.NotFound, "The database has no tables of Errand's: the first start makes them.").Because(err)
 	case err == nil && needs > len(steps):
 		err = problem.New(problem.Conflict, "The database was changed by a newer version of Errand, and only such a version can read it.")
+	case err == nil && version < len(steps):
+		err = problem.New(problem.Conflict, "The database has the tables of an older version of Errand "+
+			"(schema %d; this version reads %d): the first start of this version adds to them.", version, len(steps))
 	}
 	if err = errors.Join(err, err2); err != nil {
 		pool.Close()
 		return nil, unreachable(parsed.ConnConfig, err)
 	}
 	return &Store{cfg: cfg, pool: pool}, nil
+}
+
+// Served reports whether a node works on the store.
+func (s *Store) Served(ctx context.Context) (served bool, err error) {
+	err = s.query(ctx, func(rows pgx.Rows) error { return rows.Scan(&served) }, "SELECT EXISTS (SELECT FROM nodes WHERE expires_at > now())")
+	if err != nil {
+		return false, fmt.Errorf("looking for nodes: %w", err)
+	}
+	return served, nil
 }
 
 // Where says which server has the database, for people: never the password.

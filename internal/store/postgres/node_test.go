@@ -353,6 +353,31 @@ func TestNews(t *testing.T) {
 	}
 }
 
+// TestMissedNews: who listens is told when there may have been news that it has not
+// heard: another node says so, or the connection broke.
+func TestMissedNews(t *testing.T) {
+	dsn := pgtest.Database(t)
+	missed := make(chan bool, 1000)
+	hear := func(run.ID, int64) {}
+	north := open(t, Config{DSN: dsn, Heard: hear})
+	next := func(what string) {
+		t.Helper()
+		select {
+		case <-missed:
+		case <-time.After(20 * time.Second):
+			t.Fatalf("%s: nobody was told", what)
+		}
+	}
+	south := open(t, Config{DSN: dsn, Heard: hear, Missed: func() { missed <- true }})
+	next("before it listened")
+	north.Miss()
+	next("another node says so")
+	if _, err := south.pool.Exec(t.Context(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"); err != nil {
+		t.Fatal(err)
+	}
+	next("the connection broke")
+}
+
 // listening waits until so many connections listen.
 func listening(t *testing.T, s *Store, want int) {
 	t.Helper()

@@ -28,8 +28,10 @@ const (
 	// listenAgain is the wait before a listener that lost its connection makes another.
 	listenAgain = 500 * time.Millisecond
 	// mostNews bounds what waits to be told while the server does not answer. Who would
-	// have heard of the rest finds it by looking.
+	// have heard of the rest is told that there was more, or finds it by looking.
 	mostNews = 10_000
+	// unheard stands in a payload for news that could not be told.
+	unheard = "*"
 )
 
 // herald tells the other nodes what this one has committed, and hears what they have.
@@ -38,10 +40,12 @@ type herald struct {
 	address *pgx.ConnConfig
 	logger  *slog.Logger
 	heard   func(run.ID, int64)
+	missed  func() // never nil
 	self    string // begins this node's payloads, which it does not listen to
 
-	mu   sync.Mutex // guards news
+	mu   sync.Mutex // guards news and gap
 	news map[run.ID]int64
+	gap  bool          // there were more
 	some chan struct{} // there are news
 
 	ctx  context.Context
@@ -55,8 +59,11 @@ func newHerald(address *pgx.ConnConfig, cfg Config) *herald {
 	// waits for the disk.
 	withSettings(address, map[string]string{"synchronous_commit": "off"})
 	w := &herald{
-		address: address, logger: cfg.Logger, heard: cfg.Heard, self: rand.Text(),
+		address: address, logger: cfg.Logger, heard: cfg.Heard, missed: cfg.Missed, self: rand.Text(),
 		news: map[run.ID]int64{}, some: make(chan struct{}, 1),
+	}
+	if w.missed == nil {
+		w.missed = func() {}
 	}
 	w.ctx, w.stop = context.WithCancel(context.Background())
 	return w
@@ -85,14 +92,39 @@ func (w *herald) tell(group []*item, errs []error) {
 			a := &it.commit.Runs[j]
 			if len(w.news) < mostNews {
 				w.news[a.ID] = max(w.news[a.ID], a.Expected+int64(len(a.Events)))
+			} else {
+				w.gap = true
 			}
 		}
 	}
-	if len(w.news) > 0 {
-		select {
-		case w.some <- struct{}{}:
-		default:
-		}
+	w.poke()
+}
+
+// poke wakes who sends if there is something to send.
+func (w *herald) poke() {
+	if len(w.news) == 0 && !w.gap {
+		return
+	}
+	select {
+	case w.some <- struct{}{}:
+	default:
+	}
+}
+
+// miss tells the other nodes, when it can, that there was something that they have not
+// been told.
+func (w *herald) miss() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.gap = true
+	w.poke()
+}
+
+// Miss tells all other nodes that there may have been appends which nobody has told
+// them of, such as the last ones of a node that has died.
+func (s *Store) Miss() {
+	if s.herald != nil {
+		s.herald.miss()
 	}
 }
 
@@ -121,7 +153,8 @@ func (w *herald) wait(d time.Duration) {
 	}
 }
 
-// send sends news until its connection fails. What it could not send is dropped.
+// send sends news until its connection fails. What it could not send is dropped, and
+// that there was something is said when it can be.
 func (w *herald) send(conn *pgx.Conn) error {
 	for {
 		select {
@@ -132,19 +165,23 @@ func (w *herald) send(conn *pgx.Conn) error {
 		w.wait(tellEvery)
 		for _, payload := range w.payloads() {
 			if _, err := conn.Exec(w.ctx, "SELECT pg_notify($1, $2)", channel, payload); err != nil {
+				w.miss()
 				return err
 			}
 		}
 	}
 }
 
-// payloads takes the news, as texts of "sender id:seq,id:seq".
+// payloads takes the news, as texts of "sender id:seq,id:seq", or "sender *".
 func (w *herald) payloads() []string {
 	w.mu.Lock()
-	news := w.news
-	w.news = map[run.ID]int64{}
+	news, gap := w.news, w.gap
+	w.news, w.gap = map[run.ID]int64{}, false
 	w.mu.Unlock()
 	var all []string
+	if gap {
+		all = append(all, w.self+" "+unheard)
+	}
 	var payload strings.Builder
 	for id, seq := range news {
 		one := id.String() + ":" + strconv.FormatInt(seq, 10)
@@ -170,6 +207,7 @@ func (w *herald) listen(conn *pgx.Conn) error {
 	if _, err := conn.Exec(w.ctx, "LISTEN "+channel); err != nil {
 		return err
 	}
+	w.missed() // whatever was told before
 	for {
 		notification, err := conn.WaitForNotification(w.ctx)
 		if err != nil {
@@ -183,7 +221,11 @@ func (w *herald) listen(conn *pgx.Conn) error {
 
 func (w *herald) hear(payload string) error {
 	sender, pairs, _ := strings.Cut(payload, " ")
-	if sender == w.self {
+	switch {
+	case sender == w.self:
+		return nil
+	case pairs == unheard:
+		w.missed()
 		return nil
 	}
 	for pair := range strings.SplitSeq(pairs, ",") {

@@ -65,7 +65,7 @@ func (w *writer) attempt(group []*item) error {
 				return nil
 			}
 		}
-		again := isContended(err) && try < contended ||
+		again := isContended(err) && try < contended && (try == 0 || code(err) != held) ||
 			isLost(err) && !wasDown && w.cfg.Now().Sub(began) < patience && try < contended
 		if err == nil || !again || isLost(err) && w.items.Closing() {
 			return err
@@ -202,9 +202,14 @@ func isContended(err error) bool {
 	return false
 }
 
-// ownFault reports whether it may be one item's content that fails its group.
+// held is the code of a lock that did not come in time. No node keeps one for so long:
+// it is somebody else's, and may be kept for hours.
+const held = "55P03"
+
+// ownFault reports whether it may be one item that fails its group: what it brings, or
+// the lock that it needs.
 func ownFault(err error) bool {
-	return !isLost(err) && !isDoubt(err) && !isContended(err) && !isFull(err)
+	return code(err) == held || !isLost(err) && !isDoubt(err) && !isContended(err) && !isFull(err)
 }
 
 // isFull reports whether the server lacks space or memory.
@@ -232,10 +237,26 @@ func explain(cause error) error {
 		return problem.New(problem.StorageFull, "The disk of the database is full: nothing was written. "+
 			"Reading still works; writing will when there is space again.").Because(cause)
 	case isLost(cause), isContended(cause), isFull(cause):
-		busy := problem.New(problem.Overloaded, "The database of this server does not answer in time: nothing was written. Try again.")
-		busy.RetryAfter = time.Second
-		return busy.Because(cause)
+		return busy(cause, "The database of this server does not answer in time: nothing was written. Try again.")
 	}
 	return problem.New(problem.Internal, "The database of this server failed: nothing was written. "+
 		"Its log has the cause.").Because(fmt.Errorf("writing a group of commits: %w", cause))
+}
+
+// unanswered makes the error of a read that the server did not answer, or not in the
+// time that a statement has, one that callers can act on.
+func unanswered(err error) error {
+	if isLost(err) || isFull(err) || code(err) == tooLong {
+		return busy(err, "The database of this server does not answer in time. Try again.")
+	}
+	return err
+}
+
+// tooLong is the code of a statement that its time-out has ended.
+const tooLong = "57014"
+
+func busy(cause error, detail string) error {
+	p := problem.New(problem.Overloaded, "%s", detail)
+	p.RetryAfter = time.Second
+	return p.Because(cause)
 }

@@ -58,13 +58,20 @@ func (s *Store) Kinds(ctx context.Context, project string) (kinds []string, err 
 
 // Queue knows the jobs that Config.Jobs has written. queue/river's Writer is one.
 type Queue interface {
+	queueLists
 	// Forget deletes jobs of a run, as part of tx, and no more than most of them; it
 	// returns how many. One that is being done stays.
 	Forget(ctx context.Context, tx pgx.Tx, id run.ID, most int) (int, error)
-	// Loose lists jobs that belong to no run, by id, behind the given one; limit 0 = all.
-	Loose(ctx context.Context, tx pgx.Tx, after int64, limit int) ([]run.Job, error)
 	// Drop deletes a job that nobody is doing, as part of tx.
 	Drop(ctx context.Context, tx pgx.Tx, id int64) error
+}
+
+type queueLists interface {
+	// Loose lists jobs that belong to no run, by id, behind the given one; limit 0 = all.
+	Loose(ctx context.Context, tx pgx.Tx, after int64, limit int) ([]run.Job, error)
+	// Waiting lists jobs that nobody is doing, those that are due first, due or not; limit
+	// 0 = all.
+	Waiting(ctx context.Context, tx pgx.Tx, limit int) ([]run.Job, error)
 	// Strays counts jobs of runs that are not there.
 	Strays(ctx context.Context, tx pgx.Tx) (int, error)
 }

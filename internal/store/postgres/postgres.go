@@ -59,6 +59,9 @@ type Config struct {
 	// soon, out of order, and perhaps never. It must not block. Nil = nobody listens
 	// here, and nobody is told of what this node appends.
 	Heard func(id run.ID, seq int64)
+	// Missed is told that there may have been appends of which Heard will not be told.
+	// It must not block. Nil = nobody is.
+	Missed func()
 	// Wrote hears of each group of commits that is written, and how long that took. It
 	// must not block. Nil = nobody does.
 	Wrote func(commits int, took time.Duration)

@@ -42,5 +42,11 @@ func TestStore(t *testing.T) {
 			return open(t, s.(*Store).cfg)
 		},
 		Shared: true,
+		Enter: func(t *testing.T, s storetest.Store, node string) {
+			const sql = "INSERT INTO nodes (id, address, version, epoch, started_at, expires_at) VALUES ($1, '', '', 0, now(), now() + interval '1 hour')"
+			if _, err := s.(*Store).pool.Exec(t.Context(), sql, node); err != nil {
+				t.Fatal(err)
+			}
+		},
 	})
 }

@@ -27,8 +27,8 @@ func whoAmI(ctx context.Context, conn *pgx.Conn) (s session, err error) {
 // quick is a transaction that takes one round trip: it locks nothing beforehand, checks
 // the group against the lines that the writer remembers, and writes on the condition
 // that they are still so. A node is nearly always the only one that appends to the runs
-// it drives. Nil when the group needs more than that: rows, lines for the audit log,
-// jobs for others, runs that are not remembered, or a commit that is refused, which must
+// it drives. Nil when the group needs more than that: rows, lines for the audit log, a
+// place in a lane, jobs for others, runs that are not remembered, or a commit that is refused, which must
 // not be for what may be long past.
 func (w *writer) quick(group []*item) *transaction {
 	t := w.newTransaction(group)
@@ -42,6 +42,9 @@ func (w *writer) quick(group []*item) *transaction {
 		}
 		for i := range it.commit.Runs {
 			a := &it.commit.Runs[i]
+			if a.Bound != nil {
+				return nil
+			}
 			if t.heads[a.ID] != nil {
 				continue
 			}

@@ -18,12 +18,13 @@ const (
 )
 
 // Import puts all records of another store into an empty database: all of them, or
-// none. Before it commits, check is given all that the database then has.
-func (s *Store) Import(ctx context.Context, records iter.Seq2[store.Record, error], check func(iter.Seq2[store.Record, error]) error) error {
+// none. Before it commits, check is given all that the database then has, and the
+// transaction, for what is kept beside the records.
+func (s *Store) Import(ctx context.Context, records iter.Seq2[store.Record, error], check func(pgx.Tx, iter.Seq2[store.Record, error]) error) error {
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		// It takes what it takes, and nobody else works on these tables.
 		const alone = "SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL statement_timeout = 0; " +
-			"LOCK TABLE runs, events, rows, jobs, spend, audit, audit_head IN EXCLUSIVE MODE"
+			"LOCK TABLE runs, events, rows, jobs, spend, audit, audit_head, index_projects IN EXCLUSIVE MODE"
 		if _, err := tx.Exec(ctx, alone); err != nil {
 			return err
 		}
@@ -46,7 +47,7 @@ func (s *Store) Import(ctx context.Context, records iter.Seq2[store.Record, erro
 		if _, err := tx.Exec(ctx, end); err != nil {
 			return err
 		}
-		return check(recordsOf(ctx, tx))
+		return check(tx, recordsOf(ctx, tx))
 	})
 	if err != nil {
 		return fmt.Errorf("copying into the database: %w", err)
@@ -58,7 +59,7 @@ func (s *Store) Import(ctx context.Context, records iter.Seq2[store.Record, erro
 func mustBeEmpty(ctx context.Context, tx pgx.Tx) error {
 	var used bool
 	err := tx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM runs) OR EXISTS (SELECT FROM events) OR EXISTS (SELECT FROM rows) OR EXISTS (SELECT FROM jobs) "+
-		"OR EXISTS (SELECT FROM spend) OR EXISTS (SELECT FROM audit)").Scan(&used)
+		"OR EXISTS (SELECT FROM spend) OR EXISTS (SELECT FROM audit) OR EXISTS (SELECT FROM index_projects)").Scan(&used)
 	if err == nil && used {
 		return problem.New(problem.Conflict, "The database is not empty: name one that no server has used, or drop it and make it anew. A copy that was interrupted leaves nothing behind.")
 	}
@@ -211,6 +212,9 @@ func scanStored(rows pgx.Rows) (store.Record, error) {
 	var run [16]byte
 	var id int64
 	err := rows.Scan(&run, &e.Seq, &id, &e.At, &e.Type, &e.Data)
+	if len(e.Data) == 0 {
+		e.Data = nil // a copy is compared with what SQLite says
+	}
 	e.Run, e.ID = run, uint64(id)
 	return store.Record{Event: &e}, err
 }

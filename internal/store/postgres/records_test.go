@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
 
 	"errand/internal/problem"
 	"errand/internal/run"
@@ -36,6 +37,11 @@ func stocked(t *testing.T) *sqlite.Store {
 			c.Jobs = []run.Job{{Kind: "k", Due: start, Data: []byte("{}")}, {Kind: "of a run", Run: life[0].ID, Due: start}}
 			c.Spend = []run.Spend{{Account: run.Account{Project: "p", Day: "2026-03-01", Key: fmt.Sprint(n)}, Runs: 1, Usage: run.Usage{Input: 5, Cost: 7, Unpriced: true, Estimated: true}}}
 			c.Audit = []run.Audit{{At: start, Project: "p", Action: "a", Data: []byte(`{"x":1}`)}, {At: start, Action: "b"}}
+		}
+		if n == 2 { // an event that has no body
+			started := life[1]
+			started.Summary.Seq, started.Events = 2, []run.Event{{Type: run.RunStarted, Seq: 2, ID: 1, At: start}}
+			c.Runs = []run.Append{life[0], started}
 		}
 		s.Submit(c, func(err error) {
 			if err != nil {
@@ -81,7 +87,7 @@ func TestImport(t *testing.T) {
 	dsn := pgtest.Database(t)
 	s := open(t, Config{DSN: dsn})
 	wrong := errors.New("not as it should be")
-	refuse := func(iter.Seq2[store.Record, error]) error { return wrong }
+	refuse := func(pgx.Tx, iter.Seq2[store.Record, error]) error { return wrong }
 	if err := s.Import(t.Context(), from.Records(t.Context()), refuse); !errors.Is(err, wrong) {
 		t.Errorf("a copy that is not right: %v", err)
 	}
@@ -101,7 +107,7 @@ func TestImport(t *testing.T) {
 		t.Errorf("a source that breaks: %v", err)
 	}
 	want := all(t, from.Records(t.Context()))
-	accept := func(arrived iter.Seq2[store.Record, error]) error {
+	accept := func(_ pgx.Tx, arrived iter.Seq2[store.Record, error]) error {
 		same(t, want, all(t, arrived))
 		return nil
 	}

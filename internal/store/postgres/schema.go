@@ -5,6 +5,8 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"io/fs"
+	"regexp"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -26,15 +28,44 @@ type migration struct {
 	// needs is the first version of the program's schema that can serve on what this
 	// step makes. A step that only adds needs what the step before it needed.
 	needs int
+	// index is what the step makes if it is one that makes an index beside those who
+	// write: see beside. Empty = it is part of a transaction.
+	index string
 }
 
 // Migrate brings the tables to this program's version, while nodes of the version
 // before may serve. A database that only newer programs can serve is refused.
 func Migrate(ctx context.Context, pool *pgxpool.Pool) error {
-	steps, err := schemaSteps()
+	steps, err := schemaSteps(schemaFiles)
 	if err != nil {
 		return err
 	}
+	return migrate(ctx, pool, steps)
+}
+
+// migrate runs the steps that are missing, in their order: those in a row that can be
+// in a transaction in one.
+func migrate(ctx context.Context, pool *pgxpool.Pool, steps []migration) error {
+	for {
+		reached, err := together(ctx, pool, steps)
+		if err == nil && reached < len(steps) {
+			err = beside(ctx, pool, steps, reached)
+		}
+		var known *problem.Error
+		switch {
+		case errors.As(err, &known):
+			return err
+		case err != nil:
+			return fmt.Errorf("bringing the database up to date: %w", err)
+		case reached == len(steps):
+			return nil
+		}
+	}
+}
+
+// together runs the steps that are missing up to the first one that can't be in a
+// transaction, and returns how many have been done.
+func together(ctx context.Context, pool *pgxpool.Pool, steps []migration) (reached int, err error) {
 	err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 		// It takes what it takes, and waits for another node that is at it, unless that
 		// one has stopped.
@@ -57,54 +88,54 @@ func Migrate(ctx context.Context, pool *pgxpool.Pool) error {
 		if _, err := tx.Exec(ctx, "SET LOCAL lock_timeout = "+millis(lockTimeout)); err != nil {
 			return err
 		}
-		return apply(ctx, tx, steps)
-	})
-	var known *problem.Error
-	if errors.As(err, &known) {
+		reached, err = apply(ctx, tx, steps)
 		return err
-	}
-	if err != nil {
-		return fmt.Errorf("bringing the database up to date: %w", err)
-	}
-	return nil
+	})
+	return reached, err
 }
 
-// apply runs the steps that are missing, in one transaction with what it writes
-// down about them.
-func apply(ctx context.Context, tx pgx.Tx, steps []migration) error {
-	_, err := tx.Exec(ctx, "CREATE TABLE IF NOT EXISTS errand_schema "+
+// apply runs the steps that are missing and can be in a transaction, with what it
+// writes down about them, and returns how many have been done.
+func apply(ctx context.Context, tx pgx.Tx, steps []migration) (reached int, err error) {
+	_, err = tx.Exec(ctx, "CREATE TABLE IF NOT EXISTS errand_schema "+
 		"(version int PRIMARY KEY, needs int NOT NULL, applied timestamptz NOT NULL DEFAULT now())")
 	if err != nil {
-		return err
+		return 0, err
 	}
-	var version, needs int
-	if err := tx.QueryRow(ctx, "SELECT coalesce(max(version), 0), coalesce(max(needs), 0) FROM errand_schema").Scan(&version, &needs); err != nil {
-		return err
+	var needs int
+	if err := tx.QueryRow(ctx, "SELECT coalesce(max(version), 0), coalesce(max(needs), 0) FROM errand_schema").Scan(&reached, &needs); err != nil {
+		return 0, err
 	}
 	if needs > len(steps) {
-		return problem.New(problem.Conflict, "The database was changed by a newer version of Errand "+
-			"(schema %d; this version knows %d). Use that version, or restore a backup.", version, len(steps))
+		return 0, problem.New(problem.Conflict, "The database was changed by a newer version of Errand "+
+			"(schema %d; this version knows %d). Use that version, or restore a backup.", reached, len(steps))
 	}
-	for i := version; i < len(steps); i++ {
-		if _, err := tx.Exec(ctx, steps[i].sql); err != nil {
-			return fmt.Errorf("step %d: %w", i+1, err)
+	for ; reached < len(steps) && steps[reached].index == ""; reached++ {
+		if _, err := tx.Exec(ctx, steps[reached].sql); err != nil {
+			return 0, fmt.Errorf("step %d: %w", reached+1, err)
 		}
-		if _, err := tx.Exec(ctx, "INSERT INTO errand_schema (version, needs) VALUES ($1, $2)", i+1, steps[i].needs); err != nil {
-			return err
+		if _, err := tx.Exec(ctx, "INSERT INTO errand_schema (version, needs) VALUES ($1, $2)", reached+1, steps[reached].needs); err != nil {
+			return 0, err
 		}
 	}
-	return nil
+	return min(reached, len(steps)), nil
 }
 
-// schemaSteps returns the migrations in the order of their file names.
-func schemaSteps() ([]migration, error) {
-	files, err := schemaFiles.ReadDir("schema")
+// makesIndex is a step that makes an index beside those who write, and its name.
+var makesIndex = regexp.MustCompile(`(?m)\A(?:--.*\n)*CREATE (?:UNIQUE )?INDEX CONCURRENTLY ([a-z_]+) ON [^;]*;?\s*\z`)
+
+// schemaSteps returns the migrations in a folder schema, in the order of their names.
+// The first line of each says what it needs. A file that has nothing but one CREATE
+// INDEX CONCURRENTLY is a step outside of transactions, where alone PostgreSQL takes
+// that statement; all other files are in one.
+func schemaSteps(folder fs.FS) ([]migration, error) {
+	files, err := fs.ReadDir(folder, "schema")
 	if err != nil {
 		return nil, fmt.Errorf("reading the schema: %w", err)
 	}
 	var steps []migration
 	for _, file := range files {
-		body, err := schemaFiles.ReadFile("schema/" + file.Name())
+		body, err := fs.ReadFile(folder, "schema/"+file.Name())
 		if err != nil {
 			return nil, fmt.Errorf("reading the schema: %w", err)
 		}
@@ -112,6 +143,9 @@ func schemaSteps() ([]migration, error) {
 		first, _, _ := strings.Cut(step.sql, "\n")
 		if _, err := fmt.Sscanf(first, "-- needs %d", &step.needs); err != nil {
 			return nil, fmt.Errorf("reading the schema: %s does not say what it needs: %w", file.Name(), err)
+		}
+		if found := makesIndex.FindStringSubmatch(step.sql); found != nil {
+			step.index = found[1]
 		}
 		steps = append(steps, step)
 	}

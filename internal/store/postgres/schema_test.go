@@ -84,12 +84,16 @@ func TestSettings(t *testing.T) {
 			t.Errorf("%s is %q, want %q (error %v)", name, got, want, err)
 		}
 	}
+	const other = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation = serializable', current_database()); END $$"
+	if _, err := s.pool.Exec(t.Context(), other); err != nil {
+		t.Fatal(err)
+	}
 	conn, err := pgx.ConnectConfig(t.Context(), s.writer.address)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close(t.Context())
-	for name, want := range map[string]string{"lock_timeout": "7s", "enable_seqscan": "off", "plan_cache_mode": "force_generic_plan", "jit": "off"} {
+	for name, want := range map[string]string{"default_transaction_isolation": "read committed", "lock_timeout": "7s", "enable_seqscan": "off", "plan_cache_mode": "force_generic_plan", "jit": "off"} {
 		var got string
 		if err := conn.QueryRow(t.Context(), "SELECT current_setting($1)", name).Scan(&got); err != nil || got != want {
 			t.Errorf("the writer's %s is %q, want %q (error %v)", name, got, want, err)

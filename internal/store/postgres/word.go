@@ -38,12 +38,16 @@ func (s *Store) Words(hear func(word []byte)) *Words {
 // Close ends both; what waits to be told is dropped.
 func (w *Words) Close() error { return w.line.close() }
 
-// Tell tells a word, of less than 7,000 bytes without a line's end in it, to all other
-// nodes, soon. It does not block.
+// longestWord is what fits into a notification beside its sender.
+const longestWord = 7000
+
+// Tell tells a word, without a line's end in it, to all other nodes, soon. It does not
+// block. One that is longer than a notification gets lost: PostgreSQL would refuse what
+// waits with it, too. A model can bring that about, by the name of a tool.
 func (w *Words) Tell(word []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.some) >= mostWords {
+	if len(w.some) >= mostWords || len(word) > longestWord {
 		return
 	}
 	w.some = append(w.some, string(word))

@@ -81,8 +81,11 @@ type (
 type Harness struct {
 	// Open returns a new, empty store that t's cleanup closes.
 	Open func(t *testing.T, now func() time.Time) Store
-	// Shared says that several nodes can have the store: it keeps Summary.Driver.
+	// Shared says that several nodes can have the store: it keeps Summary.Driver, holds
+	// runs to Append.Bound, and has the methods Places and Draw.
 	Shared bool
+	// Enter makes a node known to a Shared store that asks which there are.
+	Enter func(t *testing.T, s Store, node string)
 	// Reopen closes a store and opens it again; nil for a store that forgets.
 	Reopen func(t *testing.T, s Store) Store
 }
@@ -100,6 +103,8 @@ func Run(t *testing.T, h Harness) {
 		{"TwoDrivers", twoDrivers},
 		{"Takeovers", takeovers},
 		{"Drivers", drivers},
+		{"Lanes", lanes},
+		{"Rates", rates},
 		{"Deletion", deletion},
 		{"Live", live},
 		{"Rows", rowLife},
