@@ -20,7 +20,7 @@ ORACLE := internal/model/openai/oracle
 
 .PHONY: help
 help: ## list what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## build ./errand: one static binary
@@ -66,6 +66,15 @@ arch: ## who may import whom, sizes, words: in a second
 bench: ## measure Errand beside a bare floor and write docs/performance.md (5 minutes)
 	@go run ./bench -out docs/performance.md
 
+.PHONY: reference
+reference: ## make docs/reference anew, from the contract, the settings, the commands and the codes
+	@go test -count=1 -run 'TestReference$$' ./docs -update
+
+.PHONY: bench-peers
+bench-peers: ## measure Errand beside agent servers from npm and write docs/comparison.md (12 minutes)
+	@scripts/setup.sh node
+	@PATH="$$PWD/.tools/bin:$$PATH" go run ./bench peers -out docs/comparison.md
+
 .PHONY: shots
 shots: ## make the pictures in docs/images anew, of a server with a week of work behind it
 	@scripts/setup.sh chromium node sdk
@@ -85,6 +94,27 @@ fuzz: ## each fuzz test for 10 s (FUZZTIME=1m for longer)
 soak: ## the long tests: 200 kills, half an hour of mixed load, five minutes of storm over three nodes (an hour)
 	@ERRAND_KILLS=200 ERRAND_STORM_RUNS=2000 ERRAND_STORM_SECONDS=300 ERRAND_SOAK_MINUTES=30 ERRAND_SOAK=1 go test -count=1 -p=1 -timeout=3h -v ./e2e/...
 
+.PHONY: release
+release: ## build the release of HEAD's tag twice into dist/, and hold the two to be the same bytes
+	@scripts/release.sh
+	@scripts/reproduce.sh
+
+.PHONY: release-dry
+release-dry: ## the same of a commit without a tag
+	@scripts/release.sh --snapshot
+	@scripts/reproduce.sh --snapshot
+
+# The tests that drive the program from outside, against the one that was released and
+# not one built for them. E2E=./e2e names less of them.
+.PHONY: release-test
+release-test: ## run the end-to-end tests against the program in dist/ (20 minutes; E2E=./e2e for less)
+	@scripts/setup.sh $(TOOLS)
+	@rm -rf .tools/released && mkdir -p .tools/released
+	@tar -xzf dist/errand_*_$$(go env GOOS)_$$(go env GOARCH).tar.gz -C .tools/released --strip-components=1
+	@.tools/released/errand version
+	@ERRAND_RELEASE="$$PWD/dist" go test -count=1 -run 'TestRelease$$' ./scripts/release
+	@PATH="$$PWD/.tools/bin:$$PATH" ERRAND_BINARY="$$PWD/.tools/released/errand" go test -count=1 -p=1 -timeout=60m $(or $(E2E),./e2e/...)
+
 .PHONY: clean
 clean: ## remove what the other targets made
-	@rm -rf errand cover.out cover.html .tools e2e/sdk/node_modules
+	@rm -rf errand dist cover.out cover.html .tools e2e/sdk/node_modules

@@ -3,7 +3,8 @@
 #
 #   scripts/setup.sh gcc curl postgresql chromium python node sdk
 #
-# node is Node.js 22, sdk the npm packages of e2e/sdk, which need it.
+# node is Node.js 22, sdk the npm packages of e2e/sdk, which need it; goreleaser is
+# what a release is made with. All three have one version, and come with checksums.
 # It says nothing when nothing is missing. It installs only where it may: as
 # root, with apt. Elsewhere it names what is missing and how to get it, and the
 # tests that need it are skipped; in CI, which has to run them all, it fails.
@@ -11,6 +12,9 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 have() { command -v "$1" >/dev/null 2>&1; }
+
+# The newest that the Go of go.mod compiles. Compiling it takes minutes, once.
+goreleaser=v2.16.0
 
 # present NAME: is it here? Debian keeps PostgreSQL's own programs off the PATH.
 present() {
@@ -21,9 +25,10 @@ present() {
     chromium) have chromium || have chromium-browser || have google-chrome ;;
     python) /usr/bin/python3 -c 'import requests' 2>/dev/null || { have python3 && python3 -c 'import requests' 2>/dev/null; } ;;
     node) [[ $(.tools/bin/node --version 2>/dev/null || node --version 2>/dev/null) =~ ^v(2[2-9]|[3-9][0-9])\. ]] ;;
+    goreleaser) go version -m .tools/bin/goreleaser 2>/dev/null | grep -q "github.com/goreleaser/goreleaser/v2[[:space:]]$goreleaser[[:space:]]" ;;
     # npm writes its own lock file when it has installed everything; ours is kept beside it.
     sdk) cmp -s e2e/sdk/package-lock.json e2e/sdk/node_modules/.installed-lock.json ;;
-    *) echo "setup: nothing is known about '$1'; it knows gcc, curl, postgresql, chromium, python, node and sdk" >&2; exit 2 ;;
+    *) echo "setup: nothing is known about '$1'; it knows gcc, curl, postgresql, chromium, python, node, sdk and goreleaser" >&2; exit 2 ;;
   esac
 }
 
@@ -60,11 +65,21 @@ no_cluster() {
 }
 
 # node_22 puts Node.js 22 into .tools/bin: Debian's is older than the clients ask for.
-node_22() {
-  quietly npm install --no-audit --no-fund --prefix .tools/node node@22
+# What is installed is what scripts/node/package-lock.json has the checksum of.
+node_22() (
+  mkdir -p .tools/node .tools/bin
+  cp scripts/node/package.json scripts/node/package-lock.json .tools/node/
+  cd .tools/node
+  quietly npm ci --ignore-scripts --no-audit --no-fund
+  ln -sf ../node/node_modules/node-*/bin/node ../bin/node
+)
+
+# go_releaser compiles goreleaser; what it is made of is held to Go's checksum database.
+go_releaser() (
   mkdir -p .tools/bin
-  ln -sf ../node/node_modules/node/bin/node .tools/bin/node
-}
+  export GOBIN="$PWD/.tools/bin" CGO_ENABLED=0
+  quietly go install "github.com/goreleaser/goreleaser/v2@$goreleaser"
+)
 
 # sdk_packages installs exactly what e2e/sdk/package-lock.json names. No script of
 # a package is run: none of them needs one, and whoever publishes one is not asked.
@@ -102,6 +117,11 @@ fi
 if [[ " ${missing[*]} " == *' sdk '* ]]; then
   echo "setup: installing the packages of e2e/sdk"
   sdk_packages
+fi
+
+if [[ " ${missing[*]} " == *' goreleaser '* ]]; then
+  echo "setup: compiling goreleaser $goreleaser into .tools: this takes some minutes"
+  go_releaser
 fi
 
 for name in "${missing[@]}"; do

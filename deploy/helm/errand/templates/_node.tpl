@@ -29,6 +29,8 @@ containers:
       {{- with .root.Values.envFrom }}
       {{- toYaml . | nindent 6 }}
       {{- end }}
+    # What routes requests here hears a moment later than the node that it is to end.
+    lifecycle: {preStop: {exec: {command: [sleep, "3"]}}}
     # A node that the others take for dead is not ready, and lives on: it comes back by
     # itself, and a restart would only cut what it is doing.
     readinessProbe: {httpGet: {path: /readyz, port: http}, periodSeconds: 2, failureThreshold: 2}
