@@ -14,6 +14,12 @@
 // core.go (the product's core alone), proc.go (what the kernel says), stored.go and seed.go (many stored runs), report.go and page.go
 // (the table and the document).
 //
+// `go run ./bench peers` (`make bench-peers`) is another program, which measures servers of
+// others beside Errand and writes the tables of docs/comparison.md: peers.go (the rounds),
+// peer.go (a server), peerlist.go (all of them, and how each is asked), peershop.go (where
+// they come from), peerstory.go, peergate.go and peerledger.go (crashes and approvals),
+// peerpage.go (the tables); what is ours of each is below bench/peers.
+//
 // To add a figure, write its scenario beside the others and add it to the list
 // in scenario.go; to change what counts as held, edit the scenario's rows.
 package main
@@ -48,7 +54,7 @@ type options struct {
 }
 
 func main() {
-	roles := map[string]func([]string) error{isFloor: floorMain, isCore: coreMain}
+	roles := map[string]func([]string) error{isFloor: floorMain, isCore: coreMain, isPeers: peersMain}
 	if len(os.Args) > 1 && roles[os.Args[1]] != nil {
 		if err := roles[os.Args[1]](os.Args[2:]); err != nil {
 			fmt.Fprintln(os.Stderr, os.Args[1]+":", err)

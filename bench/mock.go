@@ -216,25 +216,33 @@ func (k replyKey) make() [][]byte {
 	if k.search {
 		name, arguments = searchName, searchArgs
 	}
+	id := "chatcmpl-2" // each reply of a run has its own: some clients take two that share one for the same
+	if k.call {
+		id = "chatcmpl-1"
+	}
 	call := fmt.Sprintf(`{"index":0,"id":"call_abc123","type":"function","function":{"name":%q,"arguments":%q}}`, name, arguments)
 	if !k.stream {
 		message, finish := fmt.Sprintf(`{"role":"assistant","content":%q}`, strings.Join(k.words(), "")), "stop"
 		if k.call {
 			message, finish = `{"role":"assistant","content":null,"tool_calls":[`+call+`]}`, "tool_calls"
 		}
-		return [][]byte{fmt.Appendf(nil, `{"id":"chatcmpl-1","object":"chat.completion","created":1800000000,"model":"mock","choices":[{"index":0,"message":%s,"finish_reason":%q}],"usage":%s}`, message, finish, usage)}
+		return [][]byte{fmt.Appendf(nil, `{"id":%q,"object":"chat.completion","created":1800000000,"model":"mock","choices":[{"index":0,"message":%s,"finish_reason":%q}],"usage":%s}`, id, message, finish, usage)}
 	}
 	var pieces [][]byte
 	chunk := func(choices, rest string) {
-		pieces = append(pieces, fmt.Appendf(nil, "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1800000000,\"model\":\"mock\",\"choices\":[%s]%s}\n\n", choices, rest))
+		pieces = append(pieces, fmt.Appendf(nil, "data: {\"id\":%q,\"object\":\"chat.completion.chunk\",\"created\":1800000000,\"model\":\"mock\",\"choices\":[%s]%s}\n\n", id, choices, rest))
 	}
 	finish := "stop"
 	if k.call {
 		finish = "tool_calls"
 		chunk(`{"index":0,"delta":{"role":"assistant","content":null,"tool_calls":[`+call+`]},"finish_reason":null}`, "")
 	}
-	for _, word := range k.words() {
-		chunk(fmt.Sprintf(`{"index":0,"delta":{"content":%q},"finish_reason":null}`, word), "")
+	for i, word := range k.words() {
+		role := ""
+		if i == 0 {
+			role = `"role":"assistant",` // some clients go by what the first piece says
+		}
+		chunk(fmt.Sprintf(`{"index":0,"delta":{%s"content":%q},"finish_reason":null}`, role, word), "")
 	}
 	chunk(fmt.Sprintf(`{"index":0,"delta":{},"finish_reason":%q}`, finish), "")
 	chunk("", `,"usage":`+usage)
