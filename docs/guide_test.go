@@ -1,13 +1,19 @@
-// Package docs holds what people read, and a test that types the commands of
-// README.md, guide.md and the pages for other APIs' clients into a shell, in order,
-// against a server of its own. It promises that all work as they stand.
+// Package docs holds what people read, and tests that type the commands of every page
+// into a shell, in order, against a server of the page's own.
 //
-// To change the guide, edit guide.md: its blocks of shell commands are the test.
+// It promises that each block of commands works as it stands and prints what the page
+// shows behind it, but for those that skipped lists with a reason; that what
+// troubleshooting.md quotes is what the program says; and that docs/reference is what
+// its sources say.
+//
+// To change a guide, edit its page: its blocks are the test. To change how blocks are
+// run, edit shell_test.go.
 package docs
 
 import (
 	"context"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,50 +29,79 @@ import (
 // key is the one that the documents use.
 const key = "a-secret-of-16-characters-or-more"
 
-// TestMain lets the test's binary be the interpreter of the tool compute, too.
+// TestMain lets the test's binary be the program: the interpreter of the tool compute,
+// and under the name errand the one that a page's commands call.
 func TestMain(m *testing.M) {
-	if len(os.Args) == 2 && os.Args[1] == "compute-worker" {
-		os.Exit(app.Main(context.Background(), os.Args[1:], nil, app.Stdio{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}))
+	if filepath.Base(os.Args[0]) == "errand" || len(os.Args) == 2 && os.Args[1] == "compute-worker" {
+		os.Exit(app.Main(context.Background(), os.Args[1:], os.Environ(), app.Stdio{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Self: os.Args[0]}))
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	stopPostgres()
+	os.Exit(code)
 }
 
-func TestGuide(t *testing.T) {
-	base := serve(t, nil)
-	typeIn(t, "guide.md", base)
+// TestPages types each page that needs nothing but a server.
+func TestPages(t *testing.T) {
+	for _, page := range []string{
+		"guide.md", "you.md", "openai.md", "yao.md", "schedules.md", "swarms.md", "webagent.md", "guides/first-agent.md",
+	} {
+		t.Run(page, func(t *testing.T) {
+			t.Parallel()
+			typeIn(t, page, serve(t, nil))
+		})
+	}
 }
 
-func TestYou(t *testing.T) {
-	base := serve(t, nil)
-	typeIn(t, "you.md", base)
+// TestOperations makes a backup of a server that runs, and restores it.
+func TestOperations(t *testing.T) {
+	t.Parallel()
+	data := filepath.Join(t.TempDir(), "data")
+	typeIn(t, "operations.md", serve(t, nil, "--data", data), "/var/lib/errand", data)
 }
 
-func TestOpenAI(t *testing.T) {
-	base := serve(t, nil)
-	typeIn(t, "openai.md", base)
+// TestBrowserGuide types the guide to the browser, with pages of its own.
+func TestBrowserGuide(t *testing.T) {
+	t.Parallel()
+	chromium, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Skip("Chromium is not installed: scripts/setup.sh chromium")
+	}
+	if _, err := exec.LookPath("python3"); err != nil {
+		t.Skip("Python is not installed: scripts/setup.sh python")
+	}
+	if os.Geteuid() == 0 { // its sandbox does not start as root, and a test may do without
+		wrapped := filepath.Join(t.TempDir(), "chromium")
+		if err := os.WriteFile(wrapped, []byte("#!/bin/sh\nexec "+chromium+" --no-sandbox \"$@\"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		chromium = wrapped
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	listener.Close()
+	base := serve(t, []string{"ERRAND_EGRESS_ALLOW=127.0.0.0/8", "ERRAND_CHROMIUM=" + chromium, "PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()})
+	typeIn(t, "guides/browser.md", base, "8123", port)
 }
 
-func TestYao(t *testing.T) {
-	base := serve(t, nil)
-	typeIn(t, "yao.md", base)
-}
-
-func TestSchedules(t *testing.T) {
-	base := serve(t, nil)
-	typeIn(t, "schedules.md", base)
-}
-
-func TestSwarms(t *testing.T) {
-	base := serve(t, nil)
-	typeIn(t, "swarms.md", base)
-}
-
-func TestWebagent(t *testing.T) {
-	base := serve(t, nil)
-	typeIn(t, "webagent.md", base)
+// TestApprovals types the guide to approvals, whose agent sends mail.
+func TestApprovals(t *testing.T) {
+	t.Parallel()
+	mail, err := sink.Start("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mail.Close()
+	typeIn(t, "guides/approvals.md", serve(t, []string{"ERRAND_SMTP_URL=" + mail.URL(), "ERRAND_SMTP_FROM=office@example.com"}))
+	if sent := mail.Messages(); len(sent) != 1 {
+		t.Errorf("the guide to approvals sends one mail, and %d were sent: %+v", len(sent), sent)
+	}
 }
 
 func TestReadme(t *testing.T) {
+	t.Parallel()
 	mail, err := sink.Start("")
 	if err != nil {
 		t.Fatal(err)
@@ -89,6 +124,7 @@ var settings = regexp.MustCompile("(?s)```yaml\n(.*?)```")
 // TestGuideSettings: the server takes what the guide writes into errand.yaml, and into
 // a file of prices, which begins with their day.
 func TestGuideSettings(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile("guide.md")
 	if err != nil {
 		t.Fatal(err)
@@ -113,56 +149,6 @@ func TestGuideSettings(t *testing.T) {
 				t.Errorf("want %s for these settings:\n%s%s", fits, block[1], &out)
 			}
 		}
-	}
-}
-
-// block is a block of shell commands.
-var block = regexp.MustCompile("(?s)```sh\n(.*?)```")
-
-// curl stands before the real one: it stops at the first answer that is an error,
-// and keeps the id of the run that was answered, as a reader would.
-const curl = `
-set -eu
-curl() {
-	if ! answer=$(command curl -S --fail-with-body --max-time 60 "$@"); then
-		echo "FAILED: curl $*"; echo "$answer"; exit 1
-	fi
-	echo "curl $*"; echo "$answer"
-	if [[ $answer == *'"status":""'* ]]; then echo "FAILED: a run without a status"; exit 1; fi
-	if [[ $1$2 != *approvals* && $answer =~ \"id\":\ ?\"(run_[0-9a-f]{32})\" ]]; then RUN=${BASH_REMATCH[1]}; fi
-}
-`
-
-// typeIn runs the document's blocks of commands, but those that start a program.
-func typeIn(t *testing.T, document, base string) {
-	for _, tool := range []string{"bash", "curl"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("%s is not installed: scripts/setup.sh curl", tool)
-		}
-	}
-	text, err := os.ReadFile(document)
-	if err != nil {
-		t.Fatal(err)
-	}
-	script := curl
-	for _, commands := range block.FindAllStringSubmatch(string(text), -1) {
-		if !strings.Contains(commands[1], "./errand ") {
-			script += commands[1]
-		}
-	}
-	script = strings.NewReplacer("http://127.0.0.1:8420", base, "run_…", "$RUN").Replace(script)
-
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
-	shell := exec.CommandContext(ctx, "bash")
-	shell.Env = append(os.Environ(), "ERRAND_ADMIN_KEY="+key)
-	shell.Stdin = strings.NewReader(script)
-	out, err := shell.CombinedOutput()
-	if err != nil {
-		t.Errorf("%s: a command failed (%v), the last of these:\n%s", document, err, out)
-	}
-	if n := strings.Count(string(out), "\ncurl "); n < 3 {
-		t.Errorf("%s: only %d commands were found; has its form changed?", document, n)
 	}
 }
 
