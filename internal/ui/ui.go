@@ -40,11 +40,12 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect
 	"require-trusted-types-for 'script'; trusted-types dompurify"
 
 // kinds are the media types of what is served, by the end of its name. A table, so
-// that no file is served by accident and none by a guessed type.
+// that no file is served by accident and none by a guessed type. Texts are licences:
+// those of what the page has of others ask to go wherever that goes.
 func kinds() map[string]string {
 	return map[string]string{
 		".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8",
-		".svg": "image/svg+xml", ".woff2": "font/woff2",
+		".svg": "image/svg+xml", ".woff2": "font/woff2", ".txt": "text/plain; charset=utf-8",
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"net/http/httptest"
 	"path"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -89,7 +88,7 @@ func TestFiles(t *testing.T) {
 	if w := get(s, "/ui/at/0123456789abcdef/app.js"); w.Code != http.StatusNotFound || w.Header().Get("Cache-Control") != "no-store" {
 		t.Errorf("a file of another version: %d, %v", w.Code, w.Header())
 	}
-	for _, name := range []string{"vendor/preact.d.ts", "vendor/README.md", "vendor/licences/preact.txt", "index.html", "../ui.go"} {
+	for _, name := range []string{"vendor/preact.d.ts", "vendor/README.md", "index.html", "../ui.go"} {
 		if w := get(s, "/ui/"+s.prefix+name); w.Code != http.StatusNotFound {
 			t.Errorf("%s is served", name)
 		}
@@ -115,24 +114,58 @@ func TestModules(t *testing.T) {
 	}
 }
 
-// allowance is what all files of all pages together may weigh, as they are sent, and
-// earlier what every page needs before its own: the shell, the font, lib. What one page
-// loads from an empty cache, 150 KB at most, is measured in a browser: e2e/ui.
-const allowance, earlier = 400_000, 90_000
+// allowance is what all files of all pages together may weigh, as they are sent;
+// earlier, what every page needs before its own: the shell, the font, lib; onePage, what
+// a page loads from an empty cache; and withText, the same once it shows Markdown, for
+// which it loads two libraries.
+const allowance, earlier, onePage, withText = 400_000, 90_000, 150_000, 175_000
+
+// later finds what is loaded when it is first wanted.
+var later = regexp.MustCompile(`import\("(\.{1,2}/[^"]+)"\)|style\("([^"]+)"\)`)
+
+// weigh is how long an asset is as it is sent.
+func weigh(a *asset) int {
+	if zipped := a.zipped(); zipped != nil {
+		return len(zipped)
+	}
+	return len(a.plain())
+}
+
+// with adds to all what a page's own modules load, at once or later. What the shell has
+// loaded is not followed: a chart's library comes with a page that draws charts.
+func (s *Site) with(name string, shell, all map[string]bool) {
+	if all[name] {
+		return
+	}
+	all[name] = true
+	text := s.assets[name].plain()
+	if !shell[name] {
+		for _, found := range imported.FindAllSubmatch(text, -1) {
+			s.with(path.Join(path.Dir(name), string(found[1])), shell, all)
+		}
+	}
+	for _, found := range later.FindAllSubmatch(text, -1) {
+		switch module, style := string(found[1]), string(found[2]); {
+		case module != "":
+			s.with(path.Join(path.Dir(name), module), shell, all)
+		case strings.Contains(style, "/"):
+			all[style] = true
+		default:
+			all["css/"+style+".css"] = true
+		}
+	}
+}
 
 // TestWeight: the page is small, its font and its libraries counted.
 func TestWeight(t *testing.T) {
 	s := site(t, "")
-	weigh := func(a *asset) int {
-		if zipped := a.zipped(); zipped != nil {
-			return len(zipped)
-		}
-		return len(a.plain())
+	sum, first, shell := weigh(s.page), weigh(s.page), map[string]bool{}
+	for _, name := range append(s.imports("app.js"), "app.js", "first.js", "css/tokens.css", "css/components.css", "css/shell.css") {
+		shell[name] = true
 	}
-	sum, first := weigh(s.page), weigh(s.page)
 	for name, a := range s.assets {
 		sum += weigh(a)
-		if name == "app.js" || strings.HasPrefix(name, "css/fonts/") || slices.Contains([]string{"css/tokens.css", "css/components.css", "css/shell.css"}, name) || slices.Contains(s.imports("app.js"), name) {
+		if shell[name] = shell[name] || strings.HasPrefix(name, "css/fonts/"); shell[name] {
 			first += weigh(a)
 		}
 	}
@@ -143,6 +176,26 @@ func TestWeight(t *testing.T) {
 		t.Errorf("%d bytes come before the first page, and %d may", first, earlier)
 	}
 	t.Logf("%d files, %d bytes compressed, of which %d before the first page", len(s.assets)+1, sum, first)
+	for name := range s.assets {
+		if path.Dir(name) != "pages" {
+			continue
+		}
+		all := map[string]bool{"css/" + strings.TrimSuffix(path.Base(name), ".js") + ".css": true}
+		s.with(name, shell, all)
+		n, text := first, 0
+		for one := range all {
+			switch {
+			case one == "vendor/marked.js" || one == "vendor/dompurify.js":
+				text += weigh(s.assets[one])
+			case !shell[one]:
+				n += weigh(s.assets[one])
+			}
+		}
+		if n > onePage || n+text > withText {
+			t.Errorf("%s loads %d bytes, %d with Markdown, and may load %d and %d", name, n, n+text, onePage, withText)
+		}
+		t.Logf("%s: %d, %d with Markdown", name, n, n+text)
+	}
 }
 
 // TestSilent: what a browser gets has no comments, and every line where it was.

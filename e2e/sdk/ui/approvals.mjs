@@ -54,8 +54,45 @@ await visit("approvals-story", async (v) => {
   await api("POST", `/v1/runs/${seed.notes}/approve`, { action_ids: ["act_01"], reject: true });
   await page.locator(".gone", { hasText: "db.migrate" }).getByText(/Rejected by key admin/).waitFor();
 
-  // Reject with a reason, by keyboard alone.
-  await page.goto(page.url().replace(/\/approvals.*/, `/approvals/${seed.welcome}/act_01`));
+  // What somebody writes decides nothing, however it comes: with a hand on the keys and
+  // no field under it, quickly, slowly, in capitals, with Space on a button.
+  const there = page.url().replace(/\/approvals.*/, `/approvals/${seed.welcome}/act_01`);
+  const waits = async (what) => {
+    if ((await api("GET", "/v1/runs/" + seed.welcome)).status !== "awaiting_approval" || page.url() !== there) throw new Error(`${what} was taken for commands: ${page.url()}`);
+  };
+  await page.evaluate((address) => new Promise((done) => { // a press in the moment at which it appears, however slow the machine is
+    new MutationObserver((_, self) => {
+      if (document.querySelector(".verb h2")?.textContent !== "mail.send" || !document.querySelector(".decide .btn.you")) return;
+      self.disconnect();
+      dispatchEvent(new KeyboardEvent("keydown", { key: "a", code: "KeyA" }));
+      done();
+    }).observe(document.body, { subtree: true, childList: true });
+    history.pushState(null, "", address);
+    dispatchEvent(new PopStateEvent("popstate"));
+  }), there);
+  await page.locator(".pressed", { hasText: "had only just appeared, so nothing was decided" }).waitFor();
+  await page.waitForTimeout(350); // from here on A counts, but for what follows it
+  for (const [text, delay] of [["a small amount, as agreed", 0], ["a bad idea", 160], ["Ask Ana about an answer", 0]]) {
+    await page.keyboard.type(text, { delay });
+    await page.locator(".pressed", { hasText: "You were typing, so A did nothing" }).waitFor();
+    await page.waitForTimeout(600); // longer than a press of A waits
+    await waits(text);
+  }
+  await page.getByRole("button", { name: /^Approve/ }).focus();
+  await page.keyboard.type("this bid is low", { delay: 20 });
+  await page.locator(".pressed", { hasText: "You were typing, so the button did nothing" }).waitFor();
+  await waits("text on a button");
+  await page.getByRole("heading", { name: "mail.send" }).click(); // nothing has the focus
+  await page.waitForTimeout(2100); // whoever wrote has stopped
+  await page.keyboard.press("a");
+  await page.getByText("One moment: any other key stops it.").waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByText("One moment: any other key stops it.").waitFor({ state: "detached" });
+  await waits("A and Esc");
+
+  // Reject with a reason, by keyboard alone, as soon as there is something to see: R is
+  // not kept waiting, and the reason is no command.
+  await page.goto(there);
   await page.getByRole("heading", { name: "mail.send" }).waitFor();
   await page.keyboard.press("r");
   await page.keyboard.type("Not before Monday");
@@ -91,6 +128,15 @@ await visit("approvals-several", async (v) => {
     await api("POST", "/v1/runs", { model: "openai/gpt-5-mini", tools: ["mail.send"], approval: { required_for: ["mail.send"] }, background: true, prompt: `Write to ${vendor}\nmail.send {"to":"${vendor}@example.com","n":12345678901234567890}\n= Sent.` });
   }
   await v.open("/approvals");
+  // What comes in before the one that is shown does not take its place.
+  const shown = detail(page).locator(".args");
+  await shown.getByText("@example.com").waitFor();
+  const was = await shown.innerText();
+  const sooner = await api("POST", "/v1/runs", { model: "openai/gpt-5-mini", tools: ["mail.send"], approval: { required_for: ["mail.send"], timeout: 600 }, background: true, prompt: 'Write to Hasty\nmail.send {"to":"Hasty@example.com"}\n= Sent.' });
+  await page.locator(".inbox li").first().getByText("Hasty").waitFor();
+  if (await shown.innerText() !== was) throw new Error("another one has taken its place: " + await shown.innerText());
+  await api("POST", `/v1/runs/${sooner.id}/cancel`);
+  await page.locator(".inbox li", { hasText: "Hasty" }).and(page.locator(".gone")).waitFor();
   for (const vendor of ["Northmill", "Papeterie"]) {
     await page.locator(".inbox li", { hasText: vendor }).locator("a").click();
     await page.getByRole("heading", { name: "mail.send" }).waitFor();
@@ -101,7 +147,14 @@ await visit("approvals-several", async (v) => {
   if (await page.locator(".args td", { hasText: "12345678901234567890" }).count() !== 2) throw new Error("a number is not shown as it is");
   await v.shot();
   await v.check("several");
-  await page.keyboard.press("a");
+  const asked = [];
+  page.on("request", (request) => { if (request.method() === "POST") asked.push(new URL(request.url()).pathname); });
+  await page.waitForTimeout(350); // so soon after another key it would be a text's letter
+  await page.keyboard.down("a"); // held down it is one press
+  for (let i = 0; i < 5; i++) await page.keyboard.down("a");
+  await page.keyboard.up("a");
   await page.locator(".toast", { hasText: "Approved 2 of 2" }).waitFor();
+  if (asked.join() !== "/v1/approvals/decide") throw new Error("two decisions were sent with " + asked);
+  if (await page.locator(".inbox li", { hasText: "Harbour" }).locator("input").count() !== 1) throw new Error("the third was decided, too");
   await page.locator(".gone", { hasText: "Northmill" }).getByText(/Approved by key admin/).waitFor();
 }, isDesk);

@@ -19,6 +19,9 @@ await visit("front", async (v) => {
   if (!cookie?.httpOnly || cookie.sameSite !== "Strict" || cookie.path !== "/errand/" && cookie.path !== "/errand") throw new Error("the cookie: " + JSON.stringify(cookie));
   await v.check();
   await v.context.clearCookies();
+  await page.getByRole("link", { name: "Runs", exact: true }).click();
+  await page.getByText("Your session has ended").waitFor();
+  await v.check("the session has ended");
   await page.goto("about:blank");
   await page.goto(seed.link); // a second time
   await page.getByRole("heading", { name: "Sign in with a key" }).waitFor();

@@ -62,7 +62,7 @@ await visit("robots-story", async (v) => {
   await card(page, "Contract Reader").waitFor();
   await page.keyboard.press("j");
   await page.keyboard.press("j");
-  await until("the second card has the focus", () => card(page, "Board Reporter").getByRole("link").first().evaluate((one) => one === document.activeElement));
+  await until("the second card has the focus", () => card(page, "Contract Reader").getByRole("link").first().evaluate((one) => one === document.activeElement));
   await page.getByRole("button", { name: "1 asking" }).click();
   await until("one card", async () => (await page.locator("article.card").count()) === 1);
   await page.getByRole("button", { name: "1 asking" }).click();

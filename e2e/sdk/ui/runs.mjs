@@ -35,7 +35,7 @@ await visit("runs-list", async (v) => {
   await page.keyboard.type("tender documents");
   await page.getByRole("row", { name: /Read the tender documents/ }).waitFor();
   await page.getByRole("row", { name: /Match October/ }).waitFor({ state: "detached" });
-  must(new URL(page.url()).searchParams.get("q") === "tender documents", "the address has no words: " + page.url());
+  await page.waitForURL((address) => address.searchParams.get("q") === "tender documents");
   await page.keyboard.press("Escape");
   await page.getByRole("row", { name: /Match October/ }).waitFor();
   await page.keyboard.press("Escape");
@@ -61,6 +61,14 @@ await visit("runs-list", async (v) => {
   await page.getByRole("button", { name: "1 new" }).click();
   await page.getByRole("row", { name: /Count the paper clips/ }).getByText("Completed").first().waitFor();
   await page.mouse.move(5, 5);
+
+  // Whoever comes back from a run stands where they were.
+  await page.evaluate(() => scrollTo(0, 240));
+  await page.getByRole("link", { name: /Compare shipping quotes/ }).evaluate((link) => link.click()); // without scrolling to it
+  await page.getByRole("heading", { level: 1, name: /Compare shipping quotes/ }).waitFor();
+  await page.goBack();
+  await page.waitForFunction(() => scrollY === 240);
+  await page.evaluate(() => scrollTo(0, 0));
 
   await page.keyboard.press("j");
   await page.keyboard.press("x");
@@ -184,7 +192,7 @@ await visit("run-live", async (v) => {
   await page.getByRole("button", { name: /Step 16/ }).waitFor();
   await v.shot("long");
 
-  const words = Array.from({ length: 240 }, (_, i) => "word" + i).join(" ");
+  const words = Array.from({ length: 1600 }, (_, i) => "word" + i).join(" "); // more than anybody waits for
   const slow = await api("POST", "/v1/runs", { model: "openai/gpt-5-mini", background: true, prompt: "Write slowly\n= " + words });
   await page.goto(page.url().replace(/\/runs\/.*/, "/runs/" + slow.id));
   await page.getByRole("heading", { name: "The model writes" }).waitFor();

@@ -19,6 +19,14 @@ await visit("shell", async (v) => {
   await field.fill(seed.payment);
   await page.keyboard.press("Enter");
   await page.waitForURL("**/ui/runs/" + seed.payment);
+  // Enter is about what is written, even when that is not shown yet.
+  await page.keyboard.press("Control+k");
+  await field.evaluate((/** @type {HTMLInputElement} */ input) => {
+    input.value = "webhooks";
+    input.dispatchEvent(new Event("input", { bubbles: true }));
+    input.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true, cancelable: true }));
+  });
+  await page.waitForURL("**/ui/webhooks");
   await page.keyboard.press("Control+k");
   await field.fill("audit");
   await page.keyboard.press("ArrowDown");
@@ -70,7 +78,7 @@ await visit("shell", async (v) => {
   await dark().waitFor();
   same("the theme after a reload", await scheme(), v.theme === "dark" ? "light" : "dark");
   await dark().click();
-  same("what is kept", await page.evaluate(() => JSON.stringify({ ...localStorage, ...sessionStorage })), "{}");
+  same("what is kept", await page.evaluate(() => JSON.stringify({ ...localStorage, ...sessionStorage })), JSON.stringify({ "errand.in": "1" }));
 
   // The way out, and what stays behind.
   await page.getByRole("button", { name: "Your session" }).click();

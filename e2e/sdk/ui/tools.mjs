@@ -118,18 +118,18 @@ await visit("around-story", async (v) => {
   await v.check("a webhook's secret");
   await page.getByRole("button", { name: "I have kept it" }).click();
   await row(/The ear/).click();
-  await page.getByText("Nothing was sent yet.").waitFor();
   if ((await page.content()).includes(secret)) throw new Error("the secret is still on the page");
-  await api("POST", "/v1/runs", { model: "openai/gpt-5-mini", prompt: "Summarise build 3400\n= Green." });
-  await page.locator(".sent").getByText("Arrived").waitFor(); // by itself
   const heard = async () => (await (await fetch(seed.others + "/heard")).text()).split("\n").filter(Boolean);
-  if ((await heard()).length !== 1) throw new Error("it has heard " + (await heard()));
-  await page.getByRole("button", { name: /^Send again/ }).click();
-  for (let tries = 0; (await heard()).length !== 2; tries++) {
-    if (tries > 100) throw new Error("it was not sent again");
+  // A run of the other pages may end meanwhile: then there is one more.
+  await api("POST", "/v1/runs", { model: "openai/gpt-5-mini", prompt: "Summarise build 3400\n= Green." });
+  await page.locator(".sent").getByText("Arrived").first().waitFor(); // by itself
+  if ((await heard()).length === 0) throw new Error("it has heard nothing");
+  await page.getByRole("button", { name: /^Send again/ }).first().click();
+  const repeated = async () => { const all = await heard(); return all.length > new Set(all).size; }; // the same id once more
+  for (let tries = 0; !(await repeated()); tries++) {
+    if (tries > 200) throw new Error("it was not sent again under its id: " + (await heard()));
     await new Promise((wake) => { setTimeout(wake, 50); });
   }
-  if (new Set(await heard()).size !== 1) throw new Error("it came under another id: " + (await heard()));
   await page.getByRole("button", { name: "Given up" }).click();
   await page.getByText("None of these.").waitFor();
   await page.getByRole("button", { name: "Disable…" }).click();

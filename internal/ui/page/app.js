@@ -1,5 +1,5 @@
 // Start: who one is, then the shell with the page of the address in it.
-import { html, render, useEffect } from "./lib/html.js";
+import { effect, html, render, useEffect } from "./lib/html.js";
 import { session } from "./lib/api.js";
 import { signIn, tokenOfLink, whoami } from "./lib/session.js";
 import { follow, load, place } from "./lib/route.js";
@@ -22,6 +22,10 @@ function App() {
   return who ? html`<${Shell} />` : html`<${SignIn} />`;
 }
 
+effect(() => { // for the next first paint
+  if (session.value) localStorage.setItem("errand.in", "1");
+  else if (session.value === false) localStorage.removeItem("errand.in");
+});
 follow();
 load(place.peek().route.page).catch(() => {}); // said when it is shown
 

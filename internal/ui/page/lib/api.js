@@ -12,6 +12,8 @@ import { signal } from "./html.js";
 
 /** @type {import("../vendor/signals.js").Signal<Session|false|null>} */
 export const session = signal(/** @type {any} */ (null));
+/** Whether there was a session, and the server does not know it any more. */
+export const sessionEnded = signal(false);
 
 /** What the server refused, or the network lost. */
 export class Fault extends Error {
@@ -92,7 +94,10 @@ async function faultOf(answer) {
     said = body.error && typeof body.error === "object" ? { ...body.error, errors: body.errors || body.error.errors } : { message: body.message || body.error_description || body.error || detailOf(body.detail) };
   } catch { /* no JSON: the status has to do */ }
   said.request_id ||= answer.headers.get("X-Request-Id") || "";
-  if (answer.status === 401 && session.peek()) session.value = false;
+  if (answer.status === 401 && session.peek()) {
+    sessionEnded.value = true;
+    session.value = false;
+  }
   return new Fault(answer.status, said, Number(answer.headers.get("Retry-After")) || 0);
 }
 

@@ -3,11 +3,13 @@
 import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "./html.js";
 import { get } from "./api.js";
 import { useKeys } from "./keys.js";
+import { useReconnect } from "./live.js";
 
 /**
  * @template T
- * @typedef {{items: T[], more: boolean, loading: boolean, slow: boolean, error: any, searched?: any, next: () => void, reload: () => void, change: (fn: (items: T[]) => T[]) => void}} Pages
- *   searched: how far the last page has looked, where a list says so
+ * @typedef {{items: T[], more: boolean, loading: boolean, slow: boolean, error: any, searched?: any, next: () => void, reload: () => void, retry: () => void, change: (fn: (items: T[]) => T[]) => void}} Pages
+ *   searched: how far the last page has looked, where a list says so; next: reads on, unless the last try has failed;
+ *   retry: reads again what has failed
  */
 
 /**
@@ -15,10 +17,10 @@ import { useKeys } from "./keys.js";
  * @template [T=any]
  * @param {string} path
  * @param {Record<string, any>} query
- * @param {{limit?: number, exact?: boolean}} [options]
+ * @param {{limit?: number, exact?: boolean, atLeast?: number}} [options] atLeast: so many items are read without being asked for
  * @returns {Pages<T>}
  */
-export function usePages(path, query, { limit = 50, exact = false } = {}) {
+export function usePages(path, query, { limit = 50, exact = false, atLeast = 0 } = {}) {
   const key = path + JSON.stringify(query);
   const [state, put] = useState(/** @type {{items: T[], more: boolean, cursor: string, loading: boolean, error: any, of: string, searched?: any}} */ (
     { items: [], more: false, cursor: "", loading: true, error: null, of: "" }));
@@ -31,7 +33,8 @@ export function usePages(path, query, { limit = 50, exact = false } = {}) {
     const mine = (busy.current = new AbortController());
     put((before) => ({ ...before, loading: true, error: null }));
     try {
-      const page = await get(path, { query: { limit, ...query, starting_after: cursor }, signal: mine.signal, exact });
+      const missing = Math.min(100, atLeast - (cursor ? now.current.items.length : 0)); // the most that a page may have
+      const page = await get(path, { query: { limit: Math.max(limit, missing), ...query, starting_after: cursor }, signal: mine.signal, exact });
       if (mine.signal.aborted) return;
       put((before) => ({
         items: cursor ? [...before.items, ...page.data] : page.data,
@@ -52,8 +55,15 @@ export function usePages(path, query, { limit = 50, exact = false } = {}) {
   const next = useCallback(() => {
     if (now.current.more && !busy.current && !now.current.error) read(now.current.cursor);
   }, [read]);
+  useEffect(() => { if (!state.loading && state.items.length < atLeast) next(); });
+  // Whoever kept reload from an earlier query, for a timer, reads what is wanted now.
+  const latest = useRef(read);
+  latest.current = read;
+  const reload = useCallback(() => { latest.current(""); }, []);
+  const retry = useCallback(() => { latest.current(now.current.more ? now.current.cursor : ""); }, []);
+  useReconnect(state.error, retry);
   const change = useCallback((/** @type {(items: T[]) => T[]} */ fn) => put((before) => ({ ...before, items: fn(before.items) })), []);
-  return { ...state, slow: slow && state.loading && state.of === "", next, reload: () => read(""), change };
+  return { ...state, slow: slow && state.loading && state.of === "", next, reload, retry, change };
 }
 
 /**
@@ -108,7 +118,7 @@ export function useRoving({ count, at, onMove, onOpen, noun = "item", focus = tr
     wanted.current = to;
     onMove(to);
   };
-  useEffect(() => {
+  useLayoutEffect(() => { // at once: the next key is for this one
     const item = items.current.get(at);
     if (wanted.current !== at || !item) return;
     wanted.current = -1;

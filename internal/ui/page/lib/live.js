@@ -6,7 +6,7 @@
 import { ask, session, Fault } from "./api.js";
 import { base } from "./root.js";
 import { frames, pause } from "./sse.js";
-import { signal, useEffect, useRef } from "./html.js";
+import { signal, untracked, useEffect, useRef, useSignalEffect } from "./html.js";
 
 /** How the stream stands: off until somebody has signed in. */
 export const link = signal(/** @type {"off"|"connecting"|"live"|"lost"} */ ("off"));
@@ -80,6 +80,18 @@ export function useLive(kinds, listen) {
     const mine = changes.filter((change) => kinds.includes(change.event));
     if (mine.length) latest.current(mine);
   }), [kinds.join()]);
+}
+
+/**
+ * Calls again when the server is back, for a component that could not reach it.
+ * @param {any} error what it has failed with, if it has @param {() => void} again
+ */
+export function useReconnect(error, again) {
+  const latest = useRef({ error, again });
+  latest.current = { error, again };
+  useSignalEffect(() => {
+    if (link.value === "live" && latest.current.error instanceof Fault && latest.current.error.status === 0) untracked(latest.current.again);
+  });
 }
 
 /** Tries again at once, for someone who does not want to wait; the tab that reads can. */

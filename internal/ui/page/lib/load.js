@@ -1,7 +1,7 @@
 // Reading for a component: old data stays while new data loads, nothing is shown for
 // 150 ms, then the place is marked. What changes in the project can read it again.
 import { html, useCallback, useEffect, useRef, useState } from "./html.js";
-import { useLive } from "./live.js";
+import { useReconnect, useLive } from "./live.js";
 
 /**
  * @template T
@@ -64,6 +64,8 @@ export function useLoad(read, inputs, live = {}) {
     if (current.current) again.current = true;
     else soon();
   });
+
+  useReconnect(state.error, reload);
 
   const set = useCallback((/** @type {(before: T) => T} */ change) => put((before) => (before.data === undefined ? before : { ...before, data: change(before.data) })), []);
   return { ...state, slow: slow && state.loading && state.data === undefined, reload, set };

@@ -22,6 +22,12 @@ export function agentName(id) {
   return name || "";
 }
 
+/**
+ * Whose run it is: the agent's name, the robot's id, or "" for that of a model alone.
+ * @param {string|null} id a run's agent
+ */
+export const whose = (id) => agentName(id) || (id?.startsWith("robot/") ? id.slice("robot/".length) : "");
+
 async function read() {
   if (reading) return;
   reading = true;

@@ -36,7 +36,8 @@ export const routes = [
 const nowhere = { path: "", page: "nowhere", nav: "", title: "Nothing here" };
 
 /**
- * @typedef {{path: string, query: URLSearchParams, params: Record<string, string>, route: Route}} Place
+ * @typedef {{path: string, query: URLSearchParams, params: Record<string, string>, route: Route, scroll?: number}} Place
+ *   scroll: one comes back to here, and had scrolled so far
  * @returns {Place}
  */
 function read() {
@@ -77,7 +78,7 @@ export const place = signal(read());
 /** What the bar says: the way here; the last one is the current one. */
 export const crumbs = signal(/** @type {{text: string, path?: string}[]} */ ([]));
 
-addEventListener("popstate", () => { place.value = read(); });
+addEventListener("popstate", () => { place.value = { ...read(), scroll: history.state?.scroll || 0 }; });
 
 /**
  * Goes to a page: go("/runs/run_1"), go("/runs?status=failed").
@@ -87,7 +88,10 @@ addEventListener("popstate", () => { place.value = read(); });
 export function go(to, how = {}) {
   const before = place.peek().path;
   if (how.replace) history.replaceState(null, "", href(to));
-  else history.pushState(null, "", href(to));
+  else {
+    history.replaceState({ scroll: scrollY }, ""); // for whoever comes back
+    history.pushState(null, "", href(to));
+  }
   place.value = read();
   if (place.peek().path !== before) scrollTo(0, 0);
 }

@@ -1,6 +1,6 @@
 // Coming and going. The session is a cookie that no script can read; the key itself
 // is in no storage of the browser.
-import { get, post, del, session, Fault } from "./api.js";
+import { get, post, del, session, sessionEnded, Fault } from "./api.js";
 
 /** Finds out who one is. */
 export async function whoami() {
@@ -18,6 +18,7 @@ export async function whoami() {
  */
 export async function signIn(proof) {
   session.value = await post("/v1/session", proof);
+  sessionEnded.value = false;
 }
 
 /** The token of a link that signs in, which stands behind #link=; it is taken out of the address. */

@@ -1,5 +1,5 @@
 // The inbox: what waits for a person, one after the other, decided by keyboard.
-import { html, useEffect, useMemo, useState } from "../lib/html.js";
+import { html, useEffect, useMemo, useRef, useState } from "../lib/html.js";
 import { href } from "../lib/root.js";
 import { go, setQuery } from "../lib/route.js";
 import { Empty, Skeleton } from "../lib/load.js";
@@ -31,16 +31,28 @@ function rowsOf(oldest) {
   return [...rows, ...questions.value.map((item) => (/** @type {Row} */ ({ kind: "question", name: item.id, item })))];
 }
 
+// Where the address names none, it is the first one, and stays that: what comes in before
+// it, or that somebody else decides on it, puts nothing else under a finger.
+/** @param {string} named @param {Row[]} rows @param {Set<string>} decided here, if they still stand in the list */
+function useShown(named, rows, decided) {
+  const first = useRef("");
+  if (named || decided.has(first.current)) first.current = "";
+  if (!named) first.current ||= rows.find((row) => !decided.has(row.name))?.name || "";
+  return named || first.current;
+}
+
 /** @param {{params: Record<string, string>, query: URLSearchParams}} props */
 export default function Approvals({ params, query }) {
   const oldest = query.get("sort") === "oldest", rows = useMemo(() => rowsOf(oldest), [approvals.value, questions.value, oldest]);
   const gone = useGone(approvals.value), [chosen, setChosen] = useState(/** @type {Set<string>} */ (new Set()));
-  const wanted = params.run ? (params.action === "question" ? params.run : params.run + "/" + params.action) : "";
-  const at = wanted ? rows.findIndex((row) => row.name === wanted) : rows.length ? 0 : -1;
+  const mine = useRef(/** @type {Set<string>} */ (new Set()));
+  const wanted = useShown(params.run ? (params.action === "question" ? params.run : params.run + "/" + params.action) : "", rows, mine.current);
+  const at = rows.findIndex((row) => row.name === wanted);
   const picked = rows.filter((row) => row.kind === "action" && chosen.has(row.name)).map((row) => row.item);
   const show = (/** @type {number} */ i) => go(pathOf(rows[i]) + (oldest ? "?sort=oldest" : ""), { replace: true });
   const choose = (/** @type {string} */ name, /** @type {boolean} */ on) => setChosen((all) => new Set(on ? [...all, name] : [...all].filter((one) => one !== name)));
   const follow = (/** @type {number} */ i, /** @type {string[]} */ left) => {
+    for (const name of left) mine.current.add(name);
     const next = [...rows.slice(i + 1), ...rows.slice(0, Math.max(0, i))].find((row) => !left.includes(row.name));
     go(next ? pathOf(next) : "/approvals", { replace: true });
     readInbox();
@@ -61,7 +73,7 @@ export default function Approvals({ params, query }) {
     ${picked.length > 0
       ? html`<${Several} items=${picked} onLeave=${() => setChosen(new Set())} onDone=${(/** @type {any[]} */ decided, /** @type {boolean} */ approve) => {
         if (decided.length) toast(`${approve ? "Approved" : "Rejected"} ${decided.length} of ${picked.length}`);
-        for (const item of decided) choose(nameOf(item), false);
+        for (const item of decided) { choose(nameOf(item), false); mine.current.add(nameOf(item)); }
         readInbox();
       }} />`
       : html`<${Detail} row=${rows[at]} rows=${rows} at=${at} wanted=${wanted} show=${show} follow=${follow} />`}

@@ -8,6 +8,7 @@ import { useLoad } from "../lib/load.js";
 import { Choice } from "../lib/field.js";
 import { Icon } from "../lib/glyph.js";
 import { Key } from "../lib/keys.js";
+import { approvals, inboxError } from "../lib/inbox.js";
 import { now } from "../lib/time.js";
 import { clock, dayName, exact } from "../lib/format.js";
 import { Charts, ranges } from "../part/charts.js";
@@ -26,7 +27,7 @@ export default function Home({ query }) {
       <span class="push desk"><${Choice} label="Time range" value=${range.value} options=${ranges} onChange=${(/** @type {string} */ value) => setQuery({ range: value === "1h" ? null : value })} /></span>
       <a class="btn primary desk" href=${href("/playground")}><${Icon} name="plus" />New run <${Key} k="n" /></a></div>
     <${Figures} daily=${daily} />
-    <div class="cols">
+    <div class=${approvals.value || inboxError.value ? "cols" : "cols later"}>
       <div>
         <${Charts} range=${range} daily=${daily} />
         <${RecentRuns} />

@@ -28,10 +28,10 @@ export default function Robots({ query }) {
   const { list, work, activity, lost } = useRobots(), field = useRef(/** @type {any} */ (null)), [at, setAt] = useState(-1);
   const words = (query.get("q") || "").toLowerCase(), state = query.get("state") || "", talk = query.get("talk");
   const known = !!work.data || !!work.error; // a state without what waits would be another one a moment later
-  const robots = useMemo(() => (known ? list.data || [] : []).map((robot) => {
+  const robots = useNeedsFirst(useMemo(() => (known ? list.data || [] : []).map((robot) => {
     const lines = work.data?.lines.get(robot.member_id) || [];
     return { robot, lines, state: stateOf(robot, lines) };
-  }), [list.data, work.data, known]);
+  }), [list.data, work.data, known]));
   const shown = robots.filter((one) => (!state || one.state === state) && `${one.robot.display_name}\n${one.robot.member_id}\n${one.robot.bio || ""}`.toLowerCase().includes(words));
   const partner = list.data?.find((one) => one.member_id === talk), making = query.has("new");
   const assign = (/** @type {Robot} */ robot) => setQuery({ talk: robot.member_id }, { push: true });
@@ -61,6 +61,17 @@ export default function Robots({ query }) {
     </section>
     ${partner && html`<${RobotTalk} key=${partner.member_id} member=${partner.member_id} name=${partner.display_name} onClose=${() => setQuery({ talk: null })} />`}
     ${making && html`<${NewRobot} onClose=${() => setQuery({ new: null })} />`}</div>`;
+}
+
+// Who needs a person stands first when the page opens. Later each keeps its place: a card
+// that moves away under a finger is worse than one that stands further down.
+/** @template {{robot: Robot, state: State}} T @param {T[]} robots @returns {T[]} */
+function useNeedsFirst(robots) {
+  const first = useRef(/** @type {Set<string>|null} */ (null));
+  const needs = (/** @type {T} */ one) => (one.state === "waiting" || one.state === "asking" || one.state === "error");
+  if (!first.current && robots.length) first.current = new Set(robots.filter(needs).map((one) => one.robot.member_id));
+  const rank = (/** @type {T} */ one) => Number(!first.current?.has(one.robot.member_id));
+  return [...robots].sort((a, b) => rank(a) - rank(b));
 }
 
 /** How many are how; a press shows those alone. @param {{robots: {state: State}[], state: string}} props */

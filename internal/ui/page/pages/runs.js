@@ -1,26 +1,28 @@
 // Runs: all of them, narrowed by the address, live.
-import { html, useEffect, useMemo, useState } from "../lib/html.js";
+import { html, useEffect, useLayoutEffect, useMemo, useState } from "../lib/html.js";
 import { lacking, may, post } from "../lib/api.js";
-import { go } from "../lib/route.js";
+import { go, place } from "../lib/route.js";
 import { href } from "../lib/root.js";
 import { toast } from "../lib/announce.js";
 import { confirm } from "../lib/dialog.js";
 import { Empty, Skeleton } from "../lib/load.js";
 import { Trouble } from "../lib/fault.js";
 import { Button } from "../lib/field.js";
-import { Icon, isOver } from "../lib/glyph.js";
+import { Glyph, Icon, isOver } from "../lib/glyph.js";
+import { inboxCount } from "../lib/inbox.js";
 import { Key, useKeys } from "../lib/keys.js";
 import { count, plural } from "../lib/format.js";
 import { At } from "../lib/time.js";
 import { RunFilter } from "../part/runfilter.js";
-import { RunTable } from "../part/runtable.js";
+import { RunTable, rowHeight } from "../part/runtable.js";
 import { filterOf, lastFilter, useRunList } from "../part/runlist.js";
 
 /** @param {{params: Record<string, string>, query: URLSearchParams}} props */
 export default function Runs({ query }) {
   const words = query.toString(), filter = useMemo(() => filterOf(query, Date.now()), [words]);
   const [pointed, point] = useState(false), [inside, setInside] = useState(false), [scrolled, setScrolled] = useState(false);
-  const list = useRunList(filter, pointed || inside || scrolled), [at, move] = useState(-1);
+  const back = useBack(), list = useRunList(filter, pointed || inside || scrolled || back.rows > 0, back.rows), [at, move] = useState(-1);
+  back.to(list);
   const [chosen, setChosen] = useState(/** @type {Set<string>} */ (new Set()));
   useEffect(() => { lastFilter.value = filter; move(-1); setChosen(new Set()); }, [words]);
   useEffect(() => {
@@ -41,13 +43,29 @@ export default function Runs({ query }) {
     <div class="page-head"><h1>Runs</h1><span class="push" /><a class="btn primary" href=${href("/playground")}><${Icon} name="plus" />New run <${Key} k="n" /></a></div>
     <${RunFilter} query=${query} />
     <div class="list-head">
-      ${picked.length ? html`<${Picked} runs=${picked} onLeave=${() => setChosen(new Set())} />` : html`<span class="small dim">${list.items.length ? plural(list.items.length, "run") + (list.more ? " so far" : "") : ""}</span>`}
+      ${picked.length ? html`<${Picked} runs=${picked} onLeave=${() => setChosen(new Set())} />` : html`<span class="small dim">${list.items.length ? plural(list.items.length, "run") + (list.more ? " so far" : "") : ""}</span>
+        ${inboxCount.value > 0 && html`<a class="st waits" data-s="awaiting_approval" href=${href("/approvals")}><${Glyph} s="awaiting_approval" />${inboxCount.value === 1 ? "1 waits for you" : inboxCount.value + " wait for you"}</a>`}`}
       <button class="btn small arrived" type="button" hidden=${!list.newer.length} onClick=${() => { list.showNewer(); scrollTo({ top: 0 }); }}><${Icon} name="up" />${count(list.newer.length)} new</button></div>
-    ${list.error && html`<${Trouble} error=${list.error} what="The runs could not be read." retry=${list.items.length ? list.next : list.reload} />`}
+    ${list.error && html`<${Trouble} error=${list.error} what="The runs could not be read." retry=${list.retry} />`}
     ${list.loading && !list.items.length && !list.error && html`<${Skeleton} rows=${14} show=${list.slow} />`}
     ${list.items.length > 0 && html`<div onFocusIn=${() => setInside(true)} onFocusOut=${() => setInside(false)}>
       <${RunTable} list=${list} at=${at} onMove=${move} chosen=${chosen} onChoose=${choose} onHold=${point} oldest=${filter.order === "oldest"} /></div>`}
     ${!list.loading && !list.error && html`<${End} list=${list} narrowed=${narrowed} />`}`;
+}
+
+// Whoever comes back from a run stands where they were: so many rows are read again, and
+// then scrolled to. It ends with 2,000, which a server on the same desk reads in a second.
+function useBack() {
+  const [top, done] = useState(place.peek().scroll || 0), rows = top > 0 ? Math.min(2000, Math.ceil((top + innerHeight) / rowHeight())) : 0;
+  const to = (/** @type {any} */ list) => {
+    const there = rows > 0 && !list.loading && (list.items.length >= rows || !list.more || list.error);
+    useLayoutEffect(() => {
+      if (!there) return;
+      scrollTo({ top });
+      done(0);
+    }, [there]);
+  };
+  return { rows, to };
 }
 
 /** @param {any[]} runs */

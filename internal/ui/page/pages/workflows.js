@@ -107,6 +107,7 @@ function Start({ task, flow, onStarted }) {
 function Record({ onClose, onKept }) {
   const [asked, ask] = useState(""), [chosen, choose] = useState(""), [busy, setBusy] = useState(false), [error, setError] = useState(/** @type {any} */ (null)), group = useId();
   const runs = useLoad((signal) => get("/v1/runs", { query: { status: "completed", limit: 40, q: asked.trim() }, signal }), [asked.trim()]);
+  const there = runs.data?.data.some((/** @type {any} */ one) => one.id === chosen); // what one does not see is not recorded
   const keep = async () => {
     setBusy(true);
     setError(null);
@@ -119,7 +120,7 @@ function Record({ onClose, onKept }) {
       setBusy(false);
     }
   };
-  return html`<${Drawer} title="Make a workflow from a run" onClose=${onClose} footer=${html`<button class="btn" type="button" onClick=${onClose}>Make none</button><${Button} kind="primary" busy=${busy} disabled=${!chosen} onClick=${keep}>Make workflow<//>`}>
+  return html`<${Drawer} title="Make a workflow from a run" onClose=${onClose} footer=${html`<button class="btn" type="button" onClick=${onClose}>Make none</button><${Button} kind="primary" busy=${busy} disabled=${!there || runs.loading} onClick=${keep}>Make workflow<//>`}>
     <div class="stack"><p class="dim">The calls that worked are recorded. What of the prompt may be another thing next time becomes a parameter: one call of the run’s model finds that out.</p>
       <label class="with"><${Icon} name="search" /><input class="in" placeholder="Words of the run" aria-label="Words of the run" value=${asked} onInput=${(/** @type {any} */ event) => ask(event.target.value)} /></label>
       ${runs.error && html`<${Trouble} error=${runs.error} what="The runs could not be read." retry=${runs.reload} />`}

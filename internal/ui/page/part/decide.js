@@ -1,10 +1,11 @@
 // The bar that decides: approve, reject with a reason, edit the arguments. It works
 // only where the exact arguments stand.
-import { html, useEffect, useRef, useState } from "../lib/html.js";
+import { html, useLayoutEffect, useRef, useState } from "../lib/html.js";
 import { lacking } from "../lib/api.js";
 import { Trouble } from "../lib/fault.js";
 import { Button, Check } from "../lib/field.js";
 import { Key, shortcut, useKeys } from "../lib/keys.js";
+import { Pressed, useMeant } from "../lib/deliberate.js";
 import { plural } from "../lib/format.js";
 import { confirm } from "../lib/dialog.js";
 import { Editor } from "./editor.js";
@@ -36,28 +37,29 @@ function Bar({ item, hidden, unopened = 0, compact, next, word: given }) {
   const word = /** @type {import("./word.js").Word} */ (given), unknown = item.reason === "outcome_unknown";
   const may = (/** @type {"approve"|"reject"|"edit"} */ what) => lacking("runs:approve") || (item.may && !item.may[what] ? item.may.why || "Your key may not." : "");
   const lacks = may("approve");
-  const approve = () => { if (!lacks && word.ready && word.settled()) word.approve(); };
+  const meant = useMeant(item.run + item.id + item.digest + word.mode, () => lacks || word.early()), { press } = meant;
+  const approve = () => { if (!lacks && word.ready) word.approve(); };
   const reject = () => { if (!may("reject") && !word.busy) word.setMode("reject"); };
   const edit = () => { if (!may("edit") && !word.busy && !unknown) word.setMode("edit"); };
   useKeys([
-    { keys: "a", does: unknown ? "" : "Approve", where: "Approvals", run: approve, when: () => !unknown },
+    { keys: "a", does: unknown ? "" : "Approve", where: "Approvals", run: approve, when: () => !unknown, decides: meant.guard },
     { keys: "r", does: unknown ? "" : "Reject…", where: "Approvals", run: reject, when: () => !unknown },
     { keys: "e", does: unknown ? "" : "Edit arguments", where: "Approvals", run: edit, when: () => !unknown },
     { keys: "Escape", does: "", run: () => word.setMode(""), when: () => word.mode !== "" },
   ], [unknown]);
   const trouble = word.error && html`<${Trouble} error=${word.error} what="Nothing was decided." />`;
   if (word.mode === "reject") return html`<div class=${"decide open" + (compact ? " compact" : "")}>${trouble}<${Rejecting} word=${word} /></div>`;
-  if (unknown) return html`<div class=${"decide" + (compact ? " compact" : "")}>${trouble}<${Unknown} item=${item} word=${word} lacks=${lacks} /></div>`;
+  if (unknown) return html`<div class=${"decide" + (compact ? " compact" : "")}>${trouble}<${Unknown} item=${item} word=${word} lacks=${lacks} click=${meant.click} />${press.why && html`<${Pressed} press=${press} />`}</div>`;
   return html`<div class=${"decide" + (compact ? " compact" : "")}>
     ${trouble}
-    <${Button} kind="you" busy=${word.busy === "approve"} lacks=${lacks} disabled=${!word.ready} onClick=${approve} aria-keyshortcuts=${shortcut("a")}>${approveText(word, hidden)} <${Key} k="a" /><//>
+    <${Button} kind="you" busy=${word.busy === "approve"} lacks=${lacks} disabled=${!word.ready} data-held=${press.held ? "" : undefined} onClick=${meant.click(approve)} aria-keyshortcuts=${shortcut("a")}>${approveText(word, hidden)} <${Key} k="a" /><//>
     ${word.mode === "edit"
       ? html`<button class="btn" type="button" onClick=${() => word.setMode("")}>Leave as it is</button>`
       : html`<${Button} lacks=${may("reject")} disabled=${!!word.busy} onClick=${reject} aria-keyshortcuts=${shortcut("r")}>Reject… <${Key} k="r" /><//>
         <${Button} lacks=${may("edit")} disabled=${!!word.busy} onClick=${edit} aria-keyshortcuts=${shortcut("e")}><span>Edit<span class="desk"> arguments</span></span> <${Key} k="e" /><//>`}
     ${!compact && word.mode !== "edit" && html`<${Reach} item=${item} word=${word} />`}
     ${unopened > 0 && html`<span class="small bad">${plural(unopened, "value")} not opened</span>`}
-    ${!compact && html`<span class="what small faint push">${next ? html`Then the next one follows: <b>${next}</b>` : "The last one."}</span>`}
+    ${press.held || press.why ? html`<${Pressed} press=${press} />` : !compact && html`<span class="what small faint push">${next ? html`Then the next one follows: <b>${next}</b>` : "The last one."}</span>`}
   </div>`;
 }
 
@@ -80,7 +82,7 @@ function Reach({ item, word }) {
 /** @param {{word: import("./word.js").Word}} props */
 function Rejecting({ word }) {
   const [reason, setReason] = useState(""), [goOn, setGoOn] = useState(false), field = useRef(/** @type {any} */ (null));
-  useEffect(() => field.current?.focus(), []);
+  useLayoutEffect(() => field.current?.focus(), []); // what is typed next is the reason
   const act = () => { if (!word.busy) word.reject(reason.trim(), goOn); };
   useKeys([{ keys: "mod+Enter", does: "Reject, with the reason", where: "Approvals", run: act }]);
   return html`
@@ -94,15 +96,15 @@ function Rejecting({ word }) {
 
 /**
  * Nobody knows whether the call happened: another question, other buttons.
- * @param {{item: Approval, word: import("./word.js").Word, lacks: string}} props
+ * @param {{item: Approval, word: import("./word.js").Word, lacks: string, click: (act: () => void) => (event: MouseEvent) => void}} props
  */
-function Unknown({ item, word, lacks }) {
+function Unknown({ item, word, lacks, click }) {
   const stop = async () => {
     const sure = await confirm({ title: "Stop this run?", body: `${item.title || "The run"} ends as cancelled. Whether ${item.tool} happened stays unknown.`, act: "Stop the run", keep: "Keep it waiting" });
     if (sure) word.stop();
   };
   return html`
-    <${Button} kind="you" busy=${word.busy === "reject"} lacks=${lacks} disabled=${!!word.busy} title="The model is told that it happened, and the run goes on" onClick=${() => word.settled() && word.reject("It happened.", true)}>It happened<//>
-    <${Button} busy=${word.busy === "approve"} lacks=${lacks} disabled=${!!word.busy} title="The call is made again, with the same arguments" onClick=${() => word.settled() && word.approve()}>It did not: run again<//>
+    <${Button} kind="you" busy=${word.busy === "reject"} lacks=${lacks} disabled=${!!word.busy} title="The model is told that it happened, and the run goes on" onClick=${click(() => word.reject("It happened.", true))}>It happened<//>
+    <${Button} busy=${word.busy === "approve"} lacks=${lacks} disabled=${!!word.busy} title="The call is made again, with the same arguments" onClick=${click(word.approve)}>It did not: run again<//>
     <${Button} kind="danger" busy=${word.busy === "stop"} lacks=${lacks} disabled=${!!word.busy} onClick=${stop}>Stop the run<//>`;
 }

@@ -29,7 +29,7 @@ export function Models() {
         <td class="num desk">${one.context_window ? tokens(one.context_window) : "–"}</td><${Price} of=${one.pricing} />
         <td><${Health} of=${one.health} /></td><td class="num"><${Tested} name=${one.id} test=${tests[one.id]} onTest=${() => test(one.id)} /></td></tr>`)}</tbody></table></div>`
       : !models.error && html`<${Skeleton} rows=${4} show=${models.slow} />`}
-    <p class="small faint note-below">A model without a price counts tokens, and no money. Endpoints, aliases and prices are the server’s settings: ERRAND_MODEL, errand.yaml.</p></section>`;
+    ${models.data && html`<p class="small faint note-below">A model without a price counts tokens, and no money. Endpoints, aliases and prices are the server’s settings: ERRAND_MODEL, errand.yaml.</p>`}</section>`;
 }
 
 /** @param {{of: any}} props */

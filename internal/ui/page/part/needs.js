@@ -8,8 +8,7 @@ import { Key } from "../lib/keys.js";
 import { Ago, Until } from "../lib/time.js";
 import { Empty, Skeleton } from "../lib/load.js";
 import { Trouble } from "../lib/fault.js";
-import { agentName } from "../lib/names.js";
-import { plural } from "../lib/format.js";
+import { whose } from "../lib/names.js";
 
 const room = 5;
 
@@ -24,7 +23,7 @@ export function NeedsYou() {
     ${!actions ? html`<${Skeleton} rows=${3} height=${79} show=${false} />` : total === 0
       ? html`<${Empty} what="Nothing waits for you" how="When an agent wants to do something that you gated, it waits here."><a class="btn" href=${href("/agents")}>Add a gate to an agent</a><//>`
       : html`<ul class="need">${shown.map((one) => html`<${Action} key=${one.run + one.id} one=${one} />`)}${rest.map((one) => html`<${Question} key=${one.id} run=${one} />`)}</ul>
-        ${total > room && html`<p class="small dim more-wait"><a href=${href("/approvals")}>${plural(total - shown.length - rest.length, "more")}</a></p>`}`}
+        ${total > room && html`<p class="small dim more-wait"><a href=${href("/approvals")}>${total - shown.length - rest.length} more</a></p>`}`}
   </section>`;
 }
 
@@ -41,6 +40,6 @@ function Action({ one }) {
 function Question({ run }) {
   return html`<li><span class="st" data-s="awaiting_input"><${Glyph} s="awaiting_input" /></span>
     <span class="what cut">Question</span><span class="cut dim said">${run.title}</span>
-    <span class="meta">${agentName(run.agent) || "a run without an agent"} · began <${Ago} at=${run.created_at} ago /></span>
+    <span class="meta">${whose(run.agent) || "a run without an agent"} · began <${Ago} at=${run.created_at} ago /></span>
     <span class="act"><a class="btn small" href=${href("/runs/" + run.id)} aria-label=${"Answer " + run.title}>Answer</a></span></li>`;
 }

@@ -32,11 +32,14 @@ function useFound(asked) {
   return useMemo(() => [...pageCommands.value, ...places(), ...named, ...ran], [named, ran, pageCommands.value]);
 }
 
+// What is written and chosen are signals: who types fast and presses Enter means what
+// is written now, whatever is shown yet.
 function Box() {
-  const box = useRef(/** @type {HTMLDialogElement|null} */ (null)), [asked, ask] = useState(""), [at, move] = useState(0);
+  const box = useRef(/** @type {HTMLDialogElement|null} */ (null)), [asked, at] = useMemo(() => [signal(""), signal(0)], []);
   useEffect(() => { box.current?.showModal(); }, []);
-  const all = useFound(asked);
-  const list = [...byID(asked), ...matching(all, asked)], chosen = Math.min(at, list.length - 1);
+  const all = useFound(asked.value);
+  const now = () => [...byID(asked.value), ...matching(all, asked.value)];
+  const list = now(), chosen = Math.min(at.value, list.length - 1);
   useEffect(() => { box.current?.querySelector("[aria-selected=true]")?.scrollIntoView({ block: "nearest" }); }, [chosen]);
   const close = () => { finding.value = false; };
   const take = (/** @type {import("./found.js").Command|undefined} */ one) => {
@@ -45,18 +48,19 @@ function Box() {
     one.run();
   };
   const press = (/** @type {KeyboardEvent} */ event) => {
+    const found = now(), here = Math.min(at.value, found.length - 1);
     const by = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
-    if (by && list.length) move((chosen + by + list.length) % list.length);
-    else if (event.key === "Enter") take(list[chosen]);
+    if (by && found.length) at.value = (here + by + found.length) % found.length;
+    else if (event.key === "Enter") take(found[here]);
     else return;
     event.preventDefault();
   };
   return html`<dialog class="palette" ref=${box} aria-label="Find or do" onCancel=${(/** @type {Event} */ event) => { event.preventDefault(); close(); }} onPointerDown=${(/** @type {Event} */ event) => { if (event.target === box.current) close(); }}>
     <div class="palette-in">
       <label class="with"><${Icon} name="search" /><input class="in" type="text" role="combobox" aria-expanded="true" aria-controls="found" aria-label="Find or do" autocomplete="off" spellcheck=${false}
-        aria-activedescendant=${list.length ? "found-" + chosen : undefined} placeholder="An id, a name, or what to do" value=${asked} onInput=${(/** @type {any} */ event) => { ask(event.target.value); move(0); }} onKeyDown=${press} /></label>
+        aria-activedescendant=${list.length ? "found-" + chosen : undefined} placeholder="An id, a name, or what to do" value=${asked.value} onInput=${(/** @type {any} */ event) => { asked.value = event.target.value; at.value = 0; }} onKeyDown=${press} /></label>
       <ul id="found" role="listbox" aria-label="Found">${list.map((one, i) => html`
-        <li id=${"found-" + i} key=${one.note + one.text + (one.words || "")} role="option" aria-selected=${String(i === chosen)} onPointerMove=${() => move(i)} onClick=${() => take(one)}>
+        <li id=${"found-" + i} key=${one.note + one.text + (one.words || "")} role="option" aria-selected=${String(i === chosen)} onPointerMove=${() => { at.value = i; }} onClick=${() => take(one)}>
           ${one.s ? html`<span class="st" data-s=${one.s}><${Glyph} s=${one.s} /></span>` : html`<${Icon} name=${one.icon || "chev"} />`}
           <span class="grow cut">${one.text}</span>${one.keys && html`<span class="row"><${Key} k=${one.keys} /></span>`}<span class="faint small">${one.note}</span></li>`)}</ul>
       ${!list.length && html`<p class="dim palette-none">Nothing has this name, these words or this id.</p>`}

@@ -11,7 +11,7 @@ import { RunStrip } from "../lib/strip.js";
 import { Ago, now } from "../lib/time.js";
 import { money, plural, tokens } from "../lib/format.js";
 import { Trouble } from "../lib/fault.js";
-import { agentName } from "../lib/names.js";
+import { whose } from "../lib/names.js";
 
 const room = 12;
 
@@ -68,7 +68,7 @@ function Row({ run, fresh, item }) {
   return html`<tr class=${fresh ? "new" : undefined}>
     <td><${Status} s=${run.status} slim /></td>
     <td class="main-cell"><span><a href=${href("/runs/" + run.id)} ...${item}>${run.title || "no prompt"}</a></span>
-      <span class="sub">${agentName(run.agent) || run.model} · ${run.dialect}${reason && html` · <span class="bad">${reason}</span>`}</span></td>
+      <span class="sub">${whose(run.agent) || run.model} · ${run.dialect}${reason && html` · <span class="bad">${reason}</span>`}</span></td>
     <td class="opt"><${isOver(run.status) ? RunStrip : Growing} run=${run} /></td>
     <td class="num opt opt2 dim">${tokens(run.usage.total_tokens)}</td>
     <td class="num">${money(run.usage.cost_usd)}</td>

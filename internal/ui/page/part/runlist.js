@@ -37,9 +37,10 @@ export const ages = { "1h": 1, "24h": 24, "7d": 168, "30d": 720 };
 /**
  * @param {Record<string, string>} filter
  * @param {boolean} held  somebody points at the list, is in it, or has scrolled: nothing moves
+ * @param {number} atLeast  so many runs are read at once, for whoever comes back to them
  */
-export function useRunList(filter, held) {
-  const pages = usePages("/v1/runs", { ...filter, include: "strip" }, { limit: 50 });
+export function useRunList(filter, held, atLeast) {
+  const pages = usePages("/v1/runs", { ...filter, include: "strip" }, { limit: 50, atLeast });
   const [newer, setNewer] = useState(/** @type {any[]} */ ([])), [arrived, setArrived] = useState(/** @type {Set<string>} */ (new Set()));
   const key = JSON.stringify(filter), timer = useRef(0), read = useRef(0), oldest = filter.order === "oldest";
   const now = useRef({ items: pages.items, held, key });

@@ -9,16 +9,19 @@ import { RunStrip } from "../lib/strip.js";
 import { Ago, now } from "../lib/time.js";
 import { duration, money, tokens } from "../lib/format.js";
 import { Seen } from "../lib/hidden.js";
-import { agentName } from "../lib/names.js";
+import { whose } from "../lib/names.js";
 import { soFar } from "./spans.js";
 
 const wide = matchMedia("(min-width: 901px)");
+
+/** How high a row is here, in px. */
+export const rowHeight = () => (!wide.matches ? 56 : matchMedia("(pointer: coarse)").matches ? 48 : 36);
 
 /**
  * @param {{list: any, at: number, onMove: (i: number) => void, chosen: Set<string>, onChoose: (id: string, on: boolean) => void, onHold: (held: boolean) => void, oldest: boolean}} props
  */
 export function RunTable({ list, at, onMove, chosen, onChoose, onHold, oldest }) {
-  const rows = list.items, row = wide.matches && !matchMedia("(pointer: coarse)").matches ? 36 : wide.matches ? 48 : 56, columns = wide.matches ? 10 : 4; // a phone shows four
+  const rows = list.items, row = rowHeight(), columns = wide.matches ? 10 : 4; // a phone shows four
   const window = useWindow({ count: rows.length, row, onEnd: list.next, spare: 6 });
   const roving = useRoving({ count: rows.length, at, onMove, onOpen: (i) => go("/runs/" + rows[i].id), noun: "run" });
   // A row is drawn anew only when something of it has changed: while many runs go on,
@@ -48,7 +51,7 @@ export function RunTable({ list, at, onMove, chosen, onChoose, onHold, oldest })
 
 /** @param {{run: any, n: number, current: boolean, chosen: boolean, fresh: boolean, onChoose: (id: string, on: boolean) => void, onMove: (i: number) => void, given: any}} props */
 function Row({ run, n, current, chosen, fresh, onChoose, onMove, given }) {
-  const reason = run.status === "failed" ? reasonWord(run.stop_reason) : "", agent = agentName(run.agent) || (run.agent ? run.agent.replace(/^robot\//, "") : "");
+  const reason = run.status === "failed" ? reasonWord(run.stop_reason) : "", agent = whose(run.agent) || run.agent || "";
   return html`<tr class=${fresh ? "new" : undefined} aria-rowindex=${n + 2} data-current=${current ? "" : undefined} aria-selected=${chosen ? "true" : undefined}
     onClick=${(/** @type {any} */ event) => { if (!event.defaultPrevented && !event.target.closest("a,input,button") && !String(getSelection())) go("/runs/" + run.id); }}>
     <td class="opt"><input type="checkbox" class="pick" tabindex="-1" checked=${chosen} aria-label=${"Select " + (run.title || run.id)} onChange=${(/** @type {any} */ event) => onChoose(run.id, event.target.checked)} /></td>

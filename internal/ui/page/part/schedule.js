@@ -70,7 +70,7 @@ function Facts({ one, name }) {
   const is = stateOf(one);
   const kept = one.overlap === "queue" ? "waits for its end" : one.overlap === "allow" ? "starts another run" : "is left out";
   return html`<dl class="kv"><dt>State</dt><dd><${Status} s=${is.s} word=${is.word} />${one.failures > 0 && html` <span class="bad">${plural(one.failures, "run")} in a row failed at once: the next one is put off</span>`}${one.queued > 0 && html` <span class="dim">${plural(one.queued, "time")} wait for the end of a run</span>`}</dd>
-    <dt>Starts</dt><dd>${one.agent ? html`the agent <a href=${href("/agents/" + one.agent)}>${name}</a>` : html`the robot <a href=${href("/robots/" + encodeURIComponent(one.robot))}>${name}</a>`}</dd>
+    <dt>Starts</dt><dd class="cut">${one.agent ? html`the agent <a href=${href("/agents/" + one.agent)}>${name}</a>` : html`the robot <a href=${href("/robots/" + encodeURIComponent(one.robot))}>${name}</a>`}</dd>
     <dt>When</dt><dd><${WhenWords} of=${one} /> <span class="faint">${one.tz}</span></dd>
     <dt>With</dt><dd class="words">${one.input ? html`<${Seen} text=${one.input} />` : html`<span class="faint">nothing</span>`}</dd>
     <dt>Missed times</dt><dd>${one.missed === "once" ? "are made up for by one run" : "are left out"}${one.missed_count > 0 && html` <span class="faint">${plural(one.missed_count, "time")} so far</span>`}</dd>

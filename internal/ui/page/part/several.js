@@ -1,18 +1,20 @@
 // Several actions at once: each with its exact arguments on the screen, one word for
 // all, and an answer for each.
-import { html, useMemo, useState } from "../lib/html.js";
+import { html, useLayoutEffect, useMemo, useRef, useState } from "../lib/html.js";
 import { lacking } from "../lib/api.js";
 import { Button, Check } from "../lib/field.js";
 import { Key, useKeys } from "../lib/keys.js";
+import { Pressed, useMeant } from "../lib/deliberate.js";
 import { Seen, countHidden } from "../lib/hidden.js";
 import { plural, shortID } from "../lib/format.js";
 import { Trouble } from "../lib/fault.js";
 import { Arguments, longFields } from "./arguments.js";
 import { Effect } from "./action.js";
-import { send } from "./word.js";
+import { sendAll, useEarly } from "./word.js";
 import { nameOf } from "./gone.js";
 
 /** @typedef {import("../lib/inbox.js").Approval} Approval */
+/** @typedef {import("./word.js").Failed} Failed */
 
 /** @param {{items: Approval[], onDone: (decided: Approval[], approve: boolean) => void, onLeave: () => void}} props */
 export function Several({ items, onDone, onLeave }) {
@@ -34,39 +36,33 @@ export function Several({ items, onDone, onLeave }) {
 /** @param {{items: Approval[], hidden: number, unopened: number, onDone: (decided: Approval[], approve: boolean) => void, onLeave: () => void}} props */
 function SeveralBar({ items, hidden, unopened, onDone, onLeave }) {
   const [rejecting, setRejecting] = useState(false), [reason, setReason] = useState(""), [goOn, setGoOn] = useState(false);
-  const [busy, setBusy] = useState(false), [failed, setFailed] = useState(/** @type {{item: Approval, error: any}[]} */ ([]));
-  const lacks = lacking("runs:approve");
-  // One after the other: actions of one run are decided in the order in which they were asked for.
+  const [busy, setBusy] = useState(false), [failed, setFailed] = useState(/** @type {Failed[]} */ ([])), field = useRef(/** @type {any} */ (null));
+  const lacks = lacking("runs:approve"), which = items.map((item) => nameOf(item) + item.digest).join(), early = useEarly(which);
+  const meant = useMeant(which + rejecting, () => lacks || early()), { press } = meant;
+  useLayoutEffect(() => { if (rejecting) field.current?.focus(); }, [rejecting]); // what is typed next is the reason
   const decide = async (/** @type {boolean} */ approve) => {
     if (busy || lacks) return;
     setBusy(true);
-    const decided = [], not = [];
-    for (const item of items) {
-      try {
-        await send(item, { approve, reason: reason.trim(), goOn });
-        decided.push(item);
-      } catch (error) {
-        not.push({ item, error });
-      }
-    }
+    const { decided, not } = await sendAll(items, { approve, reason: reason.trim(), goOn });
     setBusy(false);
     setFailed(not);
     setRejecting(false);
     onDone(decided, approve);
   };
   useKeys([
-    { keys: "a", does: "Approve the selected", where: "Approvals", run: () => decide(true), when: () => !rejecting },
-    { keys: "r", does: "Reject the selected…", where: "Approvals", run: () => setRejecting(true) },
+    { keys: "a", does: "Approve the selected", where: "Approvals", run: () => decide(true), when: () => !rejecting, decides: meant.guard },
+    { keys: "r", does: "Reject the selected…", where: "Approvals", run: () => { if (!lacks) setRejecting(true); } },
     { keys: "Escape", does: "Clear the selection", where: "Approvals", run: () => (rejecting ? setRejecting(false) : onLeave()) },
   ]);
   const trouble = failed.map(({ item, error }) => html`<${Trouble} key=${nameOf(item)} error=${error} what=${`${item.tool} was not decided.`} />`);
   if (rejecting) return html`<div class="decide open">${trouble}
-    <label class="why grow"><span class="label">Why not? <span class="faint">It stands in the log of each.</span></span><input class="in" maxlength="2000" value=${reason} autofocus
+    <label class="why grow"><span class="label">Why not? <span class="faint">It stands in the log of each.</span></span><input class="in" maxlength="2000" value=${reason} ref=${field}
       onInput=${(/** @type {any} */ event) => setReason(event.target.value)} onKeyDown=${(/** @type {KeyboardEvent} */ event) => { if (event.key === "Enter") decide(false); }} /></label>
     <${Check} label="The runs go on" checked=${goOn} onChange=${setGoOn} />
     <${Button} kind="danger solid" busy=${busy} onClick=${() => decide(false)}>Reject ${items.length}<//><button class="btn" type="button" onClick=${() => setRejecting(false)}>Not yet</button></div>`;
   return html`<div class="decide">${trouble}
-    <${Button} kind="you" busy=${busy} lacks=${lacks} onClick=${() => decide(true)}>Approve ${items.length}${hidden ? " with " + plural(hidden, "hidden character") : ""} <${Key} k="a" /><//>
+    <${Button} kind="you" busy=${busy} lacks=${lacks} data-held=${press.held ? "" : undefined} onClick=${meant.click(() => decide(true))}>Approve ${items.length}${hidden ? " with " + plural(hidden, "hidden character") : ""} <${Key} k="a" /><//>
     <${Button} lacks=${lacks} disabled=${busy} onClick=${() => setRejecting(true)}>Reject ${items.length}… <${Key} k="r" /><//>
-    ${unopened > 0 && html`<span class="small bad">${plural(unopened, "value")} not opened</span>`}</div>`;
+    ${unopened > 0 && html`<span class="small bad">${plural(unopened, "value")} not opened</span>`}
+    ${(press.held || press.why) && html`<${Pressed} press=${press} />`}</div>`;
 }

@@ -1,6 +1,6 @@
 // The door: a key, or the link that `errand serve` prints.
 import { html, signal, useEffect, useRef, useState } from "../lib/html.js";
-import { Fault } from "../lib/api.js";
+import { Fault, sessionEnded } from "../lib/api.js";
 import { signIn } from "../lib/session.js";
 import { Button, TextField } from "../lib/field.js";
 import { Trouble } from "../lib/fault.js";
@@ -34,6 +34,7 @@ export function SignIn() {
     <div class="brand"><svg viewBox="0 0 22 22" aria-hidden="true"><use href="#mark" /></svg>Errand</div>
     <form class="stack" ref=${form} onSubmit=${submit} autocomplete="off">
       <h1>Sign in with a key</h1>
+      ${sessionEnded.value && html`<p class="note-box" role="status">Your session has ended: it expired, or its key did or was revoked. After signing in you are back on this page.</p>`}
       <${TextField} label="Key" type="password" value=${key} onInput=${setKey} spellcheck=${false} autocomplete="off" required hint="This browser keeps a cookie that no script can read, not the key." />
       ${signInError.value && html`<${Trouble} error=${said(signInError.value)} />`}
       <${Button} type="submit" kind="primary" busy=${busy}>Sign in<//>

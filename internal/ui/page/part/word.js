@@ -1,6 +1,6 @@
 // A person's word on one action: what is sent, and how it stands while it is being
 // given. Nothing shows as decided before the server has said so.
-import { useEffect, useRef, useState } from "../lib/html.js";
+import { useEffect, useLayoutEffect, useRef, useState } from "../lib/html.js";
 import { Fault, post } from "../lib/api.js";
 import { json } from "../lib/exact.js";
 import { readInbox } from "../lib/inbox.js";
@@ -17,14 +17,61 @@ import { readInbox } from "../lib/inbox.js";
  * @param {Approval} item
  * @param {Will} will
  */
-export function send(item, { approve, reason, goOn, reach, args }) {
-  return post(`/v1/runs/${item.run}/approve`, {
-    action_ids: [item.id], digest: item.digest,
-    ...(reason ? { reason } : {}),
-    ...(approve ? {} : { reject: true, ...(goOn ? { on_reject: "continue" } : {}) }),
-    ...(approve && reach && reach !== "once" ? { for: reach } : {}),
-    ...(approve && args !== undefined ? { arguments: args } : {}),
-  });
+function send(item, will) {
+  return post(`/v1/runs/${item.run}/approve`, { action_ids: [item.id], ...wordsOf(item, will) });
+}
+
+/** @param {Approval} item @param {Will} will */
+const wordsOf = (item, { approve, reason, goOn, reach, args }) => ({
+  digest: item.digest,
+  ...(reason ? { reason } : {}),
+  ...(approve ? {} : { reject: true, ...(goOn ? { on_reject: "continue" } : {}) }),
+  ...(approve && reach && reach !== "once" ? { for: reach } : {}),
+  ...(approve && args !== undefined ? { arguments: args } : {}),
+});
+
+/** @typedef {{item: Approval, error: any}} Failed */
+
+const atOnce = 50; // is what the server takes with one request
+
+/**
+ * Sends one decision on several, each for exactly what was shown of it. Each is made or
+ * refused by itself.
+ * @param {Approval[]} items
+ * @param {Will} will
+ * @returns {Promise<{decided: Approval[], not: Failed[]}>}
+ */
+export async function sendAll(items, will) {
+  /** @type {Approval[]} */
+  const decided = [];
+  /** @type {Failed[]} */
+  const not = [];
+  for (let i = 0; i < items.length; i += atOnce) {
+    const some = items.slice(i, i + atOnce);
+    try {
+      const answer = await post("/v1/approvals/decide", { items: some.map((item) => ({ run: item.run, action_id: item.id, ...wordsOf(item, will) })) });
+      some.forEach((item, n) => {
+        const { error } = answer.data[n];
+        if (error) not.push({ item, error: new Fault(409, error) });
+        else decided.push(item);
+      });
+    } catch (error) {
+      for (const item of some) not.push({ item, error });
+    }
+  }
+  return { decided, not };
+}
+
+/**
+ * What a finger hits that was still on the one before decides nothing: says why, in the
+ * first 300 ms after what is shown has changed, and "" later.
+ * @param {string} which
+ * @returns {() => string}
+ */
+export function useEarly(which) {
+  const shownAt = useRef(Infinity);
+  useLayoutEffect(() => { shownAt.current = performance.now(); }, [which]);
+  return () => (performance.now() - shownAt.current > 300 ? "" : "It had only just appeared, so nothing was decided. Read it, then press again.");
 }
 
 /**
@@ -36,9 +83,8 @@ export function useWord(item, onDecided) {
   const [mode, setMode] = useState(/** @type {""|"reject"|"edit"} */ (""));
   const [busy, setBusy] = useState(""), [error, setError] = useState(/** @type {any} */ (null));
   const [draft, setDraft] = useState(/** @type {any} */ (undefined)), [reach, setReach] = useState("once");
-  const shownAt = useRef(0), which = item.run + item.id + item.digest;
-  useEffect(() => {
-    shownAt.current = performance.now();
+  const which = item.run + item.id + item.digest, early = useEarly(which);
+  useLayoutEffect(() => {
     setMode("");
     setError(null);
     setDraft(undefined);
@@ -61,9 +107,7 @@ export function useWord(item, onDecided) {
   };
   const changed = mode === "edit" && draft !== undefined && json(draft) !== json(item.arguments);
   return {
-    mode, setMode, busy, error, draft, setDraft, reach, setReach, check, changed,
-    /** What a finger hits that was still on the one before decides nothing. */
-    settled: () => performance.now() - shownAt.current > 300,
+    mode, setMode, busy, error, draft, setDraft, reach, setReach, check, changed, early,
     /** Whether approving works now: edited arguments must have been looked at by the server. */
     ready: !busy && mode !== "reject" && (!changed || !!check.digest) && !(mode === "edit" && draft === null),
     approve: () => attempt("approve", "approved", () => send(item, { approve: true, reach, args: changed ? draft : undefined })),
