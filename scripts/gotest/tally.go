@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,6 +25,7 @@ type tally struct {
 	ci                      bool
 	passed, failed, skipped int
 	packages                map[string]*packageTally
+	longest                 []event // tests that took long, the longest first
 }
 
 // packageTally is what is known of a package whose tests are under way.
@@ -84,6 +86,7 @@ func (t *tally) take(e event) {
 		delete(t.packages, e.Package)
 	default:
 		t.endTest(e, p)
+		t.time(e)
 		delete(p.output, e.Test)
 	}
 }
@@ -132,8 +135,30 @@ func (t *tally) end(e event, p *packageTally) {
 	}
 }
 
-// sum prints the line that ends it all.
-func (t *tally) sum() { fmt.Fprintln(t.out, counts(t.passed, t.failed, t.skipped)) }
+// Tests that took longer than long are named at the end, mostNamed of them: what makes
+// everybody wait should be seen.
+const (
+	long      = 15.0 // seconds
+	mostNamed = 15
+)
+
+// time keeps a test that took long. Parts of tests are in their tests.
+func (t *tally) time(e event) {
+	if e.Elapsed < long || strings.Contains(e.Test, "/") {
+		return
+	}
+	t.longest = append(t.longest, e)
+	slices.SortStableFunc(t.longest, func(a, b event) int { return cmp.Compare(b.Elapsed, a.Elapsed) })
+	t.longest = t.longest[:min(len(t.longest), mostNamed)]
+}
+
+// sum prints what took long, and the line that ends it all.
+func (t *tally) sum() {
+	for _, e := range t.longest {
+		fmt.Fprintf(t.out, "long  %-40s %6.1f s  %s\n", e.Package, e.Elapsed, e.Test)
+	}
+	fmt.Fprintln(t.out, counts(t.passed, t.failed, t.skipped))
+}
 
 // verdict is nil when tests ran and none failed.
 func (t *tally) verdict() error {

@@ -40,6 +40,13 @@ func TestTally(t *testing.T) {
 			"    a_test.go:7: PostgreSQL is not installed\nok    errand/internal/run                         0.0 s  1 passed, 0 failed, 1 skipped\n1 passed, 0 failed, 1 skipped\n", true},
 		{"a missing tool in CI", true, skipped(pkg),
 			"CI has to run this test: let scripts/setup.sh install what it needs.\nFAIL  errand/internal/run                         0.0 s  1 passed, 1 failed\n1 passed, 1 failed\n", false},
+		{"long ones are named, the longest first", false, `
+			{"Action":"pass",` + pkg + `,"Test":"TestA","Elapsed":16}
+			{"Action":"pass",` + pkg + `,"Test":"TestB/part","Elapsed":99}
+			{"Action":"pass",` + pkg + `,"Test":"TestB","Elapsed":99.5}
+			{"Action":"pass",` + pkg + `,"Test":"TestC","Elapsed":14}
+			{"Action":"pass",` + pkg + `,"Elapsed":100}`,
+			"4 passed, 0 failed\nlong  errand/internal/run                        99.5 s  TestB\nlong  errand/internal/run                        16.0 s  TestA\n4 passed, 0 failed\n", true},
 		{"nothing", false, "", "0 passed, 0 failed\n", false},
 	}
 	for _, c := range cases {
