@@ -63,6 +63,7 @@ func testModule(dir string, race bool, t *tally) error {
 	if err != nil {
 		return err
 	}
+	failed := t.failed
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("starting go test in %s: %w", dir, err)
 	}
@@ -72,7 +73,7 @@ func testModule(dir string, race bool, t *tally) error {
 	switch {
 	case readErr != nil:
 		return fmt.Errorf("reading what go test says in %s: %w", dir, readErr)
-	case errors.As(err, &exit) && t.verdict() == nil:
+	case errors.As(err, &exit) && t.failed == failed:
 		return fmt.Errorf("go test in %s failed before it ran a test (%v)", dir, err)
 	case errors.As(err, &exit):
 		return nil
