@@ -102,7 +102,7 @@ func TestAProjectFromItsFirstDayToItsLast(t *testing.T) {
 	own.Do("GET", "/v1/runs", nil).Refused(http.StatusUnauthorized, "unauthenticated")
 	rig.Await(t, "the stream's end", stream)
 	s.Kill()
-	age(t, w, "leaves", 2000) // so that there is something to interrupt
+	age(t, w, "leaves", 1000) // so that there is something to interrupt
 	interrupt(t, w, "leaves")
 	s = w.Start()
 	admin := s.Client()
@@ -263,7 +263,7 @@ func TestOldRunsGo(t *testing.T) {
 	var before, list struct{ Data []rig.Run }
 	own.Get("/v1/runs?limit=100", &before)
 	s.Kill()
-	const many = 2000
+	const many = 1000
 	age(t, w, "ages", many)
 	if said := found(t, w, 0)["retention"]; !strings.Contains(said, "older than they are to be kept") {
 		t.Errorf("of runs that are too old the doctor says %q", said)
