@@ -3,6 +3,7 @@ package app
 import (
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -75,11 +76,9 @@ prices: {anthropic/*: {input: 3, output: 15, written: 3.75}}
 // provider that has said 429 is not waited for, and its run goes on at the next
 // start.
 func TestStoppingDoesNotWaitForAProvidersRate(t *testing.T) {
-	refused := make(chan bool, 100)
 	busy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Retry-After", "50")
 		http.Error(w, `{"error":{"message":"slow down"}}`, http.StatusTooManyRequests)
-		refused <- true
 	}))
 	defer busy.Close()
 	w := newWorld(t).with("ERRAND_MODEL=openai/m", "OPENAI_API_KEY=k", "OPENAI_BASE_URL="+busy.URL+"/v1")
@@ -89,23 +88,20 @@ func TestStoppingDoesNotWaitForAProvidersRate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	<-refused
-	second, err := api.Runs.Create(t.Context(), client.Task{Model: "default", Prompt: "two", Background: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "a call stands in the line", func() bool {
+	health := func() *client.ModelHealth {
 		page, err := api.Models.List(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range page.Data {
-			if m.ID == "default" && m.Health != nil && m.Health.Waiting > 0 {
-				return true
-			}
-		}
-		return false
-	})
+		at := slices.IndexFunc(page.Data, func(m client.Model) bool { return m.ID == "default" })
+		return page.Data[at].Health
+	}
+	eventually(t, "the first call is refused", func() bool { return health().Error == "model_rate_limited" })
+	second, err := api.Runs.Create(t.Context(), client.Task{Model: "default", Prompt: "two", Background: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a call stands in the line", func() bool { return health().Waiting > 0 })
 	began := time.Now()
 	if code := s.stop(); code != exitOK || time.Since(began) > 5*time.Second {
 		t.Errorf("it stopped with %d after %v", code, time.Since(began))

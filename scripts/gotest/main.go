@@ -9,8 +9,10 @@
 // test that skips itself because a tool "is not installed" is a failure where
 // CI=true: there, all tests have to run.
 //
+// The program that the whole-program tests start is built once for all of them.
+//
 // To change how go test is called, edit arguments; to change what is printed,
-// edit tally.go.
+// edit tally.go; to change how the program is built, edit program.go.
 package main
 
 import (
@@ -40,6 +42,11 @@ func run(modules []string) error {
 		}
 		fmt.Println("No C compiler was found: the tests run without the race detector.")
 	}
+	remove, err := program(race)
+	if err != nil {
+		return err
+	}
+	defer remove()
 	t := newTally(os.Stdout, ci)
 	for _, dir := range modules {
 		if _, err := os.Stat(filepath.Join(dir, "go.mod")); errors.Is(err, os.ErrNotExist) {

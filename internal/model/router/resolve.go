@@ -2,13 +2,10 @@ package router
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
-	"sort"
 	"strings"
 	"sync"
-	"time"
 
 	"errand/internal/problem"
 )
@@ -234,9 +231,6 @@ type Info struct {
 	Health   *Health // of its endpoint; nil for offline
 }
 
-// listWait is how long one endpoint gets to list its models: a page waits for it.
-const listWait = 2 * time.Second
-
 // Models lists what can be chosen: the aliases, offline, and of each endpoint
 // what it says that it has or, where it does not answer, what is known of it.
 func (r *Router) Models(ctx context.Context) []Info {
@@ -257,18 +251,15 @@ func (r *Router) Models(ctx context.Context) []Info {
 	var group sync.WaitGroup
 	for i, e := range endpoints {
 		group.Go(func() {
-			ctx, cancel := context.WithTimeout(ctx, listWait)
-			defer cancel()
-			names, err := list(ctx, e.model)
+			names, err := e.listing.read(ctx, e.model, r.cfg.Now)
 			if err != nil && e.official {
 				names = r.facts.models(e.Name)
 			}
-			found[i] = names
+			found[i] = slices.Sorted(slices.Values(names))
 		})
 	}
 	group.Wait()
 	for i, e := range endpoints {
-		sort.Strings(found[i])
 		for _, name := range slices.Compact(found[i]) {
 			all = append(all, r.info(e.target(name)))
 		}
@@ -290,15 +281,4 @@ func (e *endpoint) health() Health {
 	h := e.circuit.health()
 	h.Active, h.Waiting = e.gate.standing()
 	return h
-}
-
-// list asks a model's endpoint what it has, if it can say.
-func list(ctx context.Context, model Model) ([]string, error) {
-	lister, ok := model.(interface {
-		List(ctx context.Context) ([]string, error)
-	})
-	if !ok {
-		return nil, errors.New("it has no list")
-	}
-	return lister.List(ctx)
 }

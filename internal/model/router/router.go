@@ -19,15 +19,18 @@
 //     oldest run comes first.
 //   - An endpoint that fails call after call is left alone for a while, and tried
 //     with one call before the others follow.
+//   - An endpoint is asked what it has once a minute at most, however often the
+//     list of models is read.
 //   - No call is made twice to save time: hedging would pay for two replies, and
 //     what one of them begins to say could not be taken back.
 //
 // A tour: router.go (configuration), call.go (calling, fallbacks), resolve.go
-// (what a name means), providers.go (who is known), prices.go with models.json
-// (prices and windows), estimate.go (what a call has cost whose provider does not say),
-// worst.go (what one can cost at most), retry.go (which errors pass), gate.go and
-// allowance.go (how fast calls follow each other), circuit.go (endpoints that fail), trial.go (one
-// small call to see how an endpoint is).
+// (what a name means), listing.go (what endpoints have), providers.go (who is
+// known), prices.go with models.json (prices and windows), estimate.go (what a
+// call has cost whose provider does not say), worst.go (what one can cost at
+// most), retry.go (which errors pass), gate.go and allowance.go (how fast calls
+// follow each other), circuit.go (endpoints that fail), trial.go (one small call to
+// see how an endpoint is).
 //
 // To add a provider, edit providers.go; to add a model or change a price, edit
 // models.json, with the day and the page that it is from.
@@ -100,6 +103,7 @@ type endpoint struct {
 	model    Model
 	gate     *gate
 	circuit  *circuit
+	listing  listing
 	official bool // it is the provider's own: its prices are known
 }
 
