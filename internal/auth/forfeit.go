@@ -23,21 +23,39 @@ func holder(hold string) string {
 // chargeDead charges the calls that dead nodes had under way, once nothing of theirs
 // can be on its way to the store.
 func (s *Shares) chargeDead(ctx context.Context) error {
-	due := false
-	for _, since := range s.dead {
-		due = due || s.b.now().Sub(since) >= certainAfter
-	}
-	if !due {
+	certain, recent := s.missing()
+	if len(certain) == 0 {
 		return nil
 	}
 	alive, err := s.living(ctx)
 	if err == nil {
-		err = s.charge(ctx, alive)
+		err = s.charge(ctx, func(node string) bool { return recent[node] || alive(node) })
 	}
-	if err == nil {
-		clear(s.dead)
+	if err != nil {
+		return err
 	}
-	return err
+	s.deaths.Lock()
+	defer s.deaths.Unlock()
+	for _, node := range certain {
+		delete(s.dead, node)
+	}
+	return nil
+}
+
+// missing are the dead nodes of which nothing can be on its way any more, and those of
+// which something can.
+func (s *Shares) missing() (certain []string, recent map[string]bool) {
+	s.deaths.Lock()
+	defer s.deaths.Unlock()
+	recent = map[string]bool{}
+	for node, since := range s.dead {
+		if s.b.now().Sub(since) >= certainAfter {
+			certain = append(certain, node)
+		} else {
+			recent[node] = true
+		}
+	}
+	return certain, recent
 }
 
 // charge books, in all projects, what is kept for calls of nodes that are not alive.

@@ -48,8 +48,10 @@ type Shares struct {
 	stop   context.CancelFunc
 	done   sync.WaitGroup
 
-	mu   sync.Mutex           // held during a round: then the node does not change its name
-	dead map[string]time.Time // nodes of which calls may be left to charge, and since when
+	mu sync.Mutex // held during a round: then the node does not change its name
+
+	deaths sync.Mutex           // guards dead, and is held for moments
+	dead   map[string]time.Time // nodes of which calls may be left to charge, and since when
 }
 
 const (
@@ -128,10 +130,12 @@ func (s *Shares) Restart() {
 	s.ledger.Restart()
 }
 
-// Missing hears of a node that is dead: the calls that it had under way are charged.
+// Missing hears of a node that is dead: the calls that it had under way are charged. It
+// does not block: who tells has a lease to renew, and what the dead node has locked may
+// keep a round.
 func (s *Shares) Missing(node string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.deaths.Lock()
+	defer s.deaths.Unlock()
 	if _, known := s.dead[node]; !known {
 		s.dead[node] = s.b.now()
 	}

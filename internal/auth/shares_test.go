@@ -24,6 +24,7 @@ type lands struct {
 
 	mu     sync.Mutex
 	living []string
+	held   time.Duration
 }
 
 // member is one node: what it has of the budgets.
@@ -58,6 +59,14 @@ func (l *lands) join(name string) *member {
 }
 
 func (l *lands) all(ctx context.Context, kind string) (all []run.Row, err error) {
+	l.mu.Lock()
+	held := l.held
+	l.mu.Unlock()
+	select {
+	case <-time.After(held):
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	return l.store.Rows(ctx, run.RowQuery{Kind: kind, Project: "default"})
 }
 
@@ -378,4 +387,29 @@ func TestSharesHearOfChanges(t *testing.T) {
 			t.Error("a budget that was removed covers")
 		}
 	})
+}
+
+// To be told of a death takes no time, also while the store keeps a round waiting, as it
+// does when the dead node has left something locked: who tells has a lease to renew.
+func TestSharesHearOfADeathAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLands(t)
+		north := l.join("north")
+		time.Sleep(1500 * time.Millisecond)
+		began := time.Now()
+		l.hold(time.Minute)
+		time.Sleep(time.Second) // a round has begun
+		north.shares.Missing("south")
+		if took := time.Since(began); took != time.Second {
+			t.Errorf("it took %v", took-time.Second)
+		}
+		l.hold(0)
+	})
+}
+
+// hold has reads of all rows of a kind wait for so long, or for as long as they may.
+func (l *lands) hold(long time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.held = long
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,6 +28,9 @@ type Decision struct {
 	// Arguments take the place of those of the one action; empty = as they are.
 	Arguments string
 	Digest    string // that the caller has seen of the one action; empty = whatever it is
+
+	voice string // the key whose voice By has, where that is another one: see hear
+	own   bool   // whether it is the voice of who started the run
 }
 
 // Decide records a decision: all of it or nothing. The same decision again
@@ -41,13 +45,16 @@ func (e *Engine) Decide(ctx context.Context, project string, id run.ID, d Decisi
 			late = true
 			return lapsed, nil
 		}
+		if err := e.hear(ctx, s, &d); err != nil {
+			return nil, err
+		}
 		open, err = undecided(s, actions, &d)
 		if err != nil || len(open) == 0 {
 			return nil, err
 		}
 		decided := &run.Decided{
 			Actions: open, Approve: d.Approve, Continue: d.Continue && !d.Approve,
-			Reason: d.Reason, By: d.By, ByName: d.ByName, From: d.From, Request: d.Request,
+			Reason: d.Reason, By: d.By, ByName: d.ByName, From: d.From, Request: d.Request, Voice: d.voice,
 		}
 		if err := e.word(s, decided, &d); err != nil {
 			return nil, err
@@ -107,7 +114,7 @@ func undecided(s *run.State, actions []string, d *Decision) ([]string, error) {
 		case a.Waits() && s.Ended != nil:
 			return nil, problem.New(problem.Conflict, "The run has ended (%s); %s can't be decided any more.", s.Status, id)
 		case a.Waits() && d.repeats(a.Before):
-		case a.Waits() && d.Approve && d.Arguments == "" && slices.Contains(a.Approvers, d.By) && (d.Digest == "" || d.Digest == a.Digest): // it has said so
+		case a.Waits() && d.Approve && d.Arguments == "" && slices.Contains(a.Approvers, cmp.Or(d.voice, d.By)) && (d.Digest == "" || d.Digest == a.Digest): // it has said so
 		case a.Waits():
 			open = append(open, id)
 		case !decided:

@@ -91,6 +91,7 @@ type Config struct {
 	Bound     func(*run.Request) (tokens int, cost run.Micros)                // what a call can cost at most; set if Budgets is
 	Holds     func(when, arguments string) bool                               // whether arguments satisfy a gate's condition; nil = always
 	Mask      func(text string) string                                        // takes known secrets out of previews; nil = there are none
+	Voice     func(ctx context.Context, key string) (string, error)           // the key whose voice a key has; nil = each has its own
 	MaxActive int                                                             // runs driven at once; 0 = 1,000
 	// Outbox returns the jobs that events cause outside of their run, such as
 	// telling others of it, for the commit of the events; s is the run after them.

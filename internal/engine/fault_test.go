@@ -21,6 +21,7 @@ import (
 type shaky struct {
 	*memory.Store
 	blind  atomic.Bool                    // reads of logs fail
+	away   atomic.Bool                    // they are not answered, which is said
 	before func(*run.Commit)              // a commit waits this long before it is written
 	after  func(*run.Commit, error) error // … and this long before it is answered, with this
 }
@@ -28,6 +29,9 @@ type shaky struct {
 func (s *shaky) Load(ctx context.Context, id run.ID, after int64, limit int) ([]run.Event, error) {
 	if s.blind.Load() {
 		return nil, errors.New("too many open files")
+	}
+	if s.away.Load() {
+		return nil, problem.New(problem.Overloaded, "The store does not answer.")
 	}
 	return s.Store.Load(ctx, id, after, limit)
 }
@@ -203,6 +207,24 @@ func TestRefusedQueuedRun(t *testing.T) {
 		time.Sleep(time.Minute)
 		if line, err := w.store.Summary(t.Context(), id); !problem.Is(err, problem.NotFound) {
 			t.Errorf("there is a run that nobody made: %+v, %s", line, w.log(id))
+		}
+	})
+}
+
+// A stream goes on when the store does, which did not answer for a while: it has its
+// place, and who reads has had no error.
+func TestStreamWhileStoreIsAway(t *testing.T) {
+	model := script.Steps(script.Call("send", `{}`), script.Say("ok"))
+	onShaky(t, model, func(t *testing.T, w *world, log *shaky) {
+		id := w.create(spec("send"))
+		w.rest(id, run.AwaitingApproval)
+		log.away.Store(true)
+		seen := make(chan string, 1)
+		go func() { seen <- line(w.watch(t.Context(), id, engine.Cursor{}, true)) }()
+		time.Sleep(time.Minute)
+		log.away.Store(false)
+		if got, want := <-seen, "run.created model.responded rest"; got != want {
+			t.Errorf("seen: %s, want %s", got, want)
 		}
 	})
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"iter"
+	"time"
 
 	"errand/internal/problem"
 	"errand/internal/run"
@@ -221,6 +222,9 @@ func (r *reader) stored(ctx context.Context) bool {
 	if ctx.Err() != nil {
 		return false
 	}
+	if problem.Is(err, problem.Overloaded) {
+		return r.linger(ctx)
+	}
 	if err == nil && len(events) == 0 {
 		err = problem.New(problem.NotFound, "The run has been deleted.")
 	}
@@ -234,4 +238,22 @@ func (r *reader) stored(ctx context.Context) bool {
 		}
 	}
 	return true
+}
+
+// readAgain is when a reader asks a store again that did not answer: whoever follows a
+// run has its place, and nothing that is gained by giving it up.
+const readAgain = time.Second
+
+// linger waits until the store may be asked again, and reports false if nobody waits.
+func (r *reader) linger(ctx context.Context) bool {
+	timer := time.NewTimer(readAgain)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	case <-r.e.draining:
+		return false
+	}
 }

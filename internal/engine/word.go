@@ -16,6 +16,9 @@ func (e *Engine) Weigh(ctx context.Context, project string, id run.ID, d Decisio
 	if err != nil {
 		return "", "", err
 	}
+	if err := e.hear(ctx, &s, &d); err != nil {
+		return "", "", err
+	}
 	open, err := undecided(&s, d.Actions, &d)
 	switch {
 	case err != nil:
@@ -31,6 +34,34 @@ func (e *Engine) Weigh(ctx context.Context, project string, id run.ID, d Decisio
 		return a.Digest, a.Preview, nil
 	}
 	return decided.Digest, decided.Preview, nil
+}
+
+// hear finds out whose voice an approval is, where that matters: several have to agree,
+// or somebody else than who started the run.
+func (e *Engine) hear(ctx context.Context, s *run.State, d *Decision) error {
+	a := s.Spec.Approval
+	if a == nil || !d.Approve || !a.Separate && a.Quorum < 2 {
+		return nil
+	}
+	d.own = d.By == s.Spec.Key
+	if e.cfg.Voice == nil {
+		return nil
+	}
+	voice, err := e.cfg.Voice(ctx, d.By)
+	if err != nil {
+		return err
+	}
+	if voice != d.By {
+		d.voice = voice
+	}
+	if a.Separate && !d.own {
+		started, err := e.cfg.Voice(ctx, s.Spec.Key)
+		if err != nil {
+			return err
+		}
+		d.own = started == voice
+	}
+	return nil
 }
 
 // word completes a decision with what belongs to an approval, and refuses one that
@@ -50,7 +81,7 @@ func (e *Engine) word(s *run.State, decided *run.Decided, d *Decision) error {
 		}
 		return nil
 	}
-	if a := s.Spec.Approval; a != nil && a.Separate && d.By == s.Spec.Key {
+	if a := s.Spec.Approval; a != nil && a.Separate && d.own {
 		return problem.New(problem.ScopeDenied, "The key that started this run may not approve its actions (approval.separate): ask somebody else.")
 	}
 	decided.Reach = d.Reach

@@ -46,12 +46,14 @@ type Backing struct {
 	room   chan struct{} // has an entry for each connection in use
 	closed chan struct{}
 	once   sync.Once
+	// readTime is the constant of that name; tests have less patience.
+	readTime time.Duration
 }
 
 // New works on a database that has the store's tables. The pool stays its owner's.
 func New(pool *pgxpool.Pool) *Backing {
 	most := max(1, min(connections, int(pool.Config().MaxConns)/3))
-	return &Backing{pool: pool, room: make(chan struct{}, most), closed: make(chan struct{})}
+	return &Backing{pool: pool, room: make(chan struct{}, most), closed: make(chan struct{}), readTime: readTime}
 }
 
 // Close waits for what is under way.
@@ -90,15 +92,24 @@ func (b *Backing) leave() { <-b.room }
 // quicker with, is done at most.
 const tries = 3
 
+const (
+	// readTime is how long whoever asks waits for the answer, its turn included: a server
+	// that hangs ends no statement itself.
+	readTime = 10 * time.Second
+	// searchTime is above what the server gives a statement: words that are in very many
+	// documents take their time.
+	searchTime = 32 * time.Second
+)
+
 // query runs a statement that reads and passes each line to scan.
 func (b *Backing) query(ctx context.Context, scan func(pgx.Rows) error, sql string, arguments ...any) error {
-	return b.read(ctx, func() (bool, error) { return rows(ctx, b.pool, scan, sql, arguments...) })
+	return b.read(ctx, b.readTime, func(ctx context.Context) (bool, error) { return rows(ctx, b.pool, scan, sql, arguments...) })
 }
 
 // search is query by the indexes alone: how long it takes to look at a vector, the
 // server's planner does not know.
 func (b *Backing) search(ctx context.Context, scan func(pgx.Rows) error, sql string, arguments ...any) error {
-	return b.read(ctx, func() (scanned bool, err error) {
+	return b.read(ctx, searchTime, func(ctx context.Context) (scanned bool, err error) {
 		err = pgx.BeginTxFunc(ctx, b.pool, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(at pgx.Tx) error {
 			if _, err := at.Exec(ctx, "SET LOCAL enable_seqscan = off"); err != nil {
 				return err
@@ -111,24 +122,30 @@ func (b *Backing) search(ctx context.Context, scan func(pgx.Rows) error, sql str
 }
 
 // read takes a connection's turn and reads, again if the connection was broken.
-func (b *Backing) read(ctx context.Context, once func() (scanned bool, err error)) error {
-	if err := b.enter(ctx); err != nil {
-		return fmt.Errorf("reading the index: %w", err)
+func (b *Backing) read(ctx context.Context, most time.Duration, once func(context.Context) (scanned bool, err error)) error {
+	asked, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	if err := b.enter(asked); err != nil {
+		return unread(ctx, err)
 	}
 	defer b.leave()
 	for try := 1; ; try++ {
-		scanned, err := once()
+		scanned, err := once(asked)
 		if err == nil {
 			return nil
 		}
-		switch {
-		case lost(ctx, err) && !scanned && try < tries:
-		case lost(ctx, err), code(err) == tooLong, strings.HasPrefix(code(err), "53"):
-			return busy(err, "The database of this server does not answer in time. Try again.")
-		default:
-			return fmt.Errorf("reading the index: %w", err)
+		if scanned || try == tries || asked.Err() != nil || !lost(ctx, err) {
+			return unread(ctx, err)
 		}
 	}
+}
+
+// unread makes the error of a read one that callers can act on, where they can.
+func unread(ctx context.Context, err error) error {
+	if !errors.Is(err, errClosed) && lost(ctx, err) || code(err) == tooLong || strings.HasPrefix(code(err), "53") {
+		return busy(err, "The database of this server does not answer in time. Try again.")
+	}
+	return fmt.Errorf("reading the index: %w", err)
 }
 
 // querier is a pool or a transaction.

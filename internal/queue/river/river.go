@@ -79,6 +79,7 @@ type Queue struct {
 	cfg    Config
 	client *river.Client[pgx.Tx] // nil when this node works on no queue
 	teller *teller
+	clock  *clock
 }
 
 // New returns a queue that runs nothing yet.
@@ -92,7 +93,7 @@ func New(cfg Config) (*Queue, error) {
 	if cfg.Poll == 0 {
 		cfg.Poll = defaultPoll
 	}
-	q := &Queue{cfg: cfg, teller: newTeller(cfg.Pool, cfg.Writer, cfg.Logger)}
+	q := &Queue{cfg: cfg, teller: newTeller(cfg.Pool, cfg.Writer, cfg.Logger), clock: &clock{now: cfg.Writer.now}}
 	queues, err := q.queues()
 	if err != nil {
 		return nil, err
@@ -101,7 +102,7 @@ func New(cfg Config) (*Queue, error) {
 		return q, nil
 	}
 	workers := river.NewWorkers()
-	if err := river.AddWorkerSafely(workers, &worker{handlers: cfg.Handlers, log: cfg.Logger, now: cfg.Writer.now}); err != nil {
+	if err := river.AddWorkerSafely(workers, &worker{handlers: cfg.Handlers, log: cfg.Logger}); err != nil {
 		return nil, fmt.Errorf("making the queue: %w", err)
 	}
 	q.client, err = river.NewClient(riverpgxv5.New(cfg.Pool), &river.Config{
@@ -109,10 +110,11 @@ func New(cfg Config) (*Queue, error) {
 		FetchCooldown: min(cooldown, cfg.Poll), FetchPollInterval: cfg.Poll,
 		// A run takes as long as it takes; its limits are its own.
 		JobTimeout: -1, RescueStuckJobsAfter: rescueAfter,
-		MaxAttempts: maxAttempts, RetryPolicy: hourly{cfg.Writer.now},
+		MaxAttempts: maxAttempts, RetryPolicy: hourly{q.clock},
 		CompletedJobRetentionPeriod: keepDone,
 		// Neither happens but by somebody's hand, who may want it undone.
 		CancelledJobRetentionPeriod: -1, DiscardedJobRetentionPeriod: -1,
+		Test: river.TestConfig{Time: q.clock}, // its name: nothing here is a test
 	})
 	if err != nil {
 		return nil, fmt.Errorf("making the queue: %w", err)
@@ -150,9 +152,13 @@ func (q *Queue) Start(ctx context.Context) error {
 	if _, err := q.Takeover(ctx, q.cfg.Node); err != nil {
 		return err
 	}
+	if err := q.clock.start(ctx, q.cfg.Pool, q.cfg.Logger); err != nil {
+		return fmt.Errorf("reading the database's clock: %w", err)
+	}
 	if q.client != nil {
 		// The jobs outlive ctx: Close ends them.
 		if err := q.client.Start(context.WithoutCancel(ctx)); err != nil {
+			q.clock.close()
 			return fmt.Errorf("starting the queue: %w", err)
 		}
 	}
@@ -187,6 +193,7 @@ func (q *Queue) Rest(ctx context.Context) (wait func() error) {
 // Close starts no more jobs and waits for the handlers under way. When ctx ends
 // first their contexts end too; what they did not finish is at once for others.
 func (q *Queue) Close(ctx context.Context) error {
+	defer q.clock.close()
 	defer q.teller.close()
 	return q.Rest(ctx)()
 }

@@ -290,30 +290,44 @@ func TestEarly(t *testing.T) {
 	}
 }
 
-// TestSlowClock: a job comes again when it was told to, also where the database's clock
-// goes before this machine's, by which River reckons.
-func TestSlowClock(t *testing.T) {
-	t.Parallel()
+// skewed returns connections to a database whose clock goes before this machine's by so
+// much, or behind it.
+func skewed(t *testing.T, by string) *pgxpool.Pool {
 	dsn := pgtest.Database(t)
 	if _, err := prepared(t, dsn).Exec(t.Context(), `CREATE SCHEMA clock; CREATE FUNCTION clock.now() RETURNS timestamptz STABLE LANGUAGE sql AS
-		$$ SELECT pg_catalog.now() + interval '2 s' $$`); err != nil {
+		$$ SELECT pg_catalog.now() + interval '`+by+`' $$`); err != nil {
 		t.Fatal(err)
 	}
-	pool := prepared(t, dsn+"&search_path=clock,pg_catalog,public")
-	var calls atomic.Int64
-	n := join(t, pool, nil, river.Config{Handlers: queuetest.Handlers{"x": func(context.Context, run.Job) error {
-		calls.Add(1)
-		early := problem.New(problem.Overloaded, "It is not time yet.")
-		early.RetryAfter = time.Second
-		return early
-	}}})
-	began := time.Now()
-	if err := n.Add(t.Context(), run.Job{Kind: "x", Due: began}); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, pool, "SELECT coalesce((metadata->>'failures')::int, 0) >= 3 FROM river_job")
-	if took := time.Since(began); took < 1900*time.Millisecond {
-		t.Errorf("in %v it came %d times, told to come each second", took, calls.Load())
+	return prepared(t, dsn+"&search_path=clock,pg_catalog,public")
+}
+
+// TestOtherClock: a job comes again when it was told to, and one that is due later when
+// it is due, wherever the database's clock and this machine's stand, by which River
+// reckons.
+func TestOtherClock(t *testing.T) {
+	t.Parallel()
+	for _, by := range []string{"2 s", "1 h", "-1 h"} {
+		t.Run(by, func(t *testing.T) {
+			t.Parallel()
+			pool := skewed(t, by)
+			join(t, pool, nil, river.Config{Handlers: queuetest.Handlers{"x": func(context.Context, run.Job) error {
+				early := problem.New(problem.Overloaded, "It is not time yet.")
+				early.RetryAfter = time.Second
+				return early
+			}, "y": func(context.Context, run.Job) error { return nil }}})
+			began := time.Now()
+			if _, err := pool.Exec(t.Context(), `INSERT INTO river_job (kind, args, queue, max_attempts, state, scheduled_at) VALUES
+				('errand', '{"kind": "x"}', 'kind-x', 32767, 'available', now()),
+				('errand', '{"kind": "y"}', 'kind-y', 32767, 'scheduled', now() + interval '1 s'),
+				('errand', '{"kind": "y"}', 'kind-y', 32767, 'scheduled', now() + interval '5 min')`); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, pool, "SELECT count(*) = 1 FROM river_job WHERE (metadata->>'failures')::int >= 3")
+			if took := time.Since(began); took < 1900*time.Millisecond {
+				t.Errorf("in %v it came three times, told to come each second", took)
+			}
+			eventually(t, pool, "SELECT count(*) = 1 FROM river_job WHERE queue = 'kind-y' AND finalized_at IS NOT NULL")
+		})
 	}
 }
 

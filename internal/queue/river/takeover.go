@@ -44,6 +44,20 @@ func (q *Queue) Takeover(ctx context.Context, dead string) (int, error) {
 	return count, nil
 }
 
+// Holders names the nodes that are doing a job, or were when they died. Those among
+// them that don't live are for Takeover.
+func (q *Queue) Holders(ctx context.Context) ([]string, error) {
+	rows, err := q.cfg.Pool.Query(ctx, `SELECT DISTINCT attempted_by[cardinality(attempted_by)] FROM river_job WHERE state = 'running'`)
+	if err != nil {
+		return nil, fmt.Errorf("asking who does jobs: %w", err)
+	}
+	nodes, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, fmt.Errorf("asking who does jobs: %w", err)
+	}
+	return nodes, nil
+}
+
 const (
 	// release writes what a node holds anew, as it is, and tells all nodes which
 	// queues got jobs. It knows nothing of what is in them: they may be a newer

@@ -41,9 +41,9 @@ const maxAttempts = math.MaxInt16
 
 // hourly is when River tries again what failed without reaching a handler: years of
 // attempts, in which somebody will have read the log.
-type hourly struct{ now func() time.Time }
+type hourly struct{ *clock }
 
-func (h hourly) NextRetry(*rivertype.JobRow) time.Time { return h.now().Add(time.Hour) }
+func (h hourly) NextRetry(*rivertype.JobRow) time.Time { return h.Now().Add(time.Hour) }
 
 // scan reads a row of id, scheduled_at, args, metadata.
 func scan(row pgx.CollectableRow) (run.Job, error) {
@@ -77,7 +77,6 @@ type worker struct {
 	river.WorkerDefaults[task]
 	handlers queue.Handlers
 	log      *slog.Logger
-	now      func() time.Time
 }
 
 // Work runs the job's handler. A failure is a snooze to River, which keeps no errors
@@ -86,10 +85,6 @@ func (w *worker) Work(ctx context.Context, stored *river.Job[task]) error {
 	job, err := stored.Args.job(stored.JobRow)
 	if err != nil {
 		return err
-	}
-	var slow time.Duration // is this machine's clock, by the database's
-	if at := stored.AttemptedAt; at != nil {
-		slow = max(at.Sub(w.now()), 0)
 	}
 	if err = w.handlers.Handle(ctx, job); err == nil {
 		return nil
@@ -108,8 +103,5 @@ func (w *worker) Work(ctx context.Context, stored *river.Job[task]) error {
 	if err := river.MetadataSet(ctx, failuresKey, job.Tries+1); err != nil {
 		return fmt.Errorf("counting a failure of job %d: %w", job.ID, err)
 	}
-	// River reckons by this machine's clock when that will be, and the database by its own
-	// whether it is: the job would be back at once, again and again. One that is due
-	// further ahead than that is not looked at for as long.
-	return river.JobSnooze(delay + min(slow, ahead))
+	return river.JobSnooze(delay)
 }

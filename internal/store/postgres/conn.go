@@ -32,8 +32,16 @@ const (
 	// connectTimeout bounds one attempt: an address that swallows packets must not
 	// hold the writer for minutes.
 	connectTimeout = 5 * time.Second
+	// readTime is how long whoever asks for something waits for the answer, connecting and
+	// the turn among connections included: a server that hangs ends no statement itself.
+	readTime = 10 * time.Second
+	// surveyTime is readTime for checks, which read all that there is.
+	surveyTime = time.Minute
 	// poolConns are what requests read by and a queue works with.
 	poolConns = 12
+	// fewestConns are what a node can do with: one is the queue's for listening, and to
+	// bring its tables up to date takes two.
+	fewestConns = 4
 	// deafAfter is when a connection counts as broken whose other end acknowledges
 	// nothing: a machine that is gone closes none. It is above the hiccups of a network,
 	// and below what a commit of unknown outcome is looked for, so that nothing arrives
@@ -75,8 +83,22 @@ func parse(dsn string) (*pgxpool.Config, error) {
 	}
 	if !strings.Contains(dsn, "pool_max_conns") {
 		cfg.MaxConns = poolConns
+	} else if cfg.MaxConns < fewestConns {
+		return nil, problem.New(problem.InvalidRequest, "The store's address says pool_max_conns=%d: a node needs at least %d.", cfg.MaxConns, fewestConns)
 	}
 	return cfg, nil
+}
+
+// connect makes connections to a server, or to a pooler that can be between.
+func connect(ctx context.Context, parsed *pgxpool.Config) (*pgxpool.Pool, error) {
+	if err := keepsSessions(ctx, parsed.ConnConfig); err != nil {
+		return nil, unreachable(parsed.ConnConfig, err)
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, parsed)
+	if err != nil {
+		return nil, fmt.Errorf("opening the database: %w", err)
+	}
+	return pool, nil
 }
 
 // watched makes connections that break when the other end has vanished.
@@ -164,12 +186,23 @@ func hangUp(conn *pgx.Conn) {
 // that meets a connection which a restart of the server has broken is run again; a
 // server that does not answer is a problem that says so.
 func (s *Store) query(ctx context.Context, scan func(pgx.Rows) error, sql string, arguments ...any) error {
+	return s.within(ctx, s.readTime, scan, sql, arguments...)
+}
+
+// survey is query for what reads a table from its beginning to its end.
+func (s *Store) survey(ctx context.Context, scan func(pgx.Rows) error, sql string, arguments ...any) error {
+	return s.within(ctx, surveyTime, scan, sql, arguments...)
+}
+
+func (s *Store) within(ctx context.Context, most time.Duration, scan func(pgx.Rows) error, sql string, arguments ...any) error {
+	asked, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
 	for try := 0; ; try++ {
-		scanned, err := s.queryOnce(ctx, scan, sql, arguments)
+		scanned, err := s.queryOnce(asked, scan, sql, arguments)
 		switch {
 		case err == nil, ctx.Err() != nil:
 			return err
-		case !isLost(err) || scanned || try == readTries:
+		case !isLost(err) || scanned || try == readTries || asked.Err() != nil:
 			return unanswered(err)
 		}
 	}

@@ -17,12 +17,12 @@ func FuzzHear(f *testing.F) {
 	f.Fuzz(func(t *testing.T, payload string) {
 		said := "other "
 		h := &herald{self: "self", heard: func(id run.ID, seq int64) { said += fmt.Sprintf("%s:%d,", id, seq) }, missed: func() {}}
-		if err := h.hear(payload); err != nil || len(said) == len("other ") {
+		if err := h.hearNews(payload); err != nil || len(said) == len("other ") {
 			return
 		}
 		was := said
 		said = "other "
-		if err := h.hear(was[:len(was)-1]); err != nil || said != was {
+		if err := h.hearNews(was[:len(was)-1]); err != nil || said != was {
 			t.Errorf("%q was heard as %q, which is heard as %q: %v", payload, was, said, err)
 		}
 	})

@@ -7,7 +7,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"errand/internal/problem"
 	"errand/internal/run"
@@ -24,9 +23,9 @@ func Look(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, err
 	}
 	withSettings(parsed.ConnConfig, map[string]string{"default_transaction_read_only": "on"})
-	pool, err := pgxpool.NewWithConfig(ctx, parsed)
+	pool, err := connect(ctx, parsed)
 	if err != nil {
-		return nil, fmt.Errorf("opening the database: %w", err)
+		return nil, err
 	}
 	var needs, version int
 	err = pool.QueryRow(ctx, "SELECT coalesce(max(needs), 0), coalesce(max(version), 0) FROM errand_schema").Scan(&needs, &version)
@@ -45,7 +44,7 @@ func Look(ctx context.Context, cfg Config) (*Store, error) {
 		pool.Close()
 		return nil, unreachable(parsed.ConnConfig, err)
 	}
-	return &Store{cfg: cfg, pool: pool}, nil
+	return &Store{cfg: cfg, pool: pool, readTime: readTime}, nil
 }
 
 // Served reports whether a node works on the store.
@@ -73,9 +72,9 @@ func (s *Store) Where(ctx context.Context) (string, error) {
 func (s *Store) Stock(ctx context.Context) (h store.Stock, err error) {
 	h.Runs, h.Rows = map[run.Status]int{}, map[string]int{}
 	err = errors.Join(
-		s.query(ctx, countInto(h.Runs), "SELECT status, count(*) FROM runs WHERE NOT deleted GROUP BY status"),
-		s.query(ctx, countInto(h.Rows), "SELECT kind, count(*) FROM rows GROUP BY kind"),
-		s.query(ctx, func(rows pgx.Rows) error { return rows.Scan(&h.Events, &h.Jobs, &h.Orphans) },
+		s.survey(ctx, countInto(h.Runs), "SELECT status, count(*) FROM runs WHERE NOT deleted GROUP BY status"),
+		s.survey(ctx, countInto(h.Rows), "SELECT kind, count(*) FROM rows GROUP BY kind"),
+		s.survey(ctx, func(rows pgx.Rows) error { return rows.Scan(&h.Events, &h.Jobs, &h.Orphans) },
 			"SELECT (SELECT count(*) FROM events), (SELECT count(*) FROM jobs), "+
 				"(SELECT count(*) FROM events e WHERE NOT EXISTS (SELECT FROM runs r WHERE r.id = e.run AND NOT r.deleted))"),
 	)

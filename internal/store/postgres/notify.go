@@ -15,8 +15,12 @@ import (
 	"errand/internal/run"
 )
 
-// channel is where nodes tell each other of what they have committed.
-const channel = "errand_runs"
+// Where nodes tell each other of what they have committed, and what is not stored. What
+// is said there, nodes of other versions understand.
+const (
+	newsChannel = "errand_runs"
+	wordChannel = "errand_words"
+)
 
 const (
 	// payloadBytes is below PostgreSQL's 8,000 for one notification.
@@ -34,19 +38,22 @@ const (
 	unheard = "*"
 )
 
-// herald tells the other nodes what this one has committed, and hears what they have.
-// It promises nothing: who must know looks for itself, too.
+// herald tells the other nodes what this one has committed, and hears what they have;
+// with it go words, such as pieces of replies (word.go). It promises nothing: who must
+// know looks for itself, too. It has two connections, because one that listens waits.
 type herald struct {
 	address *pgx.ConnConfig
 	logger  *slog.Logger
 	heard   func(run.ID, int64)
-	missed  func() // never nil
-	self    string // begins this node's payloads, which it does not listen to
+	missed  func()            // never nil
+	hear    func(word []byte) // never nil
+	self    string            // begins this node's payloads, which it does not listen to
 
-	mu   sync.Mutex // guards news and gap
-	news map[run.ID]int64
-	gap  bool          // there were more
-	some chan struct{} // there are news
+	mu    sync.Mutex // guards what waits to be told
+	news  map[run.ID]int64
+	gap   bool // there were more
+	words []string
+	some  chan struct{} // something waits
 
 	ctx  context.Context
 	stop context.CancelFunc
@@ -59,11 +66,14 @@ func newHerald(address *pgx.ConnConfig, cfg Config) *herald {
 	// waits for the disk.
 	withSettings(address, map[string]string{"synchronous_commit": "off"})
 	w := &herald{
-		address: address, logger: cfg.Logger, heard: cfg.Heard, missed: cfg.Missed, self: rand.Text(),
+		address: address, logger: cfg.Logger, heard: cfg.Heard, missed: cfg.Missed, hear: cfg.Hear, self: rand.Text(),
 		news: map[run.ID]int64{}, some: make(chan struct{}, 1),
 	}
 	if w.missed == nil {
 		w.missed = func() {}
+	}
+	if w.hear == nil {
+		w.hear = func([]byte) {}
 	}
 	w.ctx, w.stop = context.WithCancel(context.Background())
 	return w
@@ -100,9 +110,9 @@ func (w *herald) tell(group []*item, errs []error) {
 	w.poke()
 }
 
-// poke wakes who sends if there is something to send.
+// poke wakes who sends if there is something to send. The lock is held.
 func (w *herald) poke() {
-	if len(w.news) == 0 && !w.gap {
+	if len(w.news) == 0 && len(w.words) == 0 && !w.gap {
 		return
 	}
 	select {
@@ -153,8 +163,11 @@ func (w *herald) wait(d time.Duration) {
 	}
 }
 
-// send sends news until its connection fails. What it could not send is dropped, and
-// that there was something is said when it can be.
+// notice is one notification.
+type notice struct{ channel, payload string }
+
+// send sends what waits until its connection fails. What it could not send is dropped,
+// and that there were news is said when it can be.
 func (w *herald) send(conn *pgx.Conn) error {
 	for {
 		select {
@@ -163,8 +176,8 @@ func (w *herald) send(conn *pgx.Conn) error {
 		case <-w.some:
 		}
 		w.wait(tellEvery)
-		for _, payload := range w.payloads() {
-			if _, err := conn.Exec(w.ctx, "SELECT pg_notify($1, $2)", channel, payload); err != nil {
+		for _, n := range w.notices() {
+			if _, err := conn.Exec(w.ctx, "SELECT pg_notify($1, $2)", n.channel, n.payload); err != nil {
 				w.miss()
 				return err
 			}
@@ -172,54 +185,80 @@ func (w *herald) send(conn *pgx.Conn) error {
 	}
 }
 
-// payloads takes the news, as texts of "sender id:seq,id:seq", or "sender *".
-func (w *herald) payloads() []string {
+// notices takes what waits, the news first: words are for those who watch.
+func (w *herald) notices() (all []notice) {
 	w.mu.Lock()
-	news, gap := w.news, w.gap
-	w.news, w.gap = map[run.ID]int64{}, false
+	news, gap, words := w.news, w.gap, w.words
+	w.news, w.gap, w.words = map[run.ID]int64{}, false, nil
 	w.mu.Unlock()
-	var all []string
-	if gap {
-		all = append(all, w.self+" "+unheard)
+	for _, payload := range w.tellNews(news, gap) {
+		all = append(all, notice{newsChannel, payload})
 	}
-	var payload strings.Builder
-	for id, seq := range news {
-		one := id.String() + ":" + strconv.FormatInt(seq, 10)
-		if payload.Len()+1+len(one) > payloadBytes {
-			all = append(all, payload.String())
-			payload.Reset()
-		}
-		if payload.Len() == 0 {
-			payload.WriteString(w.self + " ")
-		} else {
-			payload.WriteByte(',')
-		}
-		payload.WriteString(one)
-	}
-	if payload.Len() > 0 {
-		all = append(all, payload.String())
+	for _, payload := range w.tellWords(words) {
+		all = append(all, notice{wordChannel, payload})
 	}
 	return all
 }
 
+// tellNews are news as texts of "sender id:seq,id:seq", or "sender *".
+func (w *herald) tellNews(news map[run.ID]int64, gap bool) (all []string) {
+	if gap {
+		all = append(all, w.self+" "+unheard)
+	}
+	said := payloads{first: w.self + " ", between: ",", all: all}
+	for id, seq := range news {
+		said.add(id.String() + ":" + strconv.FormatInt(seq, 10))
+	}
+	return said.end()
+}
+
+// payloads gathers what is to be told into as few notifications as it fits into.
+type payloads struct {
+	first, between string // what begins each, and what parts two things in one
+	part           strings.Builder
+	all            []string
+}
+
+func (p *payloads) add(one string) {
+	if p.part.Len() > 0 && p.part.Len()+len(p.between)+len(one) > payloadBytes {
+		p.end()
+	}
+	if p.part.Len() == 0 {
+		p.part.WriteString(p.first)
+	} else {
+		p.part.WriteString(p.between)
+	}
+	p.part.WriteString(one)
+}
+
+func (p *payloads) end() []string {
+	if p.part.Len() > 0 {
+		p.all = append(p.all, p.part.String())
+		p.part.Reset()
+	}
+	return p.all
+}
+
 // listen passes on what other nodes tell until its connection fails.
 func (w *herald) listen(conn *pgx.Conn) error {
-	if _, err := conn.Exec(w.ctx, "LISTEN "+channel); err != nil {
+	if _, err := conn.Exec(w.ctx, "LISTEN "+newsChannel+"; LISTEN "+wordChannel); err != nil {
 		return err
 	}
 	w.missed() // whatever was told before
 	for {
-		notification, err := conn.WaitForNotification(w.ctx)
+		told, err := conn.WaitForNotification(w.ctx)
 		if err != nil {
 			return err
 		}
-		if err := w.hear(notification.Payload); err != nil {
+		if told.Channel == wordChannel {
+			w.hearWords(told.Payload)
+		} else if err := w.hearNews(told.Payload); err != nil {
 			w.logger.Warn("a node tells what this one does not understand", "error", err)
 		}
 	}
 }
 
-func (w *herald) hear(payload string) error {
+func (w *herald) hearNews(payload string) error {
 	sender, pairs, _ := strings.Cut(payload, " ")
 	switch {
 	case sender == w.self:

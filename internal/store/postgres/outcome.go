@@ -90,7 +90,7 @@ func (w *writer) settle(d *doubt) error {
 			return nil
 		case decided:
 			return &lost{d.cause}
-		case ctx.Err() != nil:
+		case ctx.Err() != nil, err == errElsewhere:
 			return d
 		case err != nil:
 			w.abandon(&lost{err})
@@ -114,6 +114,9 @@ func (w *writer) outcome(ctx context.Context, d *doubt) (written, decided bool, 
 	if d.xid == "" {
 		return w.outcomeOf(ctx, d)
 	}
+	if w.session.timeline != d.session.timeline {
+		return w.outcomeElsewhere(ctx, d)
+	}
 	var status *string
 	err = w.conn.QueryRow(ctx, "SELECT pg_xact_status($1::text::xid8)", d.xid).Scan(&status)
 	var said *pgconn.PgError
@@ -133,7 +136,8 @@ func (w *writer) outcome(ctx context.Context, d *doubt) (written, decided bool, 
 	if d.event == nil {
 		return false, true, nil
 	}
-	// A server that took over counts transactions anew: what is there must be ours.
+	// A server that took over without saying so counts transactions anew: what is there
+	// must be ours.
 	var id int64
 	err = w.conn.QueryRow(ctx, "SELECT id FROM events WHERE run = $1 AND seq = $2", d.event.run, d.event.seq).Scan(&id)
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -151,10 +155,29 @@ func (w *writer) outcomeOf(ctx context.Context, d *doubt) (written, decided bool
 	if err := w.conn.QueryRow(ctx, end, d.session.pid, d.session.began).Scan(&ended); err != nil || ended > 0 {
 		return false, false, err
 	}
+	return w.hasEvent(ctx, d)
+}
+
+// outcomeElsewhere is outcome on a server that has taken over from the one to which the
+// commit was sent. What that one has told it of is there, and nothing can still come; its
+// transactions' ids are others'. A group without events has left nothing to look for:
+// nobody knows what became of it.
+func (w *writer) outcomeElsewhere(ctx context.Context, d *doubt) (written, decided bool, err error) {
+	if d.event == nil {
+		return false, false, errElsewhere
+	}
+	return w.hasEvent(ctx, d)
+}
+
+var errElsewhere = errors.New("another server has taken over")
+
+// hasEvent reports whether the group's event is there. One that was deleted since is not:
+// then the next attempt finds that.
+func (w *writer) hasEvent(ctx context.Context, d *doubt) (there, known bool, err error) {
 	var id int64
 	err = w.conn.QueryRow(ctx, "SELECT id FROM events WHERE run = $1 AND seq = $2", d.event.run, d.event.seq).Scan(&id)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return false, true, nil // or deleted since: then the next attempt finds that
+		return false, true, nil
 	}
 	return err == nil && id == d.event.id, err == nil, err
 }
@@ -244,9 +267,9 @@ func explain(cause error) error {
 }
 
 // unanswered makes the error of a read that the server did not answer, or not in the
-// time that a statement has, one that callers can act on.
+// time that a statement or the wait for a lock has, one that callers can act on.
 func unanswered(err error) error {
-	if isLost(err) || isFull(err) || code(err) == tooLong {
+	if isLost(err) || isFull(err) || code(err) == tooLong || code(err) == held {
 		return busy(err, "The database of this server does not answer in time. Try again.")
 	}
 	return err

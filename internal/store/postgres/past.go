@@ -187,7 +187,7 @@ func markDeleted(ctx context.Context, tx pgx.Tx, id run.ID, there []run.ID) erro
 
 // Owners names all projects that have runs or rows. It is for checks.
 func (s *Store) Owners(ctx context.Context) (owners []string, err error) {
-	err = s.query(ctx, func(rows pgx.Rows) error {
+	err = s.survey(ctx, func(rows pgx.Rows) error {
 		var owner string
 		err := rows.Scan(&owner)
 		owners = append(owners, owner)

@@ -22,7 +22,7 @@
 // search.go, past.go, row.go, job.go, audit.go, spend.go (the readers), blob.go (bytes of
 // files), records.go (all of it, for moving), look.go (for checks), notify.go and word.go
 // (what nodes tell each other), lease.go (which nodes live), conn.go (connections and
-// their limits), schema.go and schema/ (the tables).
+// their limits), pooler.go (which poolers can be between), schema.go and schema/ (the tables).
 //
 // To change a table, add a file to schema/; nodes of the version before serve on
 // while it is applied, so it may only add.
@@ -62,6 +62,9 @@ type Config struct {
 	// Missed is told that there may have been appends of which Heard will not be told.
 	// It must not block. Nil = nobody is.
 	Missed func()
+	// Hear is told the words that other nodes Tell. It must not block. Nil = nobody
+	// listens; without Heard nobody does either.
+	Hear func(word []byte)
 	// Wrote hears of each group of commits that is written, and how long that took. It
 	// must not block. Nil = nobody does.
 	Wrote func(commits int, took time.Duration)
@@ -74,6 +77,8 @@ type Store struct {
 	writer *writer // nil = it only reads
 	herald *herald // nil = nobody is told
 	closed atomic.Bool
+	// readTime is the constant of that name; tests have less patience.
+	readTime time.Duration
 }
 
 // Open connects, brings the tables up to date, and starts the writer. A database of a
@@ -84,9 +89,9 @@ func Open(ctx context.Context, cfg Config) (_ *Store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	pool, err := pgxpool.NewWithConfig(ctx, parsed)
+	pool, err := connect(ctx, parsed)
 	if err != nil {
-		return nil, fmt.Errorf("opening the database: %w", err)
+		return nil, err
 	}
 	defer func() {
 		if err != nil {
@@ -96,7 +101,7 @@ func Open(ctx context.Context, cfg Config) (_ *Store, err error) {
 	if err := Migrate(ctx, pool); err != nil {
 		return nil, unreachable(parsed.ConnConfig, err)
 	}
-	s := &Store{cfg: cfg, pool: pool}
+	s := &Store{cfg: cfg, pool: pool, readTime: readTime}
 	if cfg.Heard != nil {
 		s.herald = newHerald(parsed.ConnConfig, cfg)
 	}
@@ -145,6 +150,8 @@ func (s *Store) Ping(ctx context.Context) error {
 	if s.closed.Load() {
 		return store.ErrClosed
 	}
+	ctx, cancel := context.WithTimeout(ctx, s.readTime)
+	defer cancel()
 	if err := s.pool.Ping(ctx); err != nil {
 		return fmt.Errorf("asking the database: %w", err)
 	}

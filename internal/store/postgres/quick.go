@@ -16,12 +16,22 @@ const rememberedLines = 4096
 type session struct {
 	pid   int32
 	began string
+	// timeline is the server's history: one that takes over from another begins a new one,
+	// which need not have all that the old one had. Empty = the server does not say.
+	timeline string
 }
 
 // whoAmI asks the server for the session, by which its end can be found out later.
 func whoAmI(ctx context.Context, conn *pgx.Conn) (s session, err error) {
 	const sql = "SELECT pid, backend_start::text FROM pg_stat_activity WHERE pid = pg_backend_pid()"
-	return s, conn.QueryRow(ctx, sql).Scan(&s.pid, &s.began)
+	if err := conn.QueryRow(ctx, sql).Scan(&s.pid, &s.began); err != nil {
+		return s, err
+	}
+	err = conn.QueryRow(ctx, "SELECT left(pg_walfile_name(pg_current_wal_lsn()), 8)").Scan(&s.timeline)
+	if code(err) != "" {
+		err = nil // some that are not PostgreSQL's own don't tell
+	}
+	return s, err
 }
 
 // quick is a transaction that takes one round trip: it locks nothing beforehand, checks

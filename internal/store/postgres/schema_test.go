@@ -184,3 +184,20 @@ func fill(t testing.TB, s *Store, count int) {
 		}
 	}
 }
+
+// TestPasswordBesideTheURL: in PGPASSWORD a password may have characters that mean
+// something in a URL.
+func TestPasswordBesideTheURL(t *testing.T) {
+	const password = "p@ss/w:rd#%"
+	t.Setenv("PGPASSWORD", password)
+	cfg, err := parse("postgres://errand@127.0.0.1:5432/errand")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := cfg.ConnConfig.Password; got != password {
+		t.Errorf("the password is %q", got)
+	}
+	if _, err := parse("postgres://errand:" + password + "@127.0.0.1:5432/errand"); err == nil || strings.Contains(err.Error(), "w:rd") {
+		t.Errorf("of a password that a URL can't have it says %v", err)
+	}
+}

@@ -180,7 +180,7 @@ func (s *Server) dsn(database string) string {
 
 func (s *Server) exec(t testing.TB, statement string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second) // a test's own context has ended in its cleanup
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute) // a test's own context has ended in its cleanup
 	defer cancel()
 	conn, err := pgx.Connect(ctx, s.dsn("postgres"))
 	if err != nil {
@@ -313,7 +313,7 @@ func (s *Server) watch() error {
 }
 
 func (s *Server) answers() error {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	for {
 		conn, err := pgx.Connect(ctx, s.dsn("postgres"))

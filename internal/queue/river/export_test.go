@@ -50,17 +50,3 @@ func (q *Queue) Backlogs(ctx context.Context) ([]Backlog, error) {
 	}
 	return waiting, nil
 }
-
-// Holders names the nodes that are doing a job, or were when they died. Those among
-// them that don't live are for Takeover.
-func (q *Queue) Holders(ctx context.Context) ([]string, error) {
-	rows, err := q.cfg.Pool.Query(ctx, `SELECT DISTINCT attempted_by[cardinality(attempted_by)] FROM river_job WHERE state = 'running'`)
-	if err != nil {
-		return nil, fmt.Errorf("asking who does jobs: %w", err)
-	}
-	nodes, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return nil, fmt.Errorf("asking who does jobs: %w", err)
-	}
-	return nodes, nil
-}
