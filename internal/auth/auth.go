@@ -8,8 +8,8 @@
 //
 // A tour: auth.go (who calls and what that allows), scope.go (the closed list of
 // scopes), secret.go (what a key looks like), book.go (looking a key up),
-// issue.go (making, listing and revoking keys), renew.go (another secret), used.go (when
-// a key was used last), session.go and signin.go (who has signed in in a browser), project.go, admin.go (the first key), ledger.go
+// issue.go (making, listing and revoking keys), renew.go (another secret), voice.go
+// (which keys are one voice), used.go (when a key was used last), session.go and signin.go (who has signed in in a browser), project.go, admin.go (the first key), ledger.go
 // (budgets as model calls are held against them), budgets.go (making and changing
 // them), booked.go (what they have seen when a server starts).
 //
@@ -44,6 +44,7 @@ type Key struct {
 	Created time.Time
 	Revoked time.Time // zero = in force
 	Used    time.Time // zero = not yet, as far as is known: see List
+	Voice   string    // id of the key whose voice it has where several must agree: its own, or see voice.go
 }
 
 // Limits are what one key may do at most. Zero fields say nothing.

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -51,10 +52,18 @@ type Book struct {
 	links       links
 
 	mu         sync.Mutex
-	cache      map[[sha256.Size]byte]cached
+	cache      map[entry]cached
 	generation int                 // grows with each revocation: a lookup that began before is not kept
 	uses       map[string]use      // by key
 	limits     map[string]believed // likewise
+}
+
+// entry is what was looked up: the hash of a secret, or the stored name of a session.
+// The two are kept apart, so that nothing that is stored of a session is the secret of
+// anyone while that session is in use.
+type entry struct {
+	session bool
+	hash    [sha256.Size]byte
 }
 
 type cached struct {
@@ -76,7 +85,7 @@ func NewBook(rows Rows, now func() time.Time) *Book {
 	}
 	decoy, _ := json.Marshal(storedKey{Name: "decoy", Scopes: Scopes(), Project: DefaultProject})
 	idle, _ := json.Marshal(storedSession{Secret: fingerprint("nobody's")})
-	return &Book{rows: rows, now: now, decoy: decoy, idleSession: idle, cache: map[[sha256.Size]byte]cached{}, uses: map[string]use{}, limits: map[string]believed{}}
+	return &Book{rows: rows, now: now, decoy: decoy, idleSession: idle, cache: map[entry]cached{}, uses: map[string]use{}, limits: map[string]believed{}}
 }
 
 // Authenticate returns who holds the secret, or the one unauthenticated problem
@@ -85,7 +94,7 @@ func (b *Book) Authenticate(ctx context.Context, secret string) (Caller, error) 
 	hash := sha256.Sum256([]byte(secret))
 	now := b.now()
 	b.mu.Lock()
-	known, found := b.cache[hash]
+	known, found := b.cache[entry{hash: hash}]
 	generation := b.generation
 	b.mu.Unlock()
 	if found && now.Before(known.until) {
@@ -104,7 +113,7 @@ func (b *Book) Authenticate(ctx context.Context, secret string) (Caller, error) 
 	}
 	caller := callerOf(&key)
 	caller.seed = seedOf(secret)
-	b.keep(hash, generation, cached{key: key, caller: caller, until: until})
+	b.keep(entry{hash: hash}, generation, cached{key: key, caller: caller, until: until})
 	b.use(ctx, key.ID, now)
 	return caller, nil
 }
@@ -169,7 +178,7 @@ func refused() error {
 		"There is no valid API key in this request: send one as \"Authorization: Bearer sk_…\" or \"x-api-key: sk_…\".")
 }
 
-func (b *Book) keep(hash [sha256.Size]byte, generation int, entry cached) {
+func (b *Book) keep(at entry, generation int, found cached) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.generation != generation {
@@ -178,7 +187,7 @@ func (b *Book) keep(hash [sha256.Size]byte, generation int, entry cached) {
 	if len(b.cache) >= cacheSize {
 		clear(b.cache)
 	}
-	b.cache[hash] = entry
+	b.cache[at] = found
 }
 
 // forget empties the cache, also of lookups under way.
@@ -200,6 +209,7 @@ type storedKey struct {
 	Limits  Limits    `json:"limits,omitzero"`
 	Expires time.Time `json:"expires,omitzero"`
 	Revoked time.Time `json:"revoked,omitzero"`
+	Voice   string    `json:"voice,omitempty"` // empty = its own
 }
 
 func keyOf(row run.Row) (Key, error) {
@@ -210,6 +220,7 @@ func keyOf(row run.Row) (Key, error) {
 	return Key{
 		ID: row.ID, Name: stored.Name, Prefix: stored.Prefix, Scopes: stored.Scopes, Project: stored.Project,
 		Agents: stored.Agents, Limits: stored.Limits, Expires: stored.Expires, Created: row.Created, Revoked: stored.Revoked,
+		Voice: cmp.Or(stored.Voice, row.ID),
 	}, nil
 }
 
@@ -218,6 +229,7 @@ func rowOf(key Key, hash string) (run.Row, error) {
 	data, err := json.Marshal(storedKey{
 		Name: key.Name, Prefix: key.Prefix, Scopes: key.Scopes, Project: key.Project,
 		Agents: key.Agents, Limits: key.Limits, Expires: key.Expires, Revoked: key.Revoked,
+		Voice: key.borrowed(),
 	})
 	if err != nil {
 		return run.Row{}, fmt.Errorf("storing the key %s: %w", key.ID, err)

@@ -54,9 +54,14 @@ func (b *Book) Create(ctx context.Context, maker Caller, draft Draft, also func(
 	if err := b.check(&draft, maker, now); err != nil {
 		return Issued{}, err
 	}
+	id := newKeyID(now)
+	voice, err := b.voiceFor(ctx, maker, id)
+	if err != nil {
+		return Issued{}, err
+	}
 	secret := newSecret()
 	issued := Issued{Secret: secret, Key: Key{
-		ID: newKeyID(now), Name: draft.Name, Prefix: prefixOf(secret), Scopes: draft.Scopes,
+		ID: id, Name: draft.Name, Prefix: prefixOf(secret), Scopes: draft.Scopes, Voice: voice,
 		Project: draft.Project, Agents: draft.Agents, Limits: draft.Limits, Expires: draft.Expires, Created: now.UTC().Truncate(time.Millisecond),
 	}}
 	row, err := rowOf(issued.Key, fingerprint(secret))
@@ -156,8 +161,9 @@ func lineOf(action string, key *Key) []run.Audit {
 		Name    string    `json:"name"`
 		Scopes  []string  `json:"scopes"`
 		Agents  []string  `json:"agents,omitempty"`
+		Voice   string    `json:"voice,omitempty"` // where it is another key's
 		Expires time.Time `json:"expires_at,omitzero"`
-	}{key.Name, key.Scopes, key.Agents, key.Expires})
+	}{key.Name, key.Scopes, key.Agents, key.borrowed(), key.Expires})
 	return []run.Audit{{Project: key.Project, Action: action, Target: key.ID, Data: data}}
 }
 

@@ -24,7 +24,8 @@ func (b *Book) Renew(ctx context.Context, maker Caller, id string, also func(Iss
 // long as overlap says, and no older one does. The rows that also returns are written
 // in the same transaction; also may be nil. Errors: not_found, also for a key of
 // another project; conflict when it is revoked or has expired; scope_denied when it
-// was granted more than the maker has, who would get all of that; invalid_request
+// was granted more than the maker has, who would get all of that, or speaks with
+// another voice than theirs, which they would get too; invalid_request
 // (overlap_s); *run.RowConflict for a row of also.
 func (b *Book) Rotate(ctx context.Context, maker Caller, id string, overlap time.Duration, also func(Issued) ([]run.RowWrite, error)) (Issued, error) {
 	if overlap < 0 || overlap > MaxOverlap {
@@ -42,6 +43,9 @@ func (b *Book) Rotate(ctx context.Context, maker Caller, id string, overlap time
 			}
 		}
 		if err := b.renewable(&key, maker, id); err != nil {
+			return Issued{}, err
+		}
+		if err := b.mayHave(ctx, &key, maker); err != nil {
 			return Issued{}, err
 		}
 		issued := Issued{Key: key, Secret: newSecret()}

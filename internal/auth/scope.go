@@ -18,7 +18,7 @@ func Scopes() []string {
 		"runs:read", "runs:write", "runs:approve",
 		"agents:read", "agents:write", "agents:execute",
 		"tools:read", "tools:write", "index:read", "index:write",
-		"webhooks:manage", "files:read", "files:write", "keys:write", "audit:read",
+		"webhooks:manage", "files:read", "files:write", "keys:write", "audit:read", "metrics:read",
 		"context:*", "admin",
 	}
 }
@@ -27,7 +27,7 @@ func Scopes() []string {
 // needs, and nothing with which it could make or end keys, or see what others did.
 func DefaultScopes() []string {
 	return slices.DeleteFunc(Scopes(), func(scope string) bool {
-		return scope == "admin" || scope == "keys:write" || scope == "audit:read"
+		return scope == "admin" || scope == "keys:write" || scope == "audit:read" || scope == "metrics:read"
 	})
 }
 

@@ -121,9 +121,9 @@ func (b *Book) SignOut(ctx context.Context, caller Caller) error {
 // ending for want of use.
 func (b *Book) Session(ctx context.Context, token string, used bool) (Caller, error) {
 	name, now := nameOf(token), b.now()
-	hash := sha256.Sum256([]byte(name)) // no secret's: those are hashed without the prefix
+	at := entry{session: true, hash: sha256.Sum256([]byte(name))}
 	b.mu.Lock()
-	known, found := b.cache[hash]
+	known, found := b.cache[at]
 	generation := b.generation
 	b.mu.Unlock()
 	fresh := !found || !now.Before(known.until)
@@ -139,11 +139,11 @@ func (b *Book) Session(ctx context.Context, token string, used bool) (Caller, er
 	}
 	if fresh {
 		known.caller.seed = seedOf(token)
-		b.keep(hash, generation, known)
+		b.keep(at, generation, known)
 	}
 	if used {
 		b.use(ctx, known.key.ID, now)
-		b.extend(ctx, hash, session, now)
+		b.extend(ctx, at, session, now)
 	}
 	return known.caller, nil
 }
@@ -180,7 +180,7 @@ func (b *Book) resume(ctx context.Context, name string, now time.Time) (cached, 
 
 // extend writes that a session is in use, now and then. One that has ended meanwhile
 // stays so: its row is not there any more.
-func (b *Book) extend(ctx context.Context, hash [sha256.Size]byte, session *Session, now time.Time) {
+func (b *Book) extend(ctx context.Context, at entry, session *Session, now time.Time) {
 	later := *session
 	if later.Idle = session.idle(now); later.Idle.Sub(session.Idle) < extendEvery {
 		return
@@ -196,7 +196,7 @@ func (b *Book) extend(ctx context.Context, hash [sha256.Size]byte, session *Sess
 	_ = b.rows.Append(ctx, run.Commit{Rows: []run.RowWrite{{Row: row, Expect: session.version}}})
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	delete(b.cache, hash)
+	delete(b.cache, at)
 }
 
 // idle is when a session that is used now ends if it is not used again.

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 )
@@ -125,7 +126,7 @@ func (s *State) Missing(a *Action) int {
 	return s.Spec.quorum() - len(a.Approvers)
 }
 
-// approved books one key's yes, and reports whether it was the last that was
+// approved books one voice's yes, and reports whether it was the last that was
 // needed. A yes to changed arguments is none to those before.
 func (s *State) approved(a *Action, d *Decided) bool {
 	if d.Arguments != "" && d.Arguments != a.Arguments {
@@ -134,8 +135,8 @@ func (s *State) approved(a *Action, d *Decided) bool {
 		}
 		a.Arguments, a.Digest, a.Preview, a.Approvers = d.Arguments, d.Digest, d.Preview, nil
 	}
-	if !slices.Contains(a.Approvers, d.By) {
-		a.Approvers = append(slices.Clone(a.Approvers), d.By)
+	if voice := cmp.Or(d.Voice, d.By); !slices.Contains(a.Approvers, voice) {
+		a.Approvers = append(slices.Clone(a.Approvers), voice)
 	}
 	if len(a.Approvers) < s.Spec.quorum() {
 		return false

@@ -59,8 +59,9 @@ func Audits(s *State, events []Event) []Audit {
 				continue
 			}
 			data = struct {
+				Agent   string   `json:"agent,omitempty"`
 				Actions []string `json:"actions"`
-			}{e.Expired.Actions}
+			}{agentOf(&s.Spec), e.Expired.Actions}
 		case ModelResponded:
 			denied := auditedDenials(s, e.Responded.Actions)
 			if denied == nil {
@@ -93,17 +94,25 @@ type auditedAction struct {
 func auditedDecision(s *State, d *Decided) any {
 	said := struct {
 		Approve bool            `json:"approve"`
+		Agent   string          `json:"agent,omitempty"` // id of the run's
 		Reason  string          `json:"reason,omitempty"`
 		Reach   Reach           `json:"reach,omitempty"`
 		Edited  bool            `json:"edited,omitempty"`
 		Actions []auditedAction `json:"actions"`
-	}{Approve: d.Approve, Reason: d.Reason, Reach: d.Reach, Edited: d.Arguments != ""}
+	}{Approve: d.Approve, Agent: agentOf(&s.Spec), Reason: d.Reason, Reach: d.Reach, Edited: d.Arguments != ""}
 	for _, id := range d.Actions {
 		if a := s.Action(id); a != nil {
 			said.Actions = append(said.Actions, auditedAction{id, a.Tool.Name, a.Digest})
 		}
 	}
 	return said
+}
+
+func agentOf(spec *Spec) string {
+	if spec.Agent == nil {
+		return ""
+	}
+	return spec.Agent.ID
 }
 
 // denial is what a run asked for at a step and its key was not granted.

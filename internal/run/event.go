@@ -168,6 +168,7 @@ type Decided struct {
 	ByName   string   `json:"by_name,omitempty"`
 	From     string   `json:"from,omitempty"`    // the address that the request came from
 	Request  string   `json:"request,omitempty"` // its id
+	Voice    string   `json:"voice,omitempty"`   // id of the key whose voice By has, where that is another one
 	Reach    Reach    `json:"reach,omitempty"`   // of an approval
 	// Arguments take the place of those of the action, of which there is one then,
 	// with the digest and preview that they make.

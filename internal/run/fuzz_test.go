@@ -2,10 +2,14 @@ package run
 
 import (
 	"bytes"
+	"encoding/json"
+	"regexp"
 	"strings"
 	"testing"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // FuzzDecode reads bodies of events as a damaged disk, or a newer version, could
@@ -79,6 +83,66 @@ func FuzzPreview(f *testing.F) {
 		shown := Preview(&Tool{Preview: template}, arguments, nil)
 		if utf8.RuneCountInString(shown) > maxPreview || strings.ContainsFunc(shown, func(r rune) bool { return !unicode.IsPrint(r) }) {
 			t.Errorf("%q of %q shows %q", template, arguments, shown)
+		}
+	})
+}
+
+// FuzzTraceParent holds the reader of a traceparent to what W3C Trace Context says of
+// one, and what it has read to what it writes.
+func FuzzTraceParent(f *testing.F) {
+	for _, seed := range []string{
+		"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00", "cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-what-the-future-has",
+		"00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01", "00-00000000000000000000000000000000-00f067aa0ba902b7-01", "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+		"ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-", "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01x", "", "00",
+	} {
+		f.Add(seed)
+	}
+	form := regexp.MustCompile(`^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})((?s:-.*)?)$`)
+	f.Fuzz(func(t *testing.T, text string) {
+		parts := form.FindStringSubmatch(text)
+		want := parts != nil && parts[1] != "ff" && (parts[1] != "00" || parts[5] == "") && strings.Trim(parts[2], "0") != "" && strings.Trim(parts[3], "0") != ""
+		p, ok := ParseTraceParent(text)
+		if ok != want {
+			t.Fatalf("%q is a place: %v, want %v", text, ok, want)
+		}
+		if !ok {
+			return
+		}
+		written := p.String()
+		again, ok := ParseTraceParent(written)
+		if !ok || again.Trace != p.Trace || again.Span != p.Span || again.Flags != p.Flags&1 || written[:53] != "00"+text[2:53] {
+			t.Errorf("%q is written as %q, which is %+v", text, written, again)
+		}
+	})
+}
+
+// FuzzFound holds the reader of what searches have found to encoding/json: it reads no
+// result that the other does not, and another text in none.
+func FuzzFound(f *testing.F) {
+	for _, seed := range []string{
+		`{"query":"late fees","provider":"brave","results":[{"title":"Late fees","url":"https://example.com/fees","snippet":"A fee of 2 %","age":"2 days ago","thumbnail":"https://example.com/a.png"}],"note":"x"}`,
+		`{"results":[]}`, `{"results":null}`, `{"results":[null,{}]}`, `{"results":[{"title":"a","title":"b"}]}`, `{"results":[{"url":"\ud800"}],"more":[[[]]]}`, `{"Results":[{}]}`, `{"results":[{}]} x`, "Nothing was found.", "", "{\"results\":[{\"title\":\"\xff\"}]}",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, output string) {
+		found, ok := ReadFound(output)
+		if !ok {
+			return
+		}
+		var plain Found
+		if err := json.Unmarshal([]byte(output), &plain); err != nil {
+			t.Fatalf("%q is %+v, and encoding/json says %v", output, found, err)
+		}
+		// Which of two fields of one name counts, and whether Results is results, is where
+		// the two differ; what is written is without either.
+		written, err := json.Marshal(found)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, ok := ReadFound(string(written))
+		if diff := cmp.Diff(found, again); !ok || diff != "" {
+			t.Errorf("%q, written again, is another find (-read +again):\n%s", output, diff)
 		}
 	})
 }

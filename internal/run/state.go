@@ -118,7 +118,7 @@ type Action struct {
 	Tool      Tool     // as the call would be made
 	Arguments string   // what runs: the model's bytes, or those that a person put in their place
 	Original  string   // the model's, if a person has changed them
-	Approvers []string // keys that have approved it while it waits for more
+	Approvers []string // keys whose voices have approved it while it waits for more
 	Stage     Stage
 	Reason    string    // of a pending action: GateReason, UnknownReason, ChangedReason
 	Since     time.Time // when it came to this stage
