@@ -152,7 +152,7 @@ func assemble(ctx context.Context, p *process, cfg config.Config, o options) (_ 
 		Log: a.engineLog(), Rows: a.store, Models: workflow.NewPlayer(a.models), Tools: a.tooling(), Now: p.now,
 		Retry: a.models.Retry, Logger: a.logger, Meter: meter{a.metrics}, MaxActive: a.mostActive(), Outbox: a.outbox,
 		Stored: observer{a.metrics, a.tracer}.stored, Span: a.spans(),
-		Ended: a.ended, Witness: a.store.witness, AtOnce: a.keys.AtOnce, Budgets: a.ledger, Bound: a.bound, Holds: (&rule.Book{}).Holds, Mask: a.redactor.Redact,
+		Ended: a.ended, Witness: a.store.witness, AtOnce: a.keys.AtOnce, Budgets: a.ledger, Bound: a.bound, Holds: (&rule.Book{}).Holds, Mask: a.redactor.Redact, Voice: a.keys.Voice,
 		Cluster: a.cluster.forEngine(),
 	})
 	if err = errors.Join(a.openSchedules(), a.openProjects()); err != nil {
@@ -188,7 +188,7 @@ func (a *assembly) newWire(o options) (*wire.Server, error) {
 		Engine: a.engine, Runs: a.store, Search: a.store, Rows: named{a.store}, Keys: a.keys,
 		Catalog: a.catalog(),
 		Tools:   toolShelf{a.tools}, Models: modelShelf{a.models}, Index: library{a.index}, Servers: serverShelf{a.servers},
-		Files: fileShelf{a.files}, Webhooks: hookShelf{a.hooks}, Schedules: scheduleShelf{a.schedules}, Projects: projectShelf{a}, Audit: a.store.log(), Log: logLevel{a}, System: system{a}, Home: "/ui/", Changes: a.store.changes, Version: version(), Now: a.now,
+		Files: fileShelf{a.files}, Webhooks: hookShelf{a.hooks}, Schedules: scheduleShelf{a.schedules}, Robots: roster{a.robots}, Projects: projectShelf{a}, Audit: a.store.log(), Log: logLevel{a}, System: system{a}, Home: "/ui/", Changes: a.store.changes, Version: version(), Now: a.now,
 		Budgets: a.budgets, Spending: a.store,
 		MaxPrompt: a.cfg.Limits.PromptRunes, PublicURL: a.address(), Mask: a.redactor.Redact, Holds: (&rule.Book{}).Holds,
 	})
@@ -248,11 +248,18 @@ func (a *assembly) probes(family *wire.Family) []wire.Route {
 	route := func(path string, handler http.Handler) wire.Route {
 		return wire.Route{Method: http.MethodGet, Path: path, Family: family, Open: true, Quiet: true, HTTP: handler}
 	}
-	return []wire.Route{
-		route("/healthz", http.HandlerFunc(a.healthz)),
-		route("/readyz", http.HandlerFunc(a.readyz)),
-		route("/metrics", a.metrics.Handler()),
+	probes := []wire.Route{route("/healthz", http.HandlerFunc(a.healthz)), route("/readyz", http.HandlerFunc(a.readyz))}
+	if a.cfg.Metrics == config.MetricsOff {
+		return probes
 	}
+	figures := route("/metrics", a.metrics.Handler())
+	if figures.Open = a.cfg.Metrics == config.MetricsOpen; !figures.Open {
+		figures.Scope, figures.House = "metrics:read", true // they tell what all projects spend
+	}
+	if a.cfg.Metrics == config.MetricsNear {
+		figures.Near = a.near
+	}
+	return append(probes, figures)
 }
 
 // healthz says that the process lives: whoever restarts it on a failure must not
@@ -338,8 +345,8 @@ func (a *assembly) close() error {
 }
 
 func (a *assembly) closeStore() error {
-	if a.cluster == nil {
-		return a.store.Close()
+	if a.cluster != nil {
+		a.cluster.hangUp()
 	}
-	return errors.Join(a.cluster.hangUp(), a.store.Close())
+	return a.store.Close()
 }

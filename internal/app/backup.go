@@ -83,12 +83,19 @@ func (c *backupCommand) Run(ctx context.Context, p *process) error {
 		return fmt.Errorf("making the backup: %w", err)
 	}
 	defer os.RemoveAll(stage)
-	made, err := copyData(ctx, cfg.Data, stage, p.now())
-	if err != nil {
+	if err := copyData(ctx, cfg.Data, stage); err != nil {
 		return err
 	}
 	if damage, err := sqlite.Faults(ctx, filepath.Join(stage, sqlite.FileName)); err != nil || damage != nil {
 		return errors.Join(err, fmt.Errorf("the database is damaged, and no backup was made: %s. Run errand doctor --deep", strings.Join(damage, "; ")))
+	}
+	unsound := p.restorable(ctx, stage) // a copy of what is left is better than none
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	made, err := list(stage, p.now())
+	if err != nil {
+		return err
 	}
 	if strings.HasSuffix(c.Target, ".tar") {
 		err = pack(stage, c.Target, made)
@@ -105,6 +112,9 @@ func (c *backupCommand) Run(ctx context.Context, p *process) error {
 	p.print("Backed up %s to %s: %d files, %s.\n", cfg.Data, c.Target, len(made.Files), byteCount(size))
 	p.note("%s It holds every run, and the key (%s) that opens the credentials in it. Keep it as you keep passwords.\n",
 		p.bold("THE BACKUP HOLDS SECRETS."), seal.KeyFile)
+	if unsound != nil {
+		return fmt.Errorf("the backup is made, and would not be restored as it is: %w", unsound)
+	}
 	return nil
 }
 
@@ -123,9 +133,9 @@ func below(dir, path string) bool {
 // the database and once more after it: of those that the copied database knows, one
 // that is deleted meanwhile is in the first copy, and a new one in the second. What
 // the database does not know is harmless.
-func copyData(ctx context.Context, from, to string, now time.Time) (*manifest, error) {
+func copyData(ctx context.Context, from, to string) error {
 	if err := copyStored(ctx, from, to); err != nil {
-		return nil, err
+		return err
 	}
 	for _, name := range []string{sqlite.FileName, indexfile.FileName} {
 		err := sqlite.Copy(ctx, filepath.Join(from, name), filepath.Join(to, name))
@@ -133,15 +143,20 @@ func copyData(ctx context.Context, from, to string, now time.Time) (*manifest, e
 			continue
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if err := copyStored(ctx, from, to); err != nil {
-		return nil, err
+		return err
 	}
 	if err := copyFile(filepath.Join(from, seal.KeyFile), filepath.Join(to, seal.KeyFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
+		return err
 	}
+	return nil
+}
+
+// list writes what a copy has into its list, which makes it whole.
+func list(to string, now time.Time) (*manifest, error) {
 	m := &manifest{Format: 1, Made: now.UTC().Truncate(time.Second), Version: version()}
 	var err error
 	if m.Files, err = digestAll(to); err != nil {

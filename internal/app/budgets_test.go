@@ -119,7 +119,7 @@ func TestAPeriodBegins(t *testing.T) {
 	}
 	until := func(want run.Status) {
 		t.Helper()
-		for deadline := time.Now().Add(10 * time.Second); ; <-time.After(5 * time.Millisecond) {
+		for deadline := time.Now().Add(time.Minute); ; <-time.After(5 * time.Millisecond) {
 			s, err := driving.Get(t.Context(), "p", made.ID)
 			if err != nil || time.Now().After(deadline) {
 				t.Fatalf("the run is %s and not %s: %v", s.Status, want, err)

@@ -83,7 +83,6 @@ type cluster struct {
 	store  *postgres.Store
 	writer *river.Writer
 	leases *postgres.Leases
-	words  *postgres.Words // between start and stop
 	node   *node.Keeper
 	shares *auth.Shares
 	heed   heed
@@ -106,7 +105,7 @@ func (a *assembly) openCluster(ctx context.Context) (*cluster, error) {
 		return nil, err
 	}
 	c.store, err = postgres.Open(ctx, postgres.Config{
-		DSN: a.cfg.Store.Reveal(), Now: a.now, Logger: a.logger, Wrote: a.metrics.Wrote, Jobs: c.writer.Insert, Queue: c.writer, Heard: c.heard, Missed: c.echo.missed,
+		DSN: a.cfg.Store.Reveal(), Now: a.now, Logger: a.logger, Wrote: a.metrics.Wrote, Jobs: c.writer.Insert, Queue: c.writer, Heard: c.heard, Missed: c.echo.missed, Hear: c.hear,
 	})
 	if err != nil {
 		return nil, err
@@ -140,7 +139,7 @@ func (c *cluster) forEngine() *engine.Cluster {
 		return nil
 	}
 	return &engine.Cluster{
-		Node: c.node.Name(), Alive: c.node.Alive, Class: classOf, Works: c.works, Tell: c.tell, Seqs: c.store.Seqs, Places: c.store.Places,
+		Node: c.node.Name(), Alive: c.node.Alive, Class: classOf, Works: c.works, Tell: c.store.Tell, Seqs: c.store.Seqs, Places: c.store.Places,
 		Waiting: c.store.Waiting,
 	}
 }
@@ -168,17 +167,15 @@ func (c *cluster) heard(id run.ID, seq int64) {
 	c.echo.heard(id)
 }
 
-func (c *cluster) tell(word []byte) {
-	if c.words != nil {
-		c.words.Tell(word)
+func (c *cluster) hear(word []byte) {
+	if e := c.engine.Load(); e != nil {
+		e.Hear(word)
 	}
 }
 
 // Start joins the other nodes: from here on this one drives runs and performs jobs.
 func (c *cluster) Start(ctx context.Context) error {
-	e := c.a.engine
-	c.engine.Store(e)
-	c.words = c.store.Words(e.Hear)
+	c.engine.Store(c.a.engine)
 	c.echo.start(c.a.store)
 	if err := c.node.Start(ctx); err != nil {
 		return err
@@ -326,11 +323,4 @@ func (c *cluster) Close(ctx context.Context) error {
 }
 
 // hangUp lets go of the connections that are not the store's own.
-func (c *cluster) hangUp() error {
-	var err error
-	if c.words != nil {
-		err = c.words.Close()
-	}
-	c.leases.Close()
-	return err
-}
+func (c *cluster) hangUp() { c.leases.Close() }

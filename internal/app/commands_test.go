@@ -248,7 +248,7 @@ tools: [{name: boiler.switch_off, description: Switches the boiler off., url: "`
 		select {
 		case <-tool.came:
 			cancel()
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 		}
 	}()
 	code, out, errs := w.runIn(ctx, "run", "--agent", agent, "--json", "Switch off the boiler")

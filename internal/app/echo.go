@@ -105,8 +105,8 @@ func (e *echo) keep(ctx context.Context) {
 				continue
 			}
 			if err != nil {
-				e.missed()
-				continue
+				e.missed() // all the others too: a store that hangs would be waited for each time
+				break
 			}
 			if len(known) >= echoKnown {
 				clear(known)

@@ -71,7 +71,16 @@ func (s hookShelf) Change(ctx context.Context, project, id string, change native
 		secret string
 		err    error
 	)
-	switch change {
+	if change.Edit != nil { // with or without an act
+		edit := func(before webhook.New) (webhook.New, error) {
+			after, err := change.Edit(native.NewWebhook(before))
+			return webhook.New(after), err
+		}
+		to := map[native.WebhookAct]webhook.Status{native.EnableWebhook: webhook.Enabled, native.DisableWebhook: webhook.Disabled}
+		e, c, err = s.hub.Edit(ctx, project, id, edit, to[change.Act])
+		return showHook(&e, ""), c, err
+	}
+	switch change.Act {
 	case native.RotateSecret:
 		e, secret, c, err = s.hub.Rotate(ctx, project, id)
 	case native.EnableWebhook:

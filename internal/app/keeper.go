@@ -108,7 +108,8 @@ func (a *assembly) openStore(ctx context.Context) (recorded, error) {
 	a.cluster = c
 	opened := c.store
 	if err := sameKey(ctx, opened, a.cfg.Data); err != nil {
-		return recorded{}, errors.Join(err, c.hangUp(), opened.Close())
+		c.hangUp()
+		return recorded{}, errors.Join(err, opened.Close())
 	}
 	return recorded{opened, a.now, feed.New(rand.Uint64()), project.NewGate()}, nil
 }

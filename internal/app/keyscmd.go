@@ -15,13 +15,14 @@ type keysCreate struct {
 	Project string        `help:"Project that it opens; made when new." placeholder:"NAME"`
 	Expires time.Duration `help:"Time after which it no longer works, for example 720h." placeholder:"DURATION"`
 	Agent   []string      `help:"Only runs of this agent, id or name; repeat, or separate with commas." placeholder:"AGENT"`
+	Robot   []string      `help:"Only this robot, with its executions and conversations; repeat, or separate with commas. Beside --agent it is for both." placeholder:"ROBOT"`
 	Rate    int           `name:"per-minute" help:"Requests that it may make in a minute." placeholder:"N"`
 	AtOnce  int           `name:"at-once" help:"Runs that it may have at work; more wait." placeholder:"N"`
 }
 
 // Run makes a key and shows its secret, this once.
 func (c *keysCreate) Run(ctx context.Context, p *process) error {
-	wanted := client.NewKey{Name: c.Name, Scopes: c.Scope, Project: c.Project, Agents: c.Agent, PerMinute: c.Rate, AtOnce: c.AtOnce}
+	wanted := client.NewKey{Name: c.Name, Scopes: c.Scope, Project: c.Project, Agents: c.Agent, Robots: c.Robot, PerMinute: c.Rate, AtOnce: c.AtOnce}
 	if c.Expires > 0 {
 		at := p.now().Add(c.Expires).UTC()
 		wanted.ExpiresAt = &at

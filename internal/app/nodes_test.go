@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"errand/internal/auth"
 	"errand/internal/engine"
 	"errand/internal/model/script"
 	"errand/internal/node"
@@ -27,7 +28,6 @@ type fellow struct {
 	engine *engine.Engine
 	keeper *node.Keeper
 	leases *postgres.Leases
-	words  *postgres.Words
 	writer *river.Writer
 	queue  atomic.Pointer[river.Queue]
 	cut    atomic.Bool // from the database, as far as runs and the lease go
@@ -111,6 +111,10 @@ func assembleFellow(t *testing.T, dsn string, model engine.Models, tools engine.
 		if e := ready.Load(); e != nil {
 			e.Heard(id, seq)
 		}
+	}, Hear: func(word []byte) {
+		if e := ready.Load(); e != nil {
+			e.Hear(word)
+		}
 	}})
 	must(err)
 	must(river.Migrate(t.Context(), f.Store.Pool(), nil))
@@ -129,14 +133,9 @@ func assembleFellow(t *testing.T, dsn string, model engine.Models, tools engine.
 			}
 		},
 	})
-	f.words = f.Store.Words(func(word []byte) {
-		if e := ready.Load(); e != nil {
-			e.Hear(word)
-		}
-	})
 	f.engine = engine.New(engine.Config{
 		Log: f, Rows: f, Models: model, Tools: tools, Now: time.Now, MaxActive: 50,
-		Cluster: &engine.Cluster{Node: f.keeper.Name(), Alive: f.keeper.Alive, Tell: f.words.Tell, Seqs: f.Store.Seqs, Places: f.Store.Places, Waiting: f.Store.Waiting},
+		Cluster: &engine.Cluster{Node: f.keeper.Name(), Alive: f.keeper.Alive, Tell: f.Store.Tell, Seqs: f.Store.Seqs, Places: f.Store.Places, Waiting: f.Store.Waiting},
 	})
 	ready.Store(f.engine)
 	must(f.keeper.Start(t.Context()))
@@ -176,7 +175,6 @@ func (f *fellow) close(t *testing.T) {
 	if err := f.keeper.Close(context.Background()); err != nil {
 		t.Error(err)
 	}
-	f.words.Close()
 	f.leases.Close()
 	if err := f.Store.Close(); err != nil {
 		t.Error(err)
@@ -186,9 +184,9 @@ func (f *fellow) close(t *testing.T) {
 // comes waits for something to be so.
 func comes(t *testing.T, what string, so func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !so(); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); !so(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("%s: not after 30 s", what)
+			t.Fatalf("%s: not after two minutes", what)
 		}
 	}
 }
@@ -293,7 +291,7 @@ func cutOff(t *testing.T, nodes []*fellow, id run.ID) {
 	victim.cut.Store(true)
 	began := time.Now()
 	s := other.sees(t, id, "a takeover", func(s *run.State) bool { return s.Status == run.AwaitingApproval })
-	if took := time.Since(began); took > 6500*time.Millisecond || took < 2*time.Second {
+	if took := time.Since(began); took > 30*time.Second || took < 2*time.Second { // 6 s is held in virtual time, by internal/node
 		t.Errorf("others took the run over after %v", took)
 	}
 	if p := s.Pending(); len(p) != 1 || p[0].Reason != run.UnknownReason {
@@ -306,5 +304,41 @@ func cutOff(t *testing.T, nodes []*fellow, id run.ID) {
 	}
 	if s, err := other.engine.Wait(t.Context(), "p", id); err != nil || s.Status != run.Completed {
 		t.Errorf("it ended as %s, %v", s.Status, err)
+	}
+}
+
+// TestBurialIsPutOff: a node that works on no jobs at this moment, because it is about to
+// get another name, buries nobody: the jobs of the dead one would be nobody's. When it
+// works again, they are for others at once.
+func TestBurialIsPutOff(t *testing.T) {
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := postgres.Open(t.Context(), postgres.Config{DSN: pgtest.Database(t)})
+	must(err)
+	defer s.Close()
+	must(river.Migrate(t.Context(), s.Pool(), nil))
+	writer, err := river.NewWriter(nil, nil, nil)
+	must(err)
+	queue, err := river.New(river.Config{Pool: s.Pool(), Writer: writer, Node: "heir"})
+	must(err)
+	budgets := auth.NewBudgets(s, s, auth.NewLedger(time.Now), time.Now)
+	c := &cluster{store: s, shares: auth.NewShares(auth.SharesConfig{Budgets: budgets})}
+	_, err = s.Pool().Exec(t.Context(), `INSERT INTO river_job (kind, args, queue, max_attempts, state, attempted_by, attempted_at)
+		VALUES ('errand', '{"kind": "x"}', 'x', 5, 'running', '{gone}', now())`)
+	must(err)
+	stands := func() (state string) {
+		must(s.Pool().QueryRow(t.Context(), "SELECT state::text FROM river_job").Scan(&state))
+		return state
+	}
+	if err := c.dead(t.Context(), "gone"); err == nil || stands() != "running" {
+		t.Errorf("without a queue: %v, and its job is %s", err, stands())
+	}
+	c.queue = queue
+	if err := c.dead(t.Context(), "gone"); err != nil || stands() != "available" {
+		t.Errorf("with a queue: %v, and its job is %s", err, stands())
 	}
 }

@@ -85,7 +85,7 @@ func (b *bench) Priced(string) bool                                           { 
 // ended waits for a run's end.
 func (b *bench) ended(spec run.Spec) run.State {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(b.t.Context(), time.Minute)
 	defer cancel()
 	begun, err := b.engine.Create(ctx, engine.NewRun{Spec: spec})
 	if err != nil {
@@ -187,7 +187,7 @@ func handed(s *run.State) (ids []run.ID) {
 
 func (b *bench) executed(id run.ID) robot.Execution {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(b.t.Context(), time.Minute)
 	defer cancel()
 	return robot.Project(ptr(b.wait(ctx, id)))
 }

@@ -23,6 +23,7 @@ type restoreCommand struct {
 	settingFlags
 	Source string `arg:"" name:"backup" type:"path" help:"Directory or .tar file that errand backup has made."`
 	Check  bool   `help:"Only look whether the backup is whole and sound; restore nothing."`
+	Aside  bool   `name:"without-unreadable" help:"Set runs aside that can't be read, in a file beside the database, instead of restoring nothing."`
 	GoOn   bool   `help:"Let runs go on that could repeat what was done after the backup was made, instead of pausing them."`
 }
 
@@ -34,7 +35,11 @@ overwritten, and nothing is left in it if the backup turns out to be damaged.
 A backup is a moment in the past. What runs did after it, they do not know: a run that could
 do something again which must not be done twice (its tools have the class once) is restored
 paused. Look what has happened, then let it go on with errand runs resume, or cancel it. Runs
-with other tools go on by themselves at the next start.`
+with other tools go on by themselves at the next start.
+
+Where a run can't be read, nothing is restored, and the run is named. --without-unreadable restores
+all others, keeps what is stored of these as it is in ` + asideName + ` in the data directory, and
+leaves a line in the audit log for each.`
 }
 
 // Run restores a backup, or looks at it.
@@ -99,7 +104,12 @@ func (c *restoreCommand) examine(ctx context.Context, p *process, dir string) (h
 			return 0, errors.Join(err, fmt.Errorf("%s is damaged: %s", name, strings.Join(damage, "; ")))
 		}
 	}
-	s, err := sqlite.Open(ctx, sqlite.Config{Dir: dir, Now: p.now})
+	opened := sqlite.Config{Dir: dir, Now: p.now}
+	folded, err := c.sift(ctx, p, opened)
+	if err != nil {
+		return 0, err
+	}
+	s, err := sqlite.Open(ctx, opened)
 	if err != nil {
 		return 0, err
 	}
@@ -107,10 +117,6 @@ func (c *restoreCommand) examine(ctx context.Context, p *process, dir string) (h
 	has, err := s.Stock(ctx)
 	if err != nil {
 		return 0, err
-	}
-	folded, err := checkLogs(ctx, s, 0)
-	if err != nil {
-		return 0, fmt.Errorf("logs: %w", err)
 	}
 	lines, err := checkAudit(ctx, s)
 	if err != nil {
@@ -129,6 +135,33 @@ func (c *restoreCommand) examine(ctx context.Context, p *process, dir string) (h
 		return 0, nil
 	}
 	return holdRisky(ctx, s, p.now)
+}
+
+// sift looks for runs that can't be read, and refuses or sets them aside. It returns
+// how many can be.
+func (c *restoreCommand) sift(ctx context.Context, p *process, cfg sqlite.Config) (folded int, err error) {
+	s, err := sqlite.Open(ctx, cfg)
+	if err != nil {
+		return 0, err
+	}
+	looked, found, err := brokenLogs(ctx, s, 0)
+	if err = errors.Join(err, s.Close()); err != nil || len(found) == 0 {
+		return looked, err
+	}
+	p.name(found)
+	if !c.Aside {
+		return 0, fmt.Errorf("%d of %d runs can't be read (above), and nothing is restored: %s restores the others, and keeps these as they are in %s",
+			len(found), looked, asideFlag, asideName)
+	}
+	if c.Check {
+		p.note("%d runs can't be read, and would be set aside.\n", len(found))
+	} else {
+		if err := setAside(ctx, cfg.Dir, cfg, found); err != nil {
+			return 0, err
+		}
+		p.note("%d runs that can't be read are set aside in %s, and named in the audit log. What waits for one of them: cancel it.\n", len(found), asideName)
+	}
+	return looked - len(found), nil
 }
 
 // holdRisky pauses every run that has not ended and may call a tool that must not be

@@ -41,6 +41,25 @@ func (a *assembly) openRobots() error {
 	return err
 }
 
+// roster tells the API under which names robots run.
+type roster struct{ book *robot.Book }
+
+// Agents are those of its executions and of its host.
+func (r roster) Agents(ctx context.Context, project, name string) ([]string, error) {
+	found, err := r.book.Find(ctx, project, name)
+	return []string{robot.ExecutionAgent + found.ID, robot.HostAgent + found.ID}, err
+}
+
+// Member is whose name it is.
+func (roster) Member(agent string) (string, bool) {
+	for _, prefix := range []string{robot.ExecutionAgent, robot.HostAgent} {
+		if member, is := strings.CutPrefix(agent, prefix); is {
+			return member, true
+		}
+	}
+	return "", false
+}
+
 // pipelined makes calls of the tools with which executions of robots proceed, and
 // leaves all others to the set. They stand in no list: no one but a robot has them.
 type pipelined struct {

@@ -45,7 +45,7 @@ func TestARobotDelivers(t *testing.T) {
 	s.asks("POST", "/v1/agent/robots/my-robot/execute", `{"goals":"What time is it?"}`, &begun)
 
 	var e robot.Execution
-	for range 200 {
+	for range 1200 { // a minute
 		s.asks("GET", "/v1/agent/robots/my-robot/executions/"+begun.ID, "", &e)
 		if e.Delivery != nil && len(e.Delivery.Results) == 3 && e.Delivery.SentAt != nil {
 			break

@@ -48,9 +48,28 @@ func (f *faults) err() error {
 	return errors.New(strings.Join(f.first, "; "))
 }
 
+// broken is a run whose log can't be read, or is not what lists say.
+type broken struct {
+	id  run.ID
+	why error
+}
+
 // checkLogs holds the newest most runs (0 = all) against their logs: a line is the
 // fold of its log, or lists and filters lie. It returns how many it looked at.
 func checkLogs(ctx context.Context, s keeper, most int) (looked int, _ error) {
+	looked, found, err := brokenLogs(ctx, s, most)
+	if err != nil {
+		return 0, err
+	}
+	var wrong faults
+	for _, b := range found {
+		wrong.add("%s: %v", shownRun(b.id), b.why)
+	}
+	return looked, wrong.err()
+}
+
+// brokenLogs names the runs that checkLogs finds fault with.
+func brokenLogs(ctx context.Context, s keeper, most int) (looked int, found []broken, _ error) {
 	var ids []run.ID
 	err := s.Recent(ctx, time.Time{}, func(line *run.Summary) {
 		if most == 0 || len(ids) < most {
@@ -58,15 +77,14 @@ func checkLogs(ctx context.Context, s keeper, most int) (looked int, _ error) {
 		}
 	})
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
-	var wrong faults
 	for _, id := range ids {
 		if err := checkLog(ctx, s, id); err != nil {
-			wrong.add("%s: %v", shownRun(id), err)
+			found = append(found, broken{id, err})
 		}
 	}
-	return len(ids), wrong.err()
+	return len(ids), found, ctx.Err() // a check that was cut off found nothing out
 }
 
 // checkLog holds one run's line against its log, as it was when the line was read:

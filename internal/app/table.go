@@ -56,6 +56,7 @@ func oneLine(text string, runes int) string {
 // as escapes what would turn the text around or hide in it: what stands on the
 // terminal is what a person decides by.
 func printable(text string) string {
+	text = strings.ToValidUTF8(text, "\uFFFD") // a lone byte is a control character to some terminals
 	if !strings.ContainsFunc(text, unprintable) {
 		return text
 	}

@@ -194,6 +194,23 @@ func (a *assembly) profile() (stop func() error, err error) {
 	}, nil
 }
 
+// near reports whether a request comes from a program of this machine that asks for it
+// by its own address. What a proxy passes on comes from this machine, too, if the proxy
+// is here: by what proxies add, by the name, or by the settings it is told apart.
+func (a *assembly) near(r *http.Request) bool {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil || !peer.Addr().Unmap().IsLoopback() || !here(r.Host) {
+		return false
+	}
+	for _, name := range []string{"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip"} {
+		if r.Header.Get(name) != "" {
+			return false
+		}
+	}
+	public, err := url.Parse(a.cfg.PublicURL)
+	return err == nil && (public.Host == "" || here(public.Host))
+}
+
 // here reports whether a Host header names this machine by its own address.
 func here(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {

@@ -263,6 +263,30 @@ func TestTheDashboardAsksForWhatThereIs(t *testing.T) {
 	if asked < 15 {
 		t.Errorf("the dashboard asks for %d figures", asked)
 	}
+	thePageNames(t, figures)
+}
+
+// thePageNames holds that docs/operations.md tells of each figure that the server has,
+// and of no other.
+func thePageNames(t *testing.T, figures string) {
+	text, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(text), "\n| figure | tells |")
+	table, _, _ = strings.Cut(table, "\n\n")
+	told := make(map[string]bool)
+	for _, name := range regexp.MustCompile("`(errand_[a-z_]+)").FindAllStringSubmatch(table, -1) {
+		told[name[1]] = true
+		if !strings.Contains(figures, "# TYPE "+name[1]+" ") {
+			t.Errorf("docs/operations.md tells of %s, which the server does not have", name[1])
+		}
+	}
+	for _, name := range regexp.MustCompile("(?m)^# TYPE (errand_[a-z_]+) ").FindAllStringSubmatch(figures, -1) {
+		if !told[name[1]] {
+			t.Errorf("docs/operations.md does not tell of %s", name[1])
+		}
+	}
 }
 
 func TestFiguresOfARun(t *testing.T) {

@@ -86,6 +86,22 @@ type callData struct {
 	Denied    string          `json:"denied"`
 }
 
+// tame leaves of the words that are shown as they are what may stand on a terminal: a
+// tool's name may be one that a model has made up. Texts are cut and tamed where they
+// are shown.
+func (d *eventData) tame() {
+	for _, word := range []*string{&d.Model, &d.Action, &d.Decision, &d.Why, &d.Which} {
+		*word = printable(*word)
+	}
+	for i := range d.Actions {
+		d.Actions[i] = printable(d.Actions[i])
+	}
+	for i := range d.Calls {
+		call := &d.Calls[i]
+		call.Action, call.Tool, call.Denied = printable(call.Action), printable(call.Tool), printable(call.Denied)
+	}
+}
+
 // event shows one stored event. Kinds that it does not know are left out: a newer
 // server may have more.
 func (t *tracer) event(event client.Event) {
@@ -93,6 +109,7 @@ func (t *tracer) event(event client.Event) {
 	if json.Unmarshal(event.Data, &d) != nil {
 		return
 	}
+	d.tame()
 	before := t.last
 	t.last = event.Type
 	switch event.Type {

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -11,6 +12,7 @@ import (
 type webhooksGroup struct {
 	List       webhooksList       `cmd:"" help:"List webhooks."`
 	Add        webhooksAdd        `cmd:"" help:"Add a webhook; its secret is shown once."`
+	Edit       webhooksEdit       `cmd:"" help:"Change a webhook's address, events or description; its secret stays."`
 	Remove     webhooksRemove     `cmd:"" name:"rm" help:"Remove a webhook; what waits for it is not sent."`
 	Rotate     webhooksRotate     `cmd:"" help:"Give a webhook a new secret; for a day both sign."`
 	Enable     webhooksEnable     `cmd:"" help:"Call a webhook again that is paused or disabled."`
@@ -72,6 +74,36 @@ func (c *webhooksAdd) Run(ctx context.Context, p *process) error {
 	return c.show(p, hook.Raw, func() {
 		p.print("%s\n\nThis is the secret of %s. It is shown this once.\n", hook.Secret, hook.ID)
 	})
+}
+
+type webhooksEdit struct {
+	remote
+	hookArg
+	Endpoint    string   `help:"https URL that is told from now on; what waits is sent there, too." placeholder:"URL"`
+	Event       []string `help:"What it is told, in place of what it was; repeat, or separate with commas; * for everything." placeholder:"EVENT"`
+	Description *string  `help:"What it is for; an empty one takes it away." placeholder:"TEXT"`
+}
+
+// Help is the command's longer help.
+func (webhooksEdit) Help() string {
+	return `Examples:
+
+  errand webhooks edit wh_5f0c… --endpoint https://example.com/hooks/errand-2
+  errand webhooks edit wh_5f0c… --event run.completed,run.awaiting_approval
+
+What is not named stays as it is. errand webhooks rotate replaces the secret.`
+}
+
+// Run changes it.
+func (c *webhooksEdit) Run(ctx context.Context, p *process) error {
+	if c.Endpoint == "" && len(c.Event) == 0 && c.Description == nil {
+		return usage(errors.New("name what to change: --endpoint, --event or --description"))
+	}
+	hook, err := c.client(p).Webhooks.Update(ctx, c.ID, client.WebhookChanges{URL: c.Endpoint, Events: c.Event, Description: c.Description})
+	if err != nil {
+		return err
+	}
+	return c.show(p, hook.Raw, func() { p.print("%s tells %s of %s.\n", hook.ID, hook.URL, strings.Join(hook.Events, ", ")) })
 }
 
 type webhooksRemove struct {
