@@ -12,14 +12,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"errand/e2e/rig"
 )
 
 // scriptTime bounds one script: four visits of a page on a machine that does other
-// things besides.
-const scriptTime = 4 * time.Minute
+// things besides, and of which a page's wait that is in vain takes a minute.
+const scriptTime = 5 * rig.Patience
 
 // stage is a server with something to look at.
 type stage struct {
@@ -73,7 +72,7 @@ func (s *stage) ask(method, path string, body, into any) {
 	} else {
 		request.Body, request.ContentLength = nil, 0
 	}
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Minute}
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: rig.Patience}
 	answer, err := client.Do(request)
 	if err != nil {
 		s.t.Fatal(err)

@@ -30,6 +30,7 @@ const (
 	NotFound            Code = "not_found"            // not there, or not in this project
 	MethodNotAllowed    Code = "method_not_allowed"   // the path exists, the method does not
 	Conflict            Code = "conflict"             // the object's state does not allow it
+	PreconditionFailed  Code = "precondition_failed"  // somebody else has changed it since the version that If-Match names
 	IdempotencyMismatch Code = "idempotency_mismatch" // same Idempotency-Key, other body
 	TooLarge            Code = "too_large"            // a body over its limit
 	RateLimited         Code = "rate_limited"         // too many requests; RetryAfter says when

@@ -75,11 +75,14 @@ const (
 	maxDescription = 500
 )
 
-// check returns what is wrong, by field.
-func (h *Hub) check(n *New) error {
+// check returns what is wrong, by field. An address that stays, at, is not looked at
+// again: each attempt does that, and a change of the events must not fail by it.
+func (h *Hub) check(n *New, at string) error {
 	faults := map[string]string{}
-	if err := h.CheckURL(n.URL); err != nil {
-		faults["url"] = problem.From(err).Fields["url"]
+	if n.URL != at || at == "" {
+		if err := h.CheckURL(n.URL); err != nil {
+			faults["url"] = problem.From(err).Fields["url"]
+		}
 	}
 	if len(n.Description) > maxDescription {
 		faults["description"] = fmt.Sprintf("is too long: at most %d bytes.", maxDescription)

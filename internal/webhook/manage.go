@@ -69,7 +69,7 @@ func (h *Hub) Default(ctx context.Context, project string) (Endpoint, string, er
 // once, and the commit that adds it. In the commit a conflict of the name says that
 // the URL is registered already.
 func (h *Hub) Register(project string, n New) (Endpoint, string, run.Commit, error) {
-	if err := h.check(&n); err != nil {
+	if err := h.check(&n, ""); err != nil {
 		return Endpoint{}, "", run.Commit{}, err
 	}
 	var random [12]byte
@@ -100,6 +100,41 @@ func (h *Hub) Rotate(ctx context.Context, project, id string) (Endpoint, string,
 	return e, secret, run.Commit{Rows: []run.RowWrite{write}}, err
 }
 
+// Edit returns the commit that gives an endpoint what edit makes of its address, its
+// events and its description; the secret stays. What waits for it is sent to its new
+// address. What the old one has failed at is forgotten with it, so that one that was
+// paused hears at once. One that is disabled stays so, unless to says otherwise; empty =
+// as it is.
+func (h *Hub) Edit(ctx context.Context, project, id string, edit func(New) (New, error), to Status) (Endpoint, run.Commit, error) {
+	var c run.Commit
+	e, err := h.Endpoint(ctx, project, id)
+	if err == nil && id == Own {
+		err = problem.New(problem.Conflict, "The webhook %s has no address and no events: each run names its own as webhook_url.", Own)
+	}
+	if err != nil {
+		return e, c, err
+	}
+	n, err := edit(New{URL: e.URL, Description: e.Description, Events: e.Events})
+	if err == nil {
+		err = h.check(&n, e.URL)
+	}
+	if err != nil {
+		return e, c, err
+	}
+	moved := n.URL != e.URL
+	e.URL, e.Description, e.Events = n.URL, n.Description, n.Events
+	switch {
+	case to == Disabled:
+		e.disable()
+	case to == Enabled, moved && e.Status != Disabled:
+		err = h.revive(project, &e, &c)
+		return e, c, err
+	}
+	write, err := e.write(project)
+	c.Rows = append(c.Rows, write)
+	return e, c, err
+}
+
 // Enable returns the commit that makes an endpoint hear again, and sends what waits
 // for it.
 func (h *Hub) Enable(ctx context.Context, project, id string) (Endpoint, run.Commit, error) {
@@ -122,10 +157,12 @@ func (h *Hub) Disable(ctx context.Context, project, id string) (Endpoint, run.Co
 	if err != nil {
 		return e, run.Commit{}, err
 	}
-	e.Status, e.Why = Disabled, "somebody has disabled it."
+	e.disable()
 	write, err := e.write(project)
 	return e, run.Commit{Rows: []run.RowWrite{write}}, err
 }
+
+func (e *Endpoint) disable() { e.Status, e.Why = Disabled, "somebody has disabled it." }
 
 // revive adds to c that an endpoint is called again as if it had never failed.
 func (h *Hub) revive(project string, e *Endpoint, c *run.Commit) error {

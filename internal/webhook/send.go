@@ -53,6 +53,9 @@ func (h *Hub) send(ctx context.Context, job run.Job) error {
 	}
 	slow := false
 	defer func() { leave(slow) }()
+	if e.ID != Own {
+		d.URL = e.URL // it may have another one since this was made
+	}
 	if e.Status == Paused {
 		if mine, err := h.probe(ctx, t, &e); !mine || err != nil {
 			return err
@@ -61,7 +64,7 @@ func (h *Hub) send(ctx context.Context, job run.Job) error {
 	secrets, err := h.secrets(t.Project, &e)
 	if err != nil {
 		h.cfg.Logger.Error("a webhook's secret can't be opened", "webhook", e.ID, "error", err)
-		return h.settle(ctx, t, answer{at: h.cfg.Now(), fault: "Its secret can't be opened on this server: rotate it."})
+		return h.settle(ctx, t, answer{to: d.URL, at: h.cfg.Now(), fault: "Its secret can't be opened on this server: rotate it."})
 	}
 	a := h.attempt(ctx, &d, secrets)
 	if ctx.Err() != nil {
@@ -79,7 +82,7 @@ func (h *Hub) queueUp(ctx context.Context, project string, d *Delivery) (waits b
 		waits = false
 		var before *Delivery
 		err := h.below(ctx, project, d.prefix(), d.ID, func(earlier *Delivery) (bool, error) {
-			if earlier.Status == Pending && earlier.URL == d.URL {
+			if earlier.Status == Pending && (d.Endpoint != Own || earlier.URL == d.URL) {
 				before = earlier
 			}
 			return before == nil, nil
@@ -141,6 +144,7 @@ func (h *Hub) probe(ctx context.Context, t ticket, e *Endpoint) (mine bool, err 
 
 // answer is what came of one attempt.
 type answer struct {
+	to    string // the address that was asked
 	at    time.Time
 	took  time.Duration
 	code  int           // 0 = no answer
@@ -152,7 +156,7 @@ func (a *answer) arrived() bool { return a.code >= 200 && a.code < 300 }
 
 // attempt makes one.
 func (h *Hub) attempt(ctx context.Context, d *Delivery, secrets []string) (a answer) {
-	a.at = h.cfg.Now()
+	a.to, a.at = d.URL, h.cfg.Now()
 	defer func() { a.took = h.cfg.Now().Sub(a.at) }()
 	target, err := h.cfg.Guard.CheckSecure(d.URL) // what is allowed may have changed since
 	if err != nil {

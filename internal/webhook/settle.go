@@ -45,7 +45,7 @@ func (h *Hub) settle(ctx context.Context, t ticket, a answer) error {
 	ctx = context.WithoutCancel(ctx) // an answer that has come is not asked for twice because the server stops
 	return h.amend(ctx, t, func(d *Delivery, c *run.Commit) error {
 		d.Attempts, d.Tries = d.Attempts+1, d.Tries+1
-		d.At, d.Code, d.Ms, d.Error = a.at, a.code, a.took.Milliseconds(), a.fault
+		d.URL, d.At, d.Code, d.Ms, d.Error = a.to, a.at, a.code, a.took.Milliseconds(), a.fault
 		if err := h.judge(ctx, d, c, &a); err != nil {
 			return err
 		}
@@ -63,13 +63,14 @@ func (h *Hub) settle(ctx context.Context, t ticket, a answer) error {
 }
 
 // judge adds to c what an attempt says of the endpoint. The URLs of single runs
-// have no standing: each delivery stands for itself.
+// have no standing: each delivery stands for itself. Neither has an address that the
+// endpoint has left while it was asked.
 func (h *Hub) judge(ctx context.Context, d *Delivery, c *run.Commit, a *answer) error {
 	if d.Endpoint == Own {
 		return nil
 	}
 	e, err := h.find(ctx, d.project, d.Endpoint)
-	if problem.Is(err, problem.NotFound) || err == nil && e.Status == Disabled {
+	if problem.Is(err, problem.NotFound) || err == nil && (e.Status == Disabled || e.URL != a.to) {
 		return nil
 	}
 	switch {

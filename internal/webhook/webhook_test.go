@@ -236,6 +236,82 @@ func TestEnablingAPausedEndpointSendsAtOnce(t *testing.T) {
 	})
 }
 
+// What waits for an endpoint goes to its new address, in order, signed as before; what the
+// old one has failed at is forgotten.
+func TestAnEndpointThatMoves(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		id, secret := w.register("https://old.test/", "run.completed")
+		w.register("https://other.test/", "*")
+		w.set("old.test", refuse)
+		for range 10 {
+			w.run("").completes()
+		}
+		time.Sleep(20 * time.Minute)
+		if e := w.endpoint(id); e.Status != webhook.Paused {
+			t.Fatalf("it is %s", e.Status)
+		}
+		move := func(to string, status webhook.Status) {
+			t.Helper()
+			_, c, err := w.hub.Edit(t.Context(), project, id, func(n webhook.New) (webhook.New, error) { n.URL = to; return n, nil }, status)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.commit(c)
+		}
+		before := len(w.calls("old.test", false))
+		move("https://new.test/", "")
+		time.Sleep(10 * time.Second)
+		come := w.calls("new.test", true)
+		if e := w.endpoint(id); len(come) != 10 || len(w.calls("old.test", false)) != before || e.Status != webhook.Enabled || e.Failures != 0 {
+			t.Fatalf("%d of 10 came to the new address; it is %s with %d failures", len(come), e.Status, e.Failures)
+		}
+		stamp := come[0].Header.Get("Webhook-Timestamp")
+		if got := come[0].Header.Get("Mynd-Signature"); got != "t="+stamp+",v1="+hex.EncodeToString(sum([]byte(secret), stamp+"."+come[0].Body)) {
+			t.Error("it is not signed with the secret that it had")
+		}
+		if d := w.deliveries(id, webhook.Succeeded); len(d) != 10 || d[0].URL != "https://new.test/" {
+			t.Errorf("%d deliveries; the first one went to %s", len(d), d[0].URL)
+		}
+		move("https://third.test/", webhook.Disabled)
+		w.run("").completes()
+		time.Sleep(time.Minute)
+		move("https://fourth.test/", "") // it stays disabled
+		w.run("").completes()
+		time.Sleep(time.Minute)
+		if n := len(w.calls("third.test", false)) + len(w.calls("fourth.test", false)); n != 0 {
+			t.Errorf("a disabled one was told %d times", n)
+		}
+		move("https://fourth.test/", webhook.Enabled)
+		w.run("").completes()
+		time.Sleep(time.Minute)
+		if n := len(w.calls("fourth.test", true)); n != 1 {
+			t.Errorf("an enabled one was told %d times", n)
+		}
+	})
+}
+
+// An answer of an address that the endpoint has left says nothing about the new one.
+func TestAnAnswerOfTheOldAddress(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		id, _ := w.register("https://old.test/", "*")
+		w.set("old.test", func(r *http.Request) (*http.Response, error) {
+			time.Sleep(5 * time.Second)
+			return with(http.StatusGone)(r)
+		})
+		w.run("").completes()
+		time.Sleep(2 * time.Second)
+		_, c, err := w.hub.Edit(t.Context(), project, id, func(n webhook.New) (webhook.New, error) { n.URL = "https://new.test/"; return n, nil }, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.commit(c)
+		time.Sleep(10 * time.Second)
+		if e := w.endpoint(id); e.Status != webhook.Enabled {
+			t.Errorf("it is %s: %s", e.Status, e.Why)
+		}
+	})
+}
+
 func TestADeadEndpointDelaysNobody(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.register("https://dead.test/", "*")

@@ -92,14 +92,43 @@ await visit("agents", async (v) => {
   await page.getByText("1 change", { exact: true }).waitFor();
   await page.waitForFunction(() => !document.querySelector(".top .btn.primary").disabled);
   await save().click();
-  await says("v3 was saved while you were writing.");
+  await says("v3 was saved while you were writing");
+  v.forgive(/412/);
+  await page.locator(".meanwhile", { hasText: "It changes steps." }).waitFor();
+  await v.check("saved meanwhile");
+  await v.shot("meanwhile");
   equal((await api("GET", "/v1/agents/" + name)).description, "", "saved over the other's change");
+  equal(await field("Description").inputValue(), "Mine", "what was typed");
   await page.getByRole("button", { name: "Put mine upon it" }).click();
   await page.waitForFunction(() => /v4/.test(document.querySelector(".top .btn.primary").textContent) && !document.querySelector(".top .btn.primary").disabled);
   await save().click();
   await page.locator(".top .tag", { hasText: "v4" }).waitFor();
   const joined = await api("GET", "/v1/agents/" + name);
   equal(joined.description + joined.max_steps, "Mine7", "both changes");
+
+  // Both change the same: one's own is saved over it when one says so, or goes.
+  const theirs = (changes) => api("PATCH", "/v1/agents/" + name, changes);
+  const collide = async (mine, other) => {
+    await field("Description").fill(mine);
+    await theirs(other);
+    await page.waitForFunction(() => !document.querySelector(".top .btn.primary").disabled);
+    await save().click();
+    await page.locator(".meanwhile", { hasText: "You have changed description, too." }).waitFor();
+    v.forgive(/412/);
+  };
+  await collide("Mine again", { description: "Theirs", max_steps: 6 });
+  await page.getByRole("button", { name: "Save mine over it" }).click();
+  await page.locator(".top .tag", { hasText: "v6" }).waitFor();
+  const over = await api("GET", "/v1/agents/" + name);
+  equal(over.description + over.max_steps, "Mine again6", "saved over theirs");
+  await collide("Mine once more", { description: "Theirs at last" });
+  await page.getByRole("button", { name: "Take v7…" }).click();
+  await page.getByRole("button", { name: "Keep my changes" }).click();
+  equal(await field("Description").inputValue(), "Mine once more", "what is kept");
+  await page.getByRole("button", { name: "Take v7…" }).click();
+  await page.getByRole("button", { name: "Take v7", exact: true }).click();
+  await page.locator(".top .tag", { hasText: "v7" }).waitFor();
+  equal(await field("Description").inputValue(), "Theirs at last", "what is taken");
 
   // Versions: what differs, and back.
   await page.getByRole("link", { name: /^Versions/ }).click();
@@ -109,7 +138,7 @@ await visit("agents", async (v) => {
   await v.shot("versions");
   await page.getByRole("button", { name: /^v1/ }).click();
   await page.getByRole("button", { name: "Restore v1" }).click();
-  await page.locator(".top .tag", { hasText: "v5" }).waitFor();
+  await page.locator(".top .tag", { hasText: "v8" }).waitFor();
   equal((await api("GET", "/v1/agents/" + name)).instructions, "You book carriers.", "restored");
 
   // How programs call it: with this server's address.

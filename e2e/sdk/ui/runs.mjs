@@ -35,6 +35,7 @@ await visit("runs-list", async (v) => {
   await page.keyboard.type("tender documents");
   await page.getByRole("row", { name: /Read the tender documents/ }).waitFor();
   await page.getByRole("row", { name: /Match October/ }).waitFor({ state: "detached" });
+  must(await page.locator(".runs tr.group").count() === 0, "who looks for words is shown what waits");
   await page.waitForURL((address) => address.searchParams.get("q") === "tender documents");
   await page.keyboard.press("Escape");
   await page.getByRole("row", { name: /Match October/ }).waitFor();
@@ -49,9 +50,28 @@ await visit("runs-list", async (v) => {
   await page.getByLabel("Cost from").fill("5000");
   await page.keyboard.press("Enter");
   await page.getByText("No run fits.").waitFor();
+  await page.getByLabel("Find runs").fill("nobody wrote this");
+  await page.getByText("the first 80 characters of a prompt").waitFor(); // where words are looked for
   await v.check("nothing fits");
   await page.getByRole("link", { name: "Show all runs" }).click();
   await page.getByRole("row", { name: /Match October/ }).waitFor();
+
+  // What waits for a person stands above the rest, and stays in its place under a hand.
+  const first = page.locator(".runs tr.group + tr"), letter = first.getByText("Write to the carrier");
+  const asked = await api("POST", "/v1/runs", { model: "openai/gpt-5-mini", background: true, tools: ["mail.send"], approval: { required_for: ["mail.send"] }, prompt: 'Write to the carrier\nmail.send {"to":["c@carrier.example"],"subject":"Hello","body":"Hello"}\n= Sent.' });
+  await page.mouse.move(5, 5);
+  await letter.waitFor();
+  must(await page.locator(".runs").getByText("Write to the carrier").count() === 1, "what waits stands in the list twice");
+  must(await page.locator(".runs tr.last").evaluate((last) => [...last.parentElement.children].indexOf(last)) === 5, "more than five stand above the list, or fewer");
+  await page.locator(".runs tr.group").getByRole("link", { name: "All that wait" }).waitFor();
+  await v.check("what waits");
+  await first.hover();
+  await api("POST", `/v1/runs/${asked.id}/cancel`);
+  await first.getByText("Cancelled").waitFor();
+  must(await letter.count() === 1, "a row has left from under a hand");
+  await page.mouse.move(5, 5);
+  await letter.waitFor({ state: "detached" });
+  await page.getByRole("row", { name: /Write to the carrier/ }).getByText("Cancelled").waitFor();
 
   const row = page.getByRole("row", { name: /Summarise build 3200/ });
   await row.hover();

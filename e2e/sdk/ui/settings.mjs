@@ -83,6 +83,7 @@ await visit("settings-story", async (v) => {
   await page.getByText(/lines are what was written/).waitFor();
 
   await page.getByRole("link", { name: "System" }).click();
+  await page.getByText(/[1-9]\d* of pages like this one/).waitFor(); // its own stream, at least
   await page.getByRole("button", { name: "Examine" }).click();
   await page.locator(".doctor li").first().waitFor();
   await v.done("doctor");

@@ -44,7 +44,7 @@ try {
   }
   const middle = (all) => [...all].sort((a, b) => a - b)[all.length >> 1];
   const figures = `the first paint comes after ${paints.join(", ")} ms, that of a bare page after ${bare.join(", ")}`;
-  if (Math.min(...paints) > 100 && middle(paints) > 3 * middle(bare)) faults.push(figures);
+  if (Math.min(...paints) > 100 && middle(paints) > 5 * middle(bare)) faults.push(figures);
   if (early.filter(Boolean).length < early.length / 2) faults.push(`modules are asked for before the first paint, ${early.filter((one) => !one).length} of ${early.length} times: ${figures}`);
 
   // Fifty runs stream; somebody watches Home, then the list of runs.

@@ -142,6 +142,22 @@ await visit("around-story", async (v) => {
   await page.getByRole("button", { name: "Replace secret", exact: true }).click();
   if ((await page.locator(".secret-line code").innerText()) === secret) throw new Error("it is the same secret");
   await page.getByRole("button", { name: "I have kept it" }).click();
+  await page.getByRole("button", { name: "Change…" }).click();
+  const keep = page.getByRole("button", { name: "Save webhook" });
+  if (await keep.isEnabled()) throw new Error("nothing is changed, and it can be saved");
+  await page.getByLabel("Address", { exact: true }).fill("ftp://somewhere");
+  await keep.click();
+  await page.locator(".field .err").first().waitFor();
+  v.forgive(/400/);
+  await page.getByLabel("Address", { exact: true }).fill(seed.others + "/ear?other");
+  await page.getByText("signed with the secret that it has").waitFor(); // and nothing more of the other address
+  await page.getByLabel(/run\.awaiting_approval/).check();
+  await v.check("a webhook that is changed");
+  await v.shot("edit-webhook");
+  await keep.click();
+  await dialog.getByText("run.awaiting_approval").waitFor();
+  const edited = (await api("GET", "/v1/webhooks")).data.find((one) => one.description === "The ear");
+  if (edited.url !== seed.others + "/ear?other" || edited.events.join() !== "run.completed,run.awaiting_approval") throw new Error(JSON.stringify(edited));
   await page.getByRole("button", { name: "Delete…" }).click();
   await page.getByRole("button", { name: "Delete webhook" }).click();
   await row(/The ear/).waitFor({ state: "detached" });

@@ -81,7 +81,7 @@ export async function arrive(browser, name, { theme, width }) {
     colorScheme: theme, reducedMotion: theme === "dark" ? "reduce" : "no-preference", viewport: { width, height: phone ? 844 : 900 }, hasTouch: phone, isMobile: phone, locale: "en-GB", timezoneId: "Europe/Berlin",
     permissions: ["clipboard-read", "clipboard-write"],
   });
-  context.setDefaultTimeout(15_000);
+  context.setDefaultTimeout(60_000); // what comes anyway: a busy machine is slow, not at fault
   const page = await context.newPage(), faults = [];
   await context.addInitScript(watch);
   page.on("console", (message) => {

@@ -75,7 +75,7 @@ func (a *API) validateAgent(ctx context.Context, r *wire.Request) (wire.Response
 // as any other: a tool that it names may be gone meanwhile.
 func (a *API) restoreVersion(ctx context.Context, r *wire.Request) (wire.Response, error) {
 	for range patchTries {
-		before, err := a.book.Find(ctx, r.Caller.Project, r.Path("id"))
+		before, err := a.meant(ctx, r)
 		if err != nil {
 			return wire.Response{}, err
 		}

@@ -1,6 +1,8 @@
 package native_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"errand/internal/model/script"
@@ -28,6 +30,63 @@ func TestValidateAgent(t *testing.T) {
 	w.want(200, "POST", "/v1/agents/validate?agent=other", `{"name":"clerk"}`).has("errors.name", taken)
 	w.want(404, "POST", "/v1/agents/validate?agent=nobody", `{}`)
 	w.want(200, "GET", "/v1/agents/clerk", "").has("version", 1)
+}
+
+// TestIfMatch: who names the version that they have read saves over nobody.
+func TestIfMatch(t *testing.T) {
+	w := newWorld(t, script.Steps())
+	made := w.want(200, "POST", "/v1/agents", `{"name":"clerk","model":"default","instructions":"one","tools":[]}`)
+	const path, change, code = "/v1/agents/clerk", `{"instructions":"mine"}`, "precondition_failed"
+	read := w.want(200, "GET", path, "")
+	tag := read.Header.Get("Etag")
+	if tag != `"`+made.text("id")+`/1"` || made.Header.Get("Etag") != tag {
+		t.Fatalf("the tag is %s", tag)
+	}
+	if now := w.want(200, "PATCH", path, `{"instructions":"theirs"}`, "If-Match", tag).Header.Get("Etag"); now != `"`+made.text("id")+`/2"` {
+		t.Errorf("after a change it is %s", now)
+	}
+	stale := w.want(412, "PATCH", path, change, "If-Match", tag).has("error.code", code)
+	for _, said := range []string{"version 2", "key_admin", "If-Match"} {
+		if !strings.Contains(stale.text("error.message"), said) {
+			t.Errorf("%q is not in %s", said, stale.Body)
+		}
+	}
+	w.want(412, "DELETE", path, "", "If-Match", tag).has("error.code", code)
+	w.want(412, "POST", path+"/versions/1/restore", "", "If-Match", tag).has("error.code", code)
+	w.want(412, "PATCH", path, change, "If-Match", `"agt_other/2"`).has("error.code", code)
+	w.want(400, "PATCH", path, change, "If-Match", "2").has("error.param", "If-Match")
+	w.want(200, "GET", path, "").has("version", 2).has("instructions", "theirs")
+	w.want(200, "PATCH", path, change, "If-Match", `"x", W/"`+made.text("id")+`/2"`).has("version", 3)
+	w.want(200, "PATCH", path, `{"instructions":"any"}`, "If-Match", "*").has("version", 4)
+	w.want(200, "PATCH", path, `{"instructions":"none named"}`).has("version", 5)
+	w.want(200, "DELETE", path, "", "If-Match", `"`+made.text("id")+`/5"`)
+}
+
+// TestSavingAtOnce: of those who have all read the same version, one saves.
+func TestSavingAtOnce(t *testing.T) {
+	w := newWorld(t, script.Steps())
+	w.want(200, "POST", "/v1/agents", `{"name":"clerk","model":"default","instructions":"one","tools":[]}`)
+	tag := w.want(200, "GET", "/v1/agents/clerk", "").Header.Get("Etag")
+	answers := make(chan int, 8)
+	for i := range cap(answers) {
+		go func() {
+			answers <- w.do("PATCH", "/v1/agents/clerk", fmt.Sprintf(`{"instructions":"of %d"}`, i), "If-Match", tag).Status
+		}()
+	}
+	saved := 0
+	for range cap(answers) {
+		switch status := <-answers; status {
+		case 200:
+			saved++
+		case 412:
+		default:
+			t.Errorf("answered %d", status)
+		}
+	}
+	if saved != 1 {
+		t.Errorf("%d have saved", saved)
+	}
+	w.want(200, "GET", "/v1/agents/clerk", "").has("version", 2)
 }
 
 // TestRestoreVersion: an earlier definition becomes the next version.

@@ -43,7 +43,7 @@ func (a *API) createAgent(ctx context.Context, r *wire.Request) (wire.Response, 
 
 // saveAgent commits the rows and what the request's Idempotency-Key remembers.
 func (a *API) saveAgent(ctx context.Context, r *wire.Request, made *agent.Agent, rows []run.RowWrite) (wire.Response, error) {
-	answer := wire.OK(showAgent(made))
+	answer := agentAnswer(made)
 	remembered, err := r.Remember(answer)
 	if err != nil {
 		return wire.Response{}, err
@@ -116,7 +116,7 @@ func (a *API) getAgent(ctx context.Context, r *wire.Request) (wire.Response, err
 	if err != nil {
 		return wire.Response{}, err
 	}
-	return wire.OK(showAgent(&found)), nil
+	return agentAnswer(&found), nil
 }
 
 // patchTries bounds how often a change is made again because another one came
@@ -131,7 +131,7 @@ func (a *API) patchAgent(ctx context.Context, r *wire.Request) (wire.Response, e
 		return wire.Response{}, err
 	}
 	for range patchTries {
-		before, err := a.book.Find(ctx, r.Caller.Project, r.Path("id"))
+		before, err := a.meant(ctx, r)
 		if err != nil {
 			return wire.Response{}, err
 		}
@@ -166,7 +166,7 @@ func (a *API) changeTo(ctx context.Context, r *wire.Request, before agent.Agent,
 		return wire.Response{}, err
 	}
 	if same, err := equalJSON(before.Definition, definition); err != nil || same {
-		return wire.OK(showAgent(&before)), err
+		return agentAnswer(&before), err
 	}
 	after, rows, err := agent.Change(r.Caller.Project, r.Caller.KeyID, before, definition, a.cfg.Now())
 	if err != nil {
@@ -214,7 +214,7 @@ func equalJSON(a, b any) (bool, error) {
 // deleteAgent frees the agent's name. Its runs and versions stay readable.
 func (a *API) deleteAgent(ctx context.Context, r *wire.Request) (wire.Response, error) {
 	for range patchTries {
-		found, err := a.book.Find(ctx, r.Caller.Project, r.Path("id"))
+		found, err := a.meant(ctx, r)
 		if err != nil {
 			return wire.Response{}, err
 		}

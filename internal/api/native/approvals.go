@@ -146,7 +146,10 @@ func (b *inbox) add(ctx context.Context, id run.ID, after string) error {
 		if !laterAction(action.ID, after) {
 			continue
 		}
-		item := b.api.showApprovalItem(&state, state.Action(action.ID), b.caller)
+		item, err := b.api.showApprovalItem(ctx, &state, state.Action(action.ID), b.caller)
+		if err != nil {
+			return err
+		}
 		item.Title, item.actionBody = line.Title, action
 		b.items = append(b.items, item)
 	}
@@ -154,11 +157,12 @@ func (b *inbox) add(ctx context.Context, id run.ID, after string) error {
 }
 
 // showApprovalItem is all of an item but its title and what a run's body has, too.
-func (a *API) showApprovalItem(s *run.State, action *run.Action, caller *auth.Caller) approvalItem {
+func (a *API) showApprovalItem(ctx context.Context, s *run.State, action *run.Action, caller *auth.Caller) (approvalItem, error) {
+	may, err := a.mayOf(ctx, s, action, caller)
 	item := approvalItem{
 		Object: "approval", Run: runID(s.ID), Model: s.Spec.Model, Dialect: s.Spec.Dialect, Since: action.Since.UTC(),
 		Effect: action.Tool.Class, Step: action.Step, Attempts: action.Attempt, Causes: []causeBody{}, OnExpiry: optional(s.OnExpiry(action)),
-		Warnings: warningsOf(action.Arguments), May: mayOf(s, action, caller), Schema: orNull(action.Tool.Parameters),
+		Warnings: warningsOf(action.Arguments), May: may, Schema: orNull(action.Tool.Parameters),
 	}
 	if ref := s.Spec.Agent; ref != nil {
 		item.Agent, item.AgentName, item.Version = &ref.ID, &ref.Name, &ref.Version
@@ -169,26 +173,52 @@ func (a *API) showApprovalItem(s *run.State, action *run.Action, caller *auth.Ca
 	for _, c := range s.Causes(action, a.cfg.Holds) {
 		item.Causes = append(item.Causes, causeBody{Kind: c.Kind, Gate: optional(c.Gate), When: optional(c.When)})
 	}
-	return item
+	return item, err
+}
+
+// oneVoice reports whether the words of two keys count as one key's.
+func (a *API) oneVoice(ctx context.Context, key, other string) (bool, error) {
+	if key == other {
+		return true, nil
+	}
+	voice, err := a.cfg.Keys.Voice(ctx, key)
+	if err != nil {
+		return false, err
+	}
+	second, err := a.cfg.Keys.Voice(ctx, other)
+	return voice == second, err
 }
 
 // mayOf says what the caller may do, as the engine would.
-func mayOf(s *run.State, action *run.Action, caller *auth.Caller) mayBody {
+func (a *API) mayOf(ctx context.Context, s *run.State, action *run.Action, caller *auth.Caller) (may mayBody, err error) {
 	if err := auth.Allow(*caller, "runs:approve"); err != nil {
-		return mayBody{Why: optional(problem.From(err).Detail)}
+		return mayBody{Why: optional(problem.From(err).Detail)}, nil
 	}
-	may := mayBody{Approve: true, Reject: true, Edit: action.Reason != run.UnknownReason}
-	switch approval := s.Spec.Approval; {
-	case approval != nil && approval.Separate && s.Spec.Key == caller.KeyID:
+	var own, said bool
+	if approval := s.Spec.Approval; approval != nil && approval.Separate {
+		if own, err = a.oneVoice(ctx, caller.KeyID, s.Spec.Key); err != nil {
+			return may, err
+		}
+	}
+	if len(action.Approvers) > 0 {
+		voice, err := a.cfg.Keys.Voice(ctx, caller.KeyID)
+		if err != nil {
+			return may, err
+		}
+		said = slices.Contains(action.Approvers, voice)
+	}
+	may = mayBody{Approve: true, Reject: true, Edit: action.Reason != run.UnknownReason}
+	switch {
+	case own:
 		may.Approve, may.Edit = false, false
 		may.Why = optional("The key that started this run may not approve its actions: ask somebody else.")
-	case slices.Contains(action.Approvers, caller.KeyID):
+	case said:
 		may.Approve = false // other arguments would be another question
 		may.Why = optional("This key has approved it already; others have to approve it, too.")
 	case !may.Edit:
 		may.Why = optional("It has been called already: it can be repeated as it was, or not at all.")
 	}
-	return may
+	return may, nil
 }
 
 // laterAction compares action ids: act_99 comes before act_100.

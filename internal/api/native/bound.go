@@ -19,7 +19,7 @@ func (a *API) bind(route *wire.Route) {
 	var may func(context.Context, *wire.Request) error
 	switch {
 	case route.Path == "/v1/runs" && route.Method == "GET", route.Path == "/v1/agents" && route.Method == "GET",
-		route.Path == "/v1/approvals", route.Path == "/v1/approvals/decide", route.Path == "/v1/stats", route.Path == "/v1/stream", strings.HasPrefix(route.Path, "/v1/models") && route.Method == "GET":
+		route.Path == "/v1/approvals", route.Path == "/v1/approvals/decide", route.Path == "/v1/approvals/decided", route.Path == "/v1/stats", route.Path == "/v1/stream", strings.HasPrefix(route.Path, "/v1/models") && route.Method == "GET":
 		route.Bound = true // what they list is picked by the lists themselves
 		return
 	case strings.HasPrefix(route.Path, "/v1/runs/{id}"):

@@ -153,12 +153,19 @@ func (b bells) Register(project string, n native.NewWebhook) (native.Webhook, ru
 }
 
 func (b bells) Change(ctx context.Context, project, id string, change native.WebhookChange) (native.Webhook, run.Commit, error) {
-	if change == native.RotateSecret {
+	if change.Edit != nil {
+		e, c, err := b.hub.Edit(ctx, project, id, func(before webhook.New) (webhook.New, error) {
+			after, err := change.Edit(native.NewWebhook(before))
+			return webhook.New(after), err
+		}, map[native.WebhookAct]webhook.Status{native.EnableWebhook: webhook.Enabled, native.DisableWebhook: webhook.Disabled}[change.Act])
+		return bell(&e, ""), c, err
+	}
+	if change.Act == native.RotateSecret {
 		e, secret, c, err := b.hub.Rotate(ctx, project, id)
 		return bell(&e, secret), c, err
 	}
 	alter := b.hub.Enable
-	switch change {
+	switch change.Act {
 	case native.DisableWebhook:
 		alter = b.hub.Disable
 	case native.RemoveWebhook:

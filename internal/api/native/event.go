@@ -230,6 +230,7 @@ type decidedData struct {
 	Reason    string   `json:"reason,omitzero"`
 	By        string   `json:"by,omitzero"`
 	ByName    string   `json:"by_name,omitzero"`
+	Voice     string   `json:"voice,omitzero"` // of an approval, where it is another key's
 
 	For       run.Reach       `json:"for,omitzero"` // of an approval that reaches beyond the action
 	Arguments json.RawMessage `json:"arguments,omitzero"`
@@ -238,7 +239,7 @@ type decidedData struct {
 }
 
 func showDecided(d *run.Decided) decidedData {
-	data := decidedData{ActionIDs: listed(d.Actions), Decision: "rejected", Reason: d.Reason, By: d.By, ByName: d.ByName}
+	data := decidedData{ActionIDs: listed(d.Actions), Decision: "rejected", Reason: d.Reason, By: d.By, ByName: d.ByName, Voice: d.Voice}
 	if d.Approve {
 		data.Decision = "approved"
 	}

@@ -89,7 +89,7 @@ func TestPrompts(t *testing.T) {
 
 func untilStatus(t *testing.T, w *world, id, status string) {
 	t.Helper()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(time.Minute)
 	for w.want(200, "GET", "/v1/runs/"+id, "").text("status") != status {
 		select {
 		case <-time.After(5 * time.Millisecond):
@@ -121,7 +121,7 @@ type sse struct{ id, event, data string }
 
 func feedFrames(t *testing.T, w *world, path, last string, want int) []sse {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, "GET", w.URL+path, nil)
 	if err != nil {

@@ -52,6 +52,8 @@ func (a *API) streamProject(_ context.Context, r *wire.Request) (wire.Response, 
 	var batch feed.Batch // of the frames that are being written: one goroutine does both
 	watch := func(ctx context.Context) iter.Seq2[engine.Update, error] {
 		return func(yield func(engine.Update, error) bool) {
+			a.feeds.Add(1)
+			defer a.feeds.Add(-1)
 			ctx, cancel := context.WithCancel(ctx)
 			defer cancel()
 			go func() {

@@ -84,5 +84,30 @@ func TestDecidingOnSeveral(t *testing.T) {
 	}
 	bound := w.key(`{"name":"bound","agents":["` + w.want(200, "POST", "/v1/agents", `{"name":"clerk","model":"default","instructions":"x","tools":[]}`).text("id") + `"]}`)
 	bound.want(200, "POST", "/v1/approvals/decide", `{"items":[`+item(stale, seen)+`]}`).has("data.0.error.code", "not_found")
-	bound.want(403, "GET", "/v1/approvals/decided", "")
+	bound.want(200, "GET", "/v1/approvals/decided", "").count("data", 0)
+}
+
+// TestWhatWasDecidedOfOnesOwn: a key for some agents sees what was decided of their
+// runs, a full page of it, however much was decided of others since.
+func TestWhatWasDecidedOfOnesOwn(t *testing.T) {
+	w := newWorld(t, script.Steps(script.Call("email.send", `{"to":"a"}`), script.Say("Done.")))
+	const gate = `"approval":{"required_for":["email.send"]}`
+	w.want(200, "POST", "/v1/agents", `{"name":"clerk","model":"default","instructions":"x","tools":["email.send"],`+gate+`}`)
+	reject := func(id string) {
+		w.want(200, "POST", "/v1/runs/"+id+"/approve", `{"action_ids":["act_01"],"reject":true}`)
+	}
+	var own []string
+	for range 2 {
+		id := w.want(200, "POST", "/v1/agents/clerk/run", `{"prompt":"Mail them","background":true}`, "Prefer", "wait=0").text("id")
+		untilStatus(t, w, id, "awaiting_approval")
+		reject(id)
+		own = append(own, id)
+	}
+	for range 3 {
+		reject(w.gatedMail(gate))
+	}
+	bound := w.key(`{"name":"bound","agents":["clerk"]}`)
+	bound.want(200, "GET", "/v1/approvals/decided?limit=2", "").count("data", 2).has("has_more", false).has("data.0.run", own[1]).has("data.1.run", own[0])
+	bound.want(200, "GET", "/v1/approvals/decided?limit=1", "").count("data", 1).has("has_more", true).has("data.0.run", own[1])
+	w.want(200, "GET", "/v1/approvals/decided", "").count("data", 5)
 }

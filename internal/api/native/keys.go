@@ -19,6 +19,7 @@ type keyIn struct {
 	Project   *string  `json:"project"`
 	ExpiresAt *string  `json:"expires_at"`
 	Agents    []string `json:"agents"`
+	Robots    []string `json:"robots"`
 	PerMinute *int     `json:"requests_per_minute"`
 	AtOnce    *int     `json:"runs_at_once"`
 }
@@ -33,7 +34,9 @@ type keyBody struct {
 	Secret    string     `json:"secret,omitzero"`
 	Scopes    []string   `json:"scopes"`
 	Project   string     `json:"project"`
-	Agents    *[]string  `json:"agents"` // null = all
+	Agents    *[]string  `json:"agents"` // null = all, as far as robots is null, too
+	Robots    *[]string  `json:"robots"` // likewise
+	Voice     string     `json:"voice"`  // id of the key whose voice it has
 	PerMinute *int       `json:"requests_per_minute"`
 	AtOnce    *int       `json:"runs_at_once"`
 	ExpiresAt *time.Time `json:"expires_at"`
@@ -42,10 +45,11 @@ type keyBody struct {
 	LastUsed  *time.Time `json:"last_used_at"`
 }
 
-func showKey(k *auth.Key) keyBody {
+func (a *API) showKey(k *auth.Key) keyBody {
+	agents, robots := a.boundTo(k.Agents)
 	return keyBody{
 		ID: k.ID, Object: "key", Name: k.Name, Prefix: k.Prefix, Scopes: listed(k.Scopes), Project: k.Project,
-		Agents: agentsOf(k.Agents), PerMinute: optional(k.Limits.PerMinute), AtOnce: optional(k.Limits.AtOnce), LastUsed: moment(k.Used),
+		Agents: agents, Robots: robots, Voice: k.Voice, PerMinute: optional(k.Limits.PerMinute), AtOnce: optional(k.Limits.AtOnce), LastUsed: moment(k.Used),
 		ExpiresAt: moment(k.Expires), RevokedAt: moment(k.Revoked), CreatedAt: k.Created.UTC(),
 	}
 }
@@ -83,7 +87,7 @@ func (a *API) createKey(ctx context.Context, r *wire.Request) (wire.Response, er
 	}
 	var answer wire.Response
 	_, err = a.cfg.Keys.Create(ctx, r.Caller, draft, func(made auth.Issued) ([]run.RowWrite, error) {
-		body := showKey(&made.Key)
+		body := a.showKey(&made.Key)
 		body.Secret = made.Secret
 		answer = wire.OK(body)
 		return r.Remember(answer)
@@ -120,10 +124,62 @@ func (a *API) narrow(ctx context.Context, own string, in *keyIn, draft *auth.Dra
 			draft.Agents = append(draft.Agents, found.ID)
 		}
 	}
+	if err := a.narrowRobots(ctx, in.Robots, draft, cmp.Or(draft.Project, own), faults); err != nil {
+		return err
+	}
 	if invalid := problem.InvalidFields(faults); invalid != nil {
 		return invalid
 	}
 	return nil
+}
+
+// narrowRobots reads which robots a key is for: the agents as which they run.
+func (a *API) narrowRobots(ctx context.Context, names []string, draft *auth.Draft, project string, faults map[string]string) error {
+	if names != nil && (len(names) == 0 || len(names) > maxKeyAgents) {
+		faults["robots"] = fmt.Sprintf("must name 1 to %d robots: leave it out, and agents too, for a key that is for all of them", maxKeyAgents)
+	}
+	for i := range names[:min(len(names), maxKeyAgents)] {
+		err := error(problem.New(problem.NotFound, "This server has no robots."))
+		var agents []string
+		if a.cfg.Robots != nil {
+			agents, err = a.cfg.Robots.Agents(ctx, project, names[i])
+		}
+		if err != nil && !problem.Is(err, problem.NotFound) {
+			return err
+		}
+		if err != nil {
+			faults[fmt.Sprintf("robots[%d]", i)] = fmt.Sprintf("there is no robot %.100q in the key's project: GET /v1/agent/robots lists them", names[i])
+			continue
+		}
+		for _, agent := range agents {
+			if !slices.Contains(draft.Agents, agent) {
+				draft.Agents = append(draft.Agents, agent)
+			}
+		}
+	}
+	return nil
+}
+
+// boundTo tells the agents that a key is for from the robots; both are null for a key
+// that is for all.
+func (a *API) boundTo(ids []string) (agents, robots *[]string) {
+	if ids == nil {
+		return nil, nil
+	}
+	saved, members := []string{}, []string{}
+	for _, id := range ids {
+		member, is := "", false
+		if a.cfg.Robots != nil {
+			member, is = a.cfg.Robots.Member(id)
+		}
+		switch {
+		case !is:
+			saved = append(saved, id)
+		case !slices.Contains(members, member):
+			members = append(members, member)
+		}
+	}
+	return &saved, &members
 }
 
 // maxKeyAgents bounds what is looked through for each request of a key.
@@ -148,7 +204,7 @@ func (a *API) rotateKey(ctx context.Context, r *wire.Request) (wire.Response, er
 	}
 	var answer wire.Response
 	_, err := a.cfg.Keys.Rotate(ctx, r.Caller, r.Path("id"), time.Duration(in.Overlap)*time.Second, func(made auth.Issued) ([]run.RowWrite, error) {
-		body := showKey(&made.Key)
+		body := a.showKey(&made.Key)
 		body.Secret = made.Secret
 		answer = wire.OK(body)
 		return r.Remember(answer)
@@ -196,7 +252,7 @@ func (a *API) listKeys(ctx context.Context, r *wire.Request) (wire.Response, err
 		}
 		found = all[at+1:]
 	}
-	return wire.OK(listOf(found, limit, showKey, func(last *auth.Key) string { return last.ID })), nil
+	return wire.OK(listOf(found, limit, a.showKey, func(last *auth.Key) string { return last.ID })), nil
 }
 
 // keysOf returns the project whose keys a request is about. Whoever may make

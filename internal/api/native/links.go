@@ -159,7 +159,14 @@ func (a *API) pin(ctx context.Context, r *wire.Request, made *link) error {
 		return problem.New(problem.NotFound, "This run has no action %.40s: GET the run to see what is pending.", made.Action)
 	case !action.Waits() || state.Ended != nil:
 		return problem.New(problem.Conflict, "%s does not wait for a decision: there is nothing to link to.", made.Action)
-	case made.allows(linkApprove) && state.Spec.Approval != nil && state.Spec.Approval.Separate && r.Caller.KeyID == state.Spec.Key:
+	}
+	own := made.allows(linkApprove) && state.Spec.Approval != nil && state.Spec.Approval.Separate
+	if own {
+		if own, err = a.oneVoice(ctx, r.Caller.KeyID, state.Spec.Key); err != nil {
+			return err
+		}
+	}
+	if own {
 		return problem.New(problem.ScopeDenied, "The key that started this run may not approve its actions (approval.separate), and neither may its links: make the link with another key, or with \"decision\": \"reject\".")
 	}
 	made.Digest = action.Digest

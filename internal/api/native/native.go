@@ -23,6 +23,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"errand/internal/agent"
@@ -73,6 +74,16 @@ type Tool struct {
 	Created    time.Time       // zero unless registered
 	RowVersion int64           // 0 unless registered
 	Definition json.RawMessage // what is public of it; nil for a built-in tool
+}
+
+// Robots knows under which names the runs of a robot go, which are those of agents.
+// internal/app adapts internal/robot to it.
+type Robots interface {
+	// Agents returns them for the robot with this id or name, or a not_found problem.
+	Agents(ctx context.Context, project, name string) ([]string, error)
+	// Member is the id of the robot that a name of Agents belongs to, and false for
+	// any other agent's.
+	Member(agent string) (string, bool)
 }
 
 // Models knows which models can be used.
@@ -145,6 +156,7 @@ type Config struct {
 	// Webhooks tells others of runs; nil = this server tells nobody.
 	Webhooks  Webhooks
 	Schedules Schedules // nil = this server starts nothing by the clock
+	Robots    Robots    // nil = there are none
 	Projects  Projects  // nil = nothing of projects as a whole can be changed here
 	Budgets   *auth.Budgets
 	Spending  auth.Spending // what is booked; nil = this server books nothing, and has no budgets
@@ -175,6 +187,7 @@ type API struct {
 	book     agent.Book
 	contract contract
 	press    press
+	feeds    atomic.Int64 // open streams of whole projects
 }
 
 // New checks the configuration.

@@ -25,7 +25,8 @@ type sessionBody struct {
 	Project   string     `json:"project"`
 	Key       sessionKey `json:"key"`
 	Scopes    []string   `json:"scopes"`
-	Agents    *[]string  `json:"agents"` // null = all
+	Agents    *[]string  `json:"agents"` // null = all, as far as robots is null, too
+	Robots    *[]string  `json:"robots"` // likewise
 	CreatedAt *time.Time `json:"created_at"`
 	ExpiresAt *time.Time `json:"expires_at"`
 	IdleAt    *time.Time `json:"idle_expires_at"`
@@ -37,18 +38,11 @@ type sessionKey struct {
 	ExpiresAt *time.Time `json:"expires_at"`
 }
 
-// agentsOf is null for a key that is for all agents.
-func agentsOf(ids []string) *[]string {
-	if ids == nil {
-		return nil
-	}
-	return &ids
-}
-
-func showSession(c *auth.Caller) sessionBody {
+func (a *API) showSession(c *auth.Caller) sessionBody {
+	agents, robots := a.boundTo(c.Agents)
 	body := sessionBody{
 		Object: "session", Project: c.Project, Key: sessionKey{ID: c.KeyID, Name: c.KeyName, ExpiresAt: moment(c.KeyEnds)},
-		Scopes: listed(c.Scopes), Agents: agentsOf(c.Agents),
+		Scopes: listed(c.Scopes), Agents: agents, Robots: robots,
 	}
 	if s := c.Session; s != nil {
 		until := s.Until
@@ -104,13 +98,13 @@ func (a *API) signIn(ctx context.Context, r *wire.Request) (wire.Response, error
 		return wire.Response{}, err
 	}
 	return wire.Response{
-		Status: http.StatusCreated, Body: showSession(&opened.Caller),
+		Status: http.StatusCreated, Body: a.showSession(&opened.Caller),
 		Header: r.SessionCookie(opened.Token, opened.Caller.Session.Until),
 	}, nil
 }
 
 func (a *API) getSession(_ context.Context, r *wire.Request) (wire.Response, error) {
-	return wire.OK(showSession(&r.Caller)), nil
+	return wire.OK(a.showSession(&r.Caller)), nil
 }
 
 func (a *API) signOut(ctx context.Context, r *wire.Request) (wire.Response, error) {

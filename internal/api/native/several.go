@@ -11,6 +11,7 @@ import (
 
 	"errand/internal/agent"
 	"errand/internal/api/wire"
+	"errand/internal/auth"
 	"errand/internal/problem"
 	"errand/internal/run"
 )
@@ -182,7 +183,7 @@ func (a *API) listDecided(ctx context.Context, r *wire.Request) (wire.Response, 
 	}
 	body := listBody[decisionBody]{Object: "list", Data: []decisionBody{}}
 	for _, action := range []run.Type{run.ApprovalDecided, run.ApprovalExpired} {
-		found, err := a.decidedSince(ctx, run.AuditQuery{Project: r.Caller.Project, Action: string(action), Since: since, Limit: decidedPage}, limit+1)
+		found, err := a.decidedSince(ctx, run.AuditQuery{Project: r.Caller.Project, Action: string(action), Since: since, Limit: decidedPage}, limit+1, &r.Caller)
 		if err != nil {
 			return wire.Response{}, err
 		}
@@ -194,9 +195,9 @@ func (a *API) listDecided(ctx context.Context, r *wire.Request) (wire.Response, 
 	return wire.OK(body), nil
 }
 
-// decidedSince returns the latest decisions that a query selects, as many as are asked
-// for. The log is read from its older end.
-func (a *API) decidedSince(ctx context.Context, q run.AuditQuery, most int) ([]decisionBody, error) {
+// decidedSince returns the latest decisions that a query selects, on runs that the
+// caller's key is for, as many as are asked for. The log is read from its older end.
+func (a *API) decidedSince(ctx context.Context, q run.AuditQuery, most int, caller *auth.Caller) ([]decisionBody, error) {
 	var all []decisionBody
 	for {
 		lines, err := a.cfg.Audit.Select(ctx, q)
@@ -204,7 +205,9 @@ func (a *API) decidedSince(ctx context.Context, q run.AuditQuery, most int) ([]d
 			return nil, fmt.Errorf("reading what was decided: %w", err)
 		}
 		for i := range lines {
-			all = append(all, showDecidedLine(&lines[i]))
+			if caller.Agents == nil || caller.For(agentOfLine(&lines[i])) {
+				all = append(all, showDecidedLine(&lines[i]))
+			}
 		}
 		all = all[max(len(all)-most, 0):]
 		if len(lines) < q.Limit {
@@ -212,6 +215,15 @@ func (a *API) decidedSince(ctx context.Context, q run.AuditQuery, most int) ([]d
 		}
 		q.After = lines[len(lines)-1].Seq
 	}
+}
+
+// agentOfLine is the id of the agent whose run a line is about; empty for a run without one.
+func agentOfLine(line *run.Audit) string {
+	var said struct{ Agent string }
+	if json.Unmarshal(line.Data, &said) != nil {
+		return ""
+	}
+	return said.Agent
 }
 
 // showDecidedLine reads a line as run.Audits writes it.

@@ -63,6 +63,7 @@ type systemBody struct {
 	Model     string         `json:"default_model"`
 	Runs      systemRuns     `json:"runs"`
 	Streams   int            `json:"streams"`
+	Feeds     int            `json:"feeds"` // of them, those of whole projects
 	Store     systemStore    `json:"store"`
 	Providers []providerBody `json:"providers"`
 	Browser   *string        `json:"browser"`
@@ -123,7 +124,7 @@ func (a *API) getSystem(ctx context.Context, r *wire.Request, s System) (wire.Re
 	now, at := a.cfg.Now().UTC(), s.Standing(ctx)
 	body := systemBody{
 		Object: "system", Version: at.Version, Go: at.Go, StartedAt: at.Began.UTC(), Now: now, Uptime: int64(now.Sub(at.Began).Seconds()),
-		URL: optional(a.cfg.PublicURL), Model: at.Model, Runs: systemRuns{at.Driven, at.Waiting, at.MaxActive}, Streams: at.Streams,
+		URL: optional(a.cfg.PublicURL), Model: at.Model, Runs: systemRuns{at.Driven, at.Waiting, at.MaxActive}, Streams: at.Streams, Feeds: int(a.feeds.Load()),
 		Store: systemStore{
 			Kind: at.Store.Kind, Path: at.Store.Path, File: at.Store.File, WAL: at.Store.WAL, Inside: at.Store.Inside, Disk: at.Store.Disk,
 			Commits: at.Store.Commits, Groups: at.Store.Groups, Largest: at.Store.Largest, Queued: at.Store.Queued, Failures: at.Store.Failures,

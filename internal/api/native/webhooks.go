@@ -29,7 +29,8 @@ type WebhookBook interface {
 	// Register checks a new one and returns it, with its secret, and what adds it.
 	// Errors: invalid_request by field.
 	Register(project string, n NewWebhook) (Webhook, run.Commit, error)
-	// Change returns an endpoint as it is after a change, and what changes it.
+	// Change returns an endpoint as it is after a change, and what changes it. Errors:
+	// not_found, conflict, invalid_request by field.
 	Change(ctx context.Context, project, id string, c WebhookChange) (Webhook, run.Commit, error)
 }
 
@@ -61,14 +62,22 @@ type NewWebhook struct {
 }
 
 // WebhookChange is what becomes of a webhook.
-type WebhookChange string
+type WebhookChange struct {
+	Act WebhookAct // empty = Edit alone
+	// Edit makes of what a webhook is what it shall be; nil = it stays. It goes together
+	// with EnableWebhook and DisableWebhook.
+	Edit func(NewWebhook) (NewWebhook, error)
+}
 
-// Changes of a webhook.
+// WebhookAct is what can be done with a webhook.
+type WebhookAct string
+
+// Acts on a webhook.
 const (
-	RotateSecret   WebhookChange = "rotate"
-	EnableWebhook  WebhookChange = "enable"
-	DisableWebhook WebhookChange = "disable"
-	RemoveWebhook  WebhookChange = "remove"
+	RotateSecret   WebhookAct = "rotate"
+	EnableWebhook  WebhookAct = "enable"
+	DisableWebhook WebhookAct = "disable"
+	RemoveWebhook  WebhookAct = "remove"
 )
 
 // DeliveryPage selects deliveries.
@@ -212,34 +221,68 @@ func (a *API) getWebhook(ctx context.Context, r *wire.Request, hooks Webhooks) (
 	return wire.OK(showWebhook(&found)), nil
 }
 
+// webhookPatch is a webhook with the fields that are to be another in place of its own.
+type webhookPatch struct {
+	webhookIn
+	Status *string `json:"status"`
+}
+
 func (a *API) patchWebhook(ctx context.Context, r *wire.Request, hooks Webhooks) (wire.Response, error) {
-	var in struct {
-		Status *string `json:"status"`
-	}
+	var in webhookPatch
 	if err := r.Decode(&in); err != nil {
 		return wire.Response{}, err
 	}
-	switch value(in.Status) {
-	case "enabled":
-		return a.changeWebhook(ctx, r, hooks, EnableWebhook)
-	case "disabled":
-		return a.changeWebhook(ctx, r, hooks, DisableWebhook)
+	var change WebhookChange
+	switch status := value(in.Status); {
+	case status == "enabled":
+		change.Act = EnableWebhook
+	case status == "disabled":
+		change.Act = DisableWebhook
+	case in.Status != nil:
+		return wire.Response{}, problem.Invalid("status", `can be set to "enabled" or "disabled"; "paused" is what this server does when deliveries fail.`)
 	}
-	return wire.Response{}, problem.Invalid("status", `can be set to "enabled" or "disabled"; "paused" is what this server does when deliveries fail.`)
+	fields := map[string]json.RawMessage{}
+	if err := json.Unmarshal(r.Body, &fields); err != nil {
+		return wire.Response{}, fmt.Errorf("reading the fields of a patch: %w", err)
+	}
+	delete(fields, "status")
+	switch {
+	case len(fields) > 0:
+		change.Edit = func(before NewWebhook) (NewWebhook, error) { return editWebhook(before, r.Body) }
+	case change.Act == "":
+		return wire.Response{}, problem.Invalid("body", "names nothing to change: give url, events, description or status.")
+	}
+	return a.changeWebhook(ctx, r, hooks, change)
+}
+
+// editWebhook puts the fields of a patch in place of a webhook's own.
+func editWebhook(before NewWebhook, patch []byte) (NewWebhook, error) {
+	shown := map[string]any{"url": before.URL, "events": before.Events, "description": before.Description}
+	text, err := overlay(shown, patch)
+	if err != nil {
+		return before, err
+	}
+	var in webhookPatch
+	if err := wire.Decode(text, &in, true); err != nil {
+		return before, err
+	}
+	after := NewWebhook{URL: value(in.URL), Description: value(in.Description)}
+	after.Events, err = readEvents(in.Events)
+	return after, err
 }
 
 func (a *API) rotateWebhook(ctx context.Context, r *wire.Request, hooks Webhooks) (wire.Response, error) {
-	return a.changeWebhook(ctx, r, hooks, RotateSecret)
+	return a.changeWebhook(ctx, r, hooks, WebhookChange{Act: RotateSecret})
 }
 
 func (a *API) deleteWebhook(ctx context.Context, r *wire.Request, hooks Webhooks) (wire.Response, error) {
-	return a.changeWebhook(ctx, r, hooks, RemoveWebhook)
+	return a.changeWebhook(ctx, r, hooks, WebhookChange{Act: RemoveWebhook})
 }
 
 func (a *API) changeWebhook(ctx context.Context, r *wire.Request, hooks Webhooks, change WebhookChange) (wire.Response, error) {
 	return a.hookCommit(ctx, r, func() (wire.Response, run.Commit, error) {
 		changed, c, err := hooks.Change(ctx, r.Caller.Project, r.Path("id"), change)
-		if change == RemoveWebhook {
+		if change.Act == RemoveWebhook {
 			return wire.OK(deletedBody{ID: changed.ID, Object: "webhook", Deleted: true}), c, err
 		}
 		return wire.OK(showWebhook(&changed)), c, err

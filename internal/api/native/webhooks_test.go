@@ -69,12 +69,40 @@ func TestWebhooksThatAreRefused(t *testing.T) {
 	w.want(404, "GET", "/v1/webhooks/wh_none/deliveries", "")
 }
 
+// A webhook is changed field by field; its secret stays, and what it is not told is not
+// lost by a mistake.
+func TestWebhooksAreEdited(t *testing.T) {
+	w := newWorld(t, script.Steps())
+	made := w.want(200, "POST", "/v1/webhooks", books)
+	path := "/v1/webhooks/" + made.text("id")
+	w.want(200, "PATCH", path, `{"url":"https://books.example/new"}`).has("url", "https://books.example/new").has("events.0", "run.completed").
+		has("description", "Books").has("status", "enabled").has("secret", nil)
+	w.want(200, "PATCH", path, `{"events":["run.failed","run.awaiting_approval"],"description":null}`).count("events", 2).has("description", "").has("url", "https://books.example/new")
+	w.want(200, "PATCH", path, `{"events":"*","status":"disabled"}`).has("events.0", "*").has("status", "disabled")
+	w.want(200, "PATCH", path, `{"url":"https://books.example/third"}`).has("status", "disabled") // by a person, and so it stays
+	w.want(200, "PATCH", path, `{"url":"https://books.example/fourth","status":"enabled"}`).has("status", "enabled").has("status_reason", nil)
+	w.want(200, "POST", "/v1/webhooks", `{"url":"https://other.example/","events":"*"}`)
+	for body, param := range map[string]string{
+		`{"url":"http://plain.example/"}`: "url", `{"url":"https://127.0.0.1/"}`: "url", `{"url":null}`: "url", `{"url":7}`: "url",
+		`{"events":[]}`: "events", `{"events":null}`: "events", `{"events":["run.done"]}`: "events[0]", `{"events":7}`: "events",
+		`{"description":"` + long + `"}`: "description", `{"secret":"whsec_mine"}`: "secret", `{}`: "body",
+		`{"url":"https://fine.example/","status":"paused"}`: "status",
+	} {
+		w.want(400, "PATCH", path, body).has("error.param", param)
+	}
+	w.want(409, "PATCH", path, `{"url":"https://other.example/"}`).has("error.param", "url")
+	w.want(409, "PATCH", "/v1/webhooks/default", `{"events":"*"}`).has("error.code", "conflict")
+	w.want(404, "PATCH", "/v1/webhooks/wh_none", `{"events":"*"}`)
+	w.key(`{"name":"other","project":"other","scopes":["webhooks:manage"]}`).want(404, "PATCH", path, `{"events":"*"}`)
+	w.want(200, "GET", path, "").has("url", "https://books.example/fourth").has("events.0", "*").has("description", "")
+}
+
 var long = strings.Repeat("x", 501)
 
 // within waits until something holds.
 func within(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	late, tick := time.NewTimer(10*time.Second), time.NewTicker(2*time.Millisecond)
+	late, tick := time.NewTimer(time.Minute), time.NewTicker(2*time.Millisecond)
 	defer late.Stop()
 	defer tick.Stop()
 	for !holds() {

@@ -345,7 +345,7 @@ func TestWhoLeaves(t *testing.T) {
 			if test.want == run.Completed {
 				close(release)
 			}
-			deadline := time.After(10 * time.Second)
+			deadline := time.After(time.Minute)
 			for s := w.state(id); s.Ended == nil; s = w.state(id) {
 				select {
 				case <-deadline:
@@ -461,7 +461,7 @@ func TestStreamRepeated(t *testing.T) {
 func TestShutdown(t *testing.T) {
 	for _, stream := range []bool{false, true} {
 		t.Run(fmt.Sprint("stream=", stream), func(t *testing.T) {
-			asked := make(chan struct{})
+			asked, begun := make(chan struct{}), make(chan struct{})
 			w := newWorld(t, script.Func(func(ctx context.Context, _ run.Request) (script.Line, error) {
 				close(asked)
 				<-ctx.Done()
@@ -471,14 +471,20 @@ func TestShutdown(t *testing.T) {
 			go func() {
 				<-asked
 				if stream {
-					<-time.After(400 * time.Millisecond) // until the status line has gone
+					select {
+					case <-begun: // the status line has gone
+					case <-t.Context().Done():
+					}
 				}
 				ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 				defer cancel()
 				_ = w.engine.Close(ctx) // the call is cut, as it should be
 			}()
 			if stream {
-				if got := w.stream(body("clerk", "Hello", "stream", true)); got.Error["code"] != "overloaded" || got.Done {
+				question := body("clerk", "Hello", "stream", true)
+				answer := w.post(t.Context(), question)
+				close(begun)
+				if got := w.tells(question, answer); got.Error["code"] != "overloaded" || got.Done {
 					t.Errorf("%+v", got)
 				}
 				return

@@ -211,7 +211,12 @@ type told struct {
 // role first, one finish last, nothing behind [DONE].
 func (w *world) stream(body string, headers ...string) told {
 	w.t.Helper()
-	got := w.post(w.t.Context(), body, headers...)
+	return w.tells(body, w.post(w.t.Context(), body, headers...))
+}
+
+// tells reads a stream that has begun.
+func (w *world) tells(body string, got *http.Response) told {
+	w.t.Helper()
 	defer got.Body.Close()
 	if got.StatusCode != 200 || !strings.HasPrefix(got.Header.Get("Content-Type"), "text/event-stream") {
 		text, _ := io.ReadAll(got.Body)

@@ -304,9 +304,10 @@ func TestHistory(t *testing.T) {
 
 // TestHalted: a run that waits for a person answers with a text that says so.
 func TestHalted(t *testing.T) {
+	paused := make(chan struct{})
 	w := newWorld(t, script.Steps(script.Line{Reply: run.Reply{Text: "x"}, Before: func(ctx context.Context) error {
 		select {
-		case <-time.After(300 * time.Millisecond):
+		case <-paused:
 		case <-ctx.Done():
 		}
 		return ctx.Err()
@@ -317,6 +318,7 @@ func TestHalted(t *testing.T) {
 	if _, err := w.engine.Pause(t.Context(), "default", id, ""); err != nil {
 		t.Fatal(err)
 	}
+	close(paused)
 	c := (<-answers).completion()
 	if all := strings.Join(c.texts(), " "); !c.Success || !strings.Contains(all, "paused") || !strings.Contains(all, "run_"+id.String()) {
 		t.Errorf("%s", all)
@@ -326,7 +328,7 @@ func TestHalted(t *testing.T) {
 // only waits for the run of a test that has one.
 func (w *world) only() run.ID {
 	w.t.Helper()
-	for range 200 {
+	for range 6000 { // a minute
 		lines, err := w.store.Runs(w.t.Context(), run.RunQuery{Project: "default", Limit: 2})
 		if err != nil {
 			w.t.Fatal(err)

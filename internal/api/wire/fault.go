@@ -32,6 +32,8 @@ func Status(code problem.Code) int {
 		return http.StatusMethodNotAllowed
 	case problem.Conflict, problem.IdempotencyMismatch:
 		return http.StatusConflict
+	case problem.PreconditionFailed:
+		return http.StatusPreconditionFailed
 	case problem.TooLarge:
 		return http.StatusRequestEntityTooLarge
 	case problem.RateLimited, problem.ModelRateLimited:

@@ -5,7 +5,9 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -112,6 +114,42 @@ func FuzzCursor(f *testing.F) {
 		again, err := engine.ParseCursor(at.String())
 		if at.Step != 0 && (err != nil || again != at) || at.Seq < 0 || at.Step < 0 || at.Attempt < 0 || at.Offset < 0 {
 			t.Errorf("%q is %+v, which is %+v, %v", text, at, again, err)
+		}
+	})
+}
+
+// FuzzSession reads how a browser says who asks: a session counts only when one cookie
+// names it and no header names a key, and a request that writes only when its Origin or
+// Sec-Fetch-Site says that a page of this very server has made it.
+func FuzzSession(f *testing.F) {
+	for _, seed := range [][4]string{
+		{"errand_session_8420=abc", "", "same-origin", ""}, {"errand_session_8420=abc; errand_session_8420=def", "", "", "http://127.0.0.1:8420"}, {"errand_session=abc", "Bearer sk_live_x", "cross-site", "https://evil.example"}, {"errand_session_8420=\"abc\"; a=b", "Basic YWRhOnh5", "none", ""},
+		{"errand_session_8420", "basic", "", "http://evil.example@127.0.0.1:8420x"}, {" errand_session_8420 = x ", "x", "same-site", "null"}, {"errand_session_8420=;;=", "", "", "https://127.0.0.1:8420"}, {"__Host-errand_session_8420=x", "", "", "http://127.0.0.1:8420.evil.example"}, {"\x00=\x00", "\x00", "Same-Origin", "HTTP://127.0.0.1:8420"}, {"", "", "", "http://[::1"},
+	} {
+		f.Add(seed[0], seed[1], seed[2], seed[3])
+	}
+	const host = "127.0.0.1:8420"
+	ours := regexp.MustCompile(`^(?i)https?://([^/?#\\]*@)?127\.0\.0\.1:8420([/?#]|$)`)
+	f.Fuzz(func(t *testing.T, cookies, authorization, site, origin string) {
+		for _, method := range []string{http.MethodGet, http.MethodPost} {
+			plain := httptest.NewRequestWithContext(t.Context(), method, "/v1/things", nil)
+			plain.Host, plain.Header = host, http.Header{"Cookie": {cookies}, "Authorization": {authorization}, "Sec-Fetch-Site": {site}, "Origin": {origin}}
+			r := &Request{http: plain, server: &Server{}, family: &Family{Session: true}}
+			named := 0
+			for _, cookie := range plain.Cookies() {
+				if cookie.Name == "errand_session_8420" {
+					named++
+				}
+			}
+			token, signed := r.session()
+			scheme, _, _ := strings.Cut(authorization, " ")
+			if other := authorization != "" && !strings.EqualFold(scheme, "Basic"); signed != (named > 0 && !other) || token != "" && (named != 1 || other) {
+				t.Errorf("%q with %q: token %q, %v", cookies, authorization, token, signed)
+			}
+			want := site == "same-origin" || site == "" && ours.MatchString(origin) || method == http.MethodGet && (site == "none" || site == "" && origin == "")
+			if err := r.sameOrigin(); err == nil && !want || err != nil && problem.From(err).Code != problem.CrossOrigin {
+				t.Errorf("%s of %q, %q: %v", method, site, origin, err)
+			}
 		}
 	})
 }

@@ -57,8 +57,11 @@ type Route struct {
 	Method string // GET also answers HEAD
 	Path   string // /v1/runs/{id}; a last segment {rest...} takes all that follows
 	Family *Family
-	Scope  string   // checked at the door; empty = any key will do
-	Open   bool     // needs no key
+	Scope  string // checked at the door; empty = any key will do
+	Open   bool   // needs no key
+	House  bool   // it tells of all projects: for keys of the default one alone
+	// Near reports whether a request may do without a key; nil = none may, unless Open.
+	Near   func(*http.Request) bool
 	Query  []string // the parameters that it knows
 	Body   int64    // limit in bytes; 0 = DefaultBody
 	Raw    bool     // the body is no JSON, and Handle reads it: see Request.Reader
@@ -80,7 +83,7 @@ type Route struct {
 	Answer func(ctx context.Context, r *Request, id run.ID) (Response, error)
 
 	// HTTP answers by itself: pages, files, metrics. Of all the above only
-	// Open, Scope, Quiet and Hidden hold for it.
+	// Open, Near, Scope, House, Quiet and Hidden hold for it.
 	HTTP http.Handler
 
 	names []string // of the path's {names}, in order

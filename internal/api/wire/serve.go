@@ -64,19 +64,8 @@ func (r *Request) serve(ctx context.Context) (stream *Response, err error) {
 	if r.Route.Start != nil && r.server.pressure.over(r.server.cfg.Now()) {
 		return nil, crowded() // before its key is looked up and its body read
 	}
-	if !r.Route.Open {
-		if err := r.admit(ctx); err != nil {
-			return nil, err
-		}
-		if err := r.pace(ctx); err != nil {
-			return nil, err
-		}
-		if err := r.bound(); err != nil {
-			r.denied(ctx, "")
-			return nil, err
-		}
-		if err := auth.Allow(r.Caller, r.Route.Scope); err != nil {
-			r.denied(ctx, r.Route.Scope)
+	if !r.Route.Open && (r.Route.Near == nil || !r.Route.Near(r.http)) {
+		if err := r.letIn(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -173,6 +162,29 @@ func (r *Request) match() error {
 		return r.send(Response{Status: http.StatusNoContent})
 	}
 	return problem.New(problem.MethodNotAllowed, "%.20s is not possible here: use one of %s.", method, place.allow)
+}
+
+// letIn finds out who the caller is and whether they may do this, now.
+func (r *Request) letIn(ctx context.Context) error {
+	if err := r.admit(ctx); err != nil {
+		return err
+	}
+	if err := r.pace(ctx); err != nil {
+		return err
+	}
+	if err := r.bound(); err != nil {
+		r.denied(ctx, "")
+		return err
+	}
+	err := auth.Allow(r.Caller, r.Route.Scope)
+	if err == nil && r.Route.House && r.Caller.Project != auth.DefaultProject {
+		err = problem.New(problem.ScopeDenied, "This tells of all projects, and the key %s is of the project %s: use a key of the project %s.",
+			r.Caller.KeyName, r.Caller.Project, auth.DefaultProject)
+	}
+	if err != nil {
+		r.denied(ctx, r.Route.Scope)
+	}
+	return err
 }
 
 // admit finds out who the caller is.

@@ -13,9 +13,32 @@ import (
 // or be revoked on another node, and neither is told to this one.
 const believeFor = 3 * time.Second
 
+// askAgain is when a key is looked up again that the store gave no answer about.
+const askAgain = time.Second
+
 // still fails when the caller's key, which has opened a stream, opens nothing any
-// more. It costs a comparison unless a key has been changed.
+// more. While the store does not answer, nobody knows whether it does, and what was to
+// be sent waits.
 func (r *Request) still(ctx context.Context) error {
+	err := r.look(ctx)
+	for problem.Is(err, problem.Overloaded) && !r.server.draining() {
+		pause := time.NewTimer(askAgain)
+		select {
+		case <-pause.C:
+			err = r.look(ctx)
+		case <-ctx.Done():
+			pause.Stop()
+			return ctx.Err()
+		case <-r.server.cfg.Draining:
+			pause.Stop()
+		}
+	}
+	return err
+}
+
+// look is still without its patience. It costs a comparison unless a key has been
+// changed.
+func (r *Request) look(ctx context.Context) error {
 	changes, now := r.server.cfg.Keys.Changes(), r.server.cfg.Now()
 	if r.believed.IsZero() || changes == r.changes && now.Before(r.believed) {
 		return nil // without a time nobody has looked up a key: a guest
@@ -46,6 +69,6 @@ func (r *Request) bound() error {
 		return nil
 	}
 	return problem.New(problem.ScopeDenied,
-		"The key %s is for the agents %s alone, and can start and see their runs with /v1/agents/{id}/run, /v1/runs, /v1/approvals, /v1/chat/completions (model agent:<name>) and /v1/agents/runs: use another key for this.",
+		"The key %s is for the agents %s alone, and can start and see their runs with /v1/agents/{id}/run, /v1/runs, /v1/approvals, /v1/chat/completions (model agent:<name>), /v1/agents/runs and, those of robots, /v1/agent/robots/{id}: use another key for this.",
 		r.Caller.KeyName, strings.Join(r.Caller.Agents, ", "))
 }

@@ -140,6 +140,10 @@ type reader struct {
 	deadline   time.Time
 	begun      bool // the status line has been sent
 	closed     bool
+	cut        error // why a heartbeat has ended it: the key opens nothing any more
+
+	asking sync.Mutex // held while somebody looks at the key; it is not waited for under mu
+	left   bool       // the request is over
 }
 
 // stream sends an answer as it comes about. An error means that nothing was sent.
@@ -155,6 +159,7 @@ func (r *Request) stream(ctx context.Context, answer *Response) error {
 	r.Body = nil // what it said is in the run by now, and a stream may last
 	closed := r.server.cfg.Metrics.Stream()
 	defer closed()
+	request := ctx
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	if conn, ok := ctx.Value(connKey{}).(*net.TCPConn); ok {
@@ -167,25 +172,34 @@ func (r *Request) stream(ctx context.Context, answer *Response) error {
 	out := &reader{request: r, answer: answer, controller: http.NewResponseController(r.writer), gone: cancel}
 	r.sent.stream = true
 	out.mu.Lock()
-	out.silence = time.AfterFunc(hold, out.beat)
+	out.silence = time.AfterFunc(hold, func() { out.beat(ctx) })
 	out.mu.Unlock()
 	defer out.close()
-	var frames Frames
-	for update, err := range answer.Stream.Watch(ctx) {
+	var (
+		frames Frames
+		err    error
+	)
+	for update, failed := range answer.Stream.Watch(ctx) {
 		done := false
-		if err == nil {
-			err = r.still(ctx)
+		if err = failed; err == nil {
+			err = out.still(ctx)
 		}
 		if err == nil {
 			done, err = answer.Stream.Emit(&frames, update)
 		}
 		if err != nil {
-			return out.broken(ctx, err)
+			break
 		}
 		if out.send(frames.Bytes()) != nil || done {
 			break
 		}
 		frames.reset()
+	}
+	if cut := out.why(); cut != nil {
+		return out.broken(request, cut) // ctx has ended by it
+	}
+	if err != nil {
+		return out.broken(ctx, err)
 	}
 	return out.end(ctx)
 }
@@ -246,16 +260,54 @@ func streamHeaders(header, more http.Header) {
 	}
 }
 
-// beat writes a comment into a silence. While something is being written there
-// is none, and that write sets the next beat.
-func (o *reader) beat() {
+// beat writes a comment into a silence, unless the key has ended in it: then the request's
+// goroutine says so. While something is being written there is none, and that write sets
+// the next beat.
+func (o *reader) beat(ctx context.Context) {
+	ended := o.ended(ctx)
 	if !o.mu.TryLock() {
 		return
 	}
 	defer o.mu.Unlock()
-	if !o.closed {
-		_ = o.write([]byte(": ping\n\n")) // a failure has told the other side already
+	if o.closed {
+		return
 	}
+	if ended != nil {
+		o.cut = ended
+		o.gone()
+		return
+	}
+	_ = o.write([]byte(": ping\n\n")) // a failure has told the other side already
+}
+
+// ended is why the key opens nothing any more, as far as that can be told at once: a
+// store that does not answer is no reason to send everybody away.
+func (o *reader) ended(ctx context.Context) error {
+	if !o.asking.TryLock() {
+		return nil // the request's goroutine is looking
+	}
+	defer o.asking.Unlock()
+	if o.left {
+		return nil
+	}
+	if err := o.request.look(ctx); problem.Is(err, problem.Unauthenticated) {
+		return err
+	}
+	return nil
+}
+
+// still is the request's, which is for one goroutine at a time.
+func (o *reader) still(ctx context.Context) error {
+	o.asking.Lock()
+	defer o.asking.Unlock()
+	return o.request.still(ctx)
+}
+
+// why is why a heartbeat has ended the stream; nil = it has not.
+func (o *reader) why() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.cut
 }
 
 // broken ends a stream by an error: as an HTTP error while that is possible, and as
@@ -281,7 +333,11 @@ func (o *reader) broken(ctx context.Context, err error) error {
 		}
 	}
 	if ctx.Err() == nil {
-		r.server.cfg.Logger.LogAttrs(ctx, slog.LevelError, "stream broke",
+		level := slog.LevelError
+		if e.Code == problem.Unauthenticated {
+			level = slog.LevelInfo // somebody has ended its key: nothing is wrong here
+		}
+		r.server.cfg.Logger.LogAttrs(ctx, level, "stream broke",
 			slog.String("request_id", r.ID), slog.String("error", err.Error()))
 	}
 	return nil
@@ -307,7 +363,12 @@ func (o *reader) end(ctx context.Context) error {
 	return nil
 }
 
+// close ends the heartbeats, and waits for one that looks at the key.
 func (o *reader) close() {
+	o.gone()
+	o.asking.Lock()
+	o.left = true
+	o.asking.Unlock()
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.closed = true

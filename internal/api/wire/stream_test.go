@@ -10,12 +10,15 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"errand/internal/api/wire"
+	"errand/internal/auth"
 	"errand/internal/engine"
+	"errand/internal/problem"
 )
 
 func TestStream(t *testing.T) {
@@ -251,6 +254,59 @@ func TestEmitErrorBeforeTheFirstFrame(t *testing.T) {
 		response, err := http.ReadResponse(bufio.NewReader(conn), nil)
 		if err != nil || response.StatusCode != 500 {
 			t.Errorf("got %v, %v", response, err)
+		}
+	})
+}
+
+// absent are keys that nobody can be told about for a while.
+type absent struct {
+	wire.Keys
+	away *atomic.Bool
+}
+
+func (k absent) Authenticate(ctx context.Context, secret string) (auth.Caller, error) {
+	if k.away.Load() {
+		return auth.Caller{}, problem.New(problem.Overloaded, "The store does not answer.")
+	}
+	return k.Keys.Authenticate(ctx, secret)
+}
+
+// A stream shows nothing while nobody can say whether its key still opens it, and goes on
+// when somebody can.
+func TestStreamWhileKeysAreAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		var away atomic.Bool
+		w.cfg.Now, w.cfg.Keys = time.Now, absent{w.book, &away}
+		began := time.Now()
+		watch := func(context.Context) iter.Seq2[engine.Update, error] {
+			return func(yield func(engine.Update, error) bool) {
+				if yield(engine.Update{}, nil) {
+					away.Store(true)
+					time.AfterFunc(time.Minute-time.Millisecond, func() { away.Store(false) }) // just before somebody asks
+					time.Sleep(4 * time.Second)                                                // so long a key is not believed
+					yield(engine.Update{}, nil)
+				}
+			}
+		}
+		emit := func(f *wire.Frames, _ engine.Update) (bool, error) {
+			return false, f.JSON("", "tick", time.Since(began).Round(time.Second).Seconds())
+		}
+		w.cfg.Routes = append(w.cfg.Routes, wire.Route{Method: "GET", Path: "/v1/stream", Family: w.cfg.Families[0],
+			Handle: func(context.Context, *wire.Request) (wire.Response, error) {
+				return wire.Response{Stream: &wire.Stream{Watch: watch, Emit: emit}}, nil
+			}})
+		conn := connect(t, w)
+		if _, err := io.WriteString(conn, "GET /v1/stream HTTP/1.1\r\nHost: test\r\nConnection: close\r\nAuthorization: Bearer "+secret+"\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(response.Body)
+		if got := string(body); err != nil || strings.Count(got, "event: tick") != 2 || !strings.Contains(got, "data: 0\n") || !strings.Contains(got, "data: 60\n") {
+			t.Errorf("error %v, the stream:\n%s", err, got)
 		}
 	})
 }

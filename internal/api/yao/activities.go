@@ -74,7 +74,7 @@ func (a *API) listActivities(ctx context.Context, r *wire.Request) (wire.Respons
 		return wire.Response{}, err
 	}
 	found, err := a.recent(ctx, r.Caller.Project, func(one *activityBody) bool {
-		return (kind == "" || one.Type == kind) && !one.Timestamp.Before(since)
+		return r.Caller.For(robot.ExecutionAgent+one.RobotID) && (kind == "" || one.Type == kind) && !one.Timestamp.Before(since)
 	})
 	if err != nil {
 		return wire.Response{}, err

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"regexp"
 	"slices"
@@ -183,7 +184,11 @@ func readEvent(body []byte) (map[string]any, error) {
 	var value any
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.UseNumber() // digits are what a sender wrote
-	if err := decoder.Decode(&value); err != nil || decoder.More() {
+	err := decoder.Decode(&value)
+	if _, more := decoder.Token(); err == nil && !errors.Is(more, io.EOF) {
+		err = errors.New("something stands behind it")
+	}
+	if err != nil {
 		return nil, problem.New(problem.InvalidRequest, "The body must be one JSON value.").Because(err)
 	}
 	if object, ok := value.(map[string]any); ok {

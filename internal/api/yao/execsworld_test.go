@@ -157,7 +157,7 @@ func (w *world) look(member, id string) robot.Execution {
 // until waits until an execution has this status.
 func (w *world) until(member, id, status string) robot.Execution {
 	w.t.Helper()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(time.Minute)
 	for {
 		e := w.look(member, id)
 		if e.Status == status {

@@ -170,7 +170,7 @@ func (w *world) forgetful() *world {
 // keep it from being cut off.
 func (w *world) await(come func() bool) {
 	w.t.Helper()
-	tick, late := time.NewTicker(10*time.Millisecond), time.After(5*time.Second)
+	tick, late := time.NewTicker(10*time.Millisecond), time.After(time.Minute)
 	defer tick.Stop()
 	for !come() {
 		select {

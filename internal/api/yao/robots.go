@@ -242,7 +242,7 @@ func (a *API) listRobots(ctx context.Context, r *wire.Request) (wire.Response, e
 			return wire.Response{}, err
 		}
 		for i := range some {
-			if wanted(&some[i]) {
+			if wanted(&some[i]) && r.Caller.For(robot.ExecutionAgent+some[i].ID) {
 				found = append(found, some[i])
 			}
 		}

@@ -3,6 +3,7 @@ package yao
 import (
 	"net/http"
 	"slices"
+	"strings"
 
 	"errand/internal/api/wire"
 )
@@ -26,8 +27,22 @@ func (a *API) Routes() []wire.Route {
 	routes := slices.Concat(a.talkRoutes(), a.settingRoutes(), a.robotRoutes(), a.executionRoutes(), a.eventRoutes())
 	for i := range routes {
 		routes[i].Family = a.family
+		routes[i].Bound = bound(&routes[i])
 	}
 	return routes
+}
+
+// bound reports whether a key that is for some robots alone may call a route: find
+// answers for every other robot as for one that is not there, and lists and streams
+// leave it out. What robots are is for keys that are for all.
+func bound(route *wire.Route) bool {
+	switch {
+	case route.Open, route.Scope == "agents:write", !strings.HasPrefix(route.Path, robotsPath):
+		return false
+	case strings.HasPrefix(route.Path, robotPath), route.Path == robotsPath, route.Path == robotsPath+"/activities", route.Path == robotsPath+"/stream":
+		return true
+	}
+	return false
 }
 
 // talkBody is the limit of a request's body where images may come in it, in bytes.

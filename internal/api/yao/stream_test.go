@@ -16,7 +16,7 @@ import (
 // listen reads a stream until enough says so.
 func (w *world) listen(path, last string, enough func(event) bool) []event {
 	w.t.Helper()
-	ctx, stop := context.WithTimeout(w.t.Context(), 20*time.Second)
+	ctx, stop := context.WithTimeout(w.t.Context(), time.Minute)
 	defer stop()
 	answer, err := w.send(ctx, "GET", path, "", "Last-Event-ID", last)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"errand/internal/api/wire"
+	"errand/internal/auth"
 	"errand/internal/engine"
 	"errand/internal/problem"
 	"errand/internal/robot"
@@ -41,7 +42,7 @@ func (a *API) streamRobots(_ context.Context, r *wire.Request) (wire.Response, e
 }
 
 func (a *API) streamLive(r *wire.Request, member string) (wire.Response, error) {
-	l := &live{a: a, project: r.Caller.Project, member: member, seen: map[run.ID]*sight{}, stood: map[string]statusBody{}}
+	l := &live{a: a, caller: r.Caller, project: r.Caller.Project, member: member, seen: map[run.ID]*sight{}, stood: map[string]statusBody{}}
 	if last := r.Header("Last-Event-ID"); last != "" {
 		millis, err := strconv.ParseInt(last, 10, 64)
 		if err != nil || millis < 0 {
@@ -60,6 +61,7 @@ func (a *API) streamLive(r *wire.Request, member string) (wire.Response, error) 
 // live is a reader of the stream.
 type live struct {
 	a       *API
+	caller  auth.Caller
 	project string
 	member  string    // empty = all of the project
 	since   time.Time // when the reader was here last; zero = never
@@ -139,7 +141,9 @@ func (l *live) all(ctx context.Context) (map[string]bool, error) {
 	found, err := l.a.cfg.Roster.List(ctx, l.project, "", robotScan)
 	members := map[string]bool{}
 	for i := range found {
-		members[found[i].ID] = true
+		if l.caller.For(robot.ExecutionAgent + found[i].ID) {
+			members[found[i].ID] = true
+		}
 	}
 	return members, err
 }
@@ -174,7 +178,9 @@ func (l *live) lines(ctx context.Context) ([]run.Summary, error) {
 			}
 		}
 	}
-	lines = slices.DeleteFunc(lines, func(line run.Summary) bool { return !strings.HasPrefix(line.Agent, robot.ExecutionAgent) })
+	lines = slices.DeleteFunc(lines, func(line run.Summary) bool {
+		return !strings.HasPrefix(line.Agent, robot.ExecutionAgent) || !l.caller.For(line.Agent)
+	})
 	slices.SortFunc(lines, func(x, y run.Summary) int { return bytes.Compare(x.ID[:], y.ID[:]) })
 	return slices.CompactFunc(lines, func(x, y run.Summary) bool { return x.ID == y.ID }), nil
 }

@@ -15,8 +15,8 @@ import (
 // find returns the robot that a request names.
 func (a *API) find(ctx context.Context, r *wire.Request) (robot.Robot, error) {
 	found, err := a.cfg.Robots.Find(ctx, r.Caller.Project, r.Path("id"))
-	if problem.Is(err, problem.NotFound) {
-		return found, noRobot(r.Path("id"))
+	if problem.Is(err, problem.NotFound) || err == nil && !r.Caller.For(robot.ExecutionAgent+found.ID) {
+		return robot.Robot{}, noRobot(r.Path("id"))
 	}
 	return found, err
 }

@@ -41,7 +41,7 @@ func arrives(t *testing.T, what string, from <-chan struct{}) {
 	t.Helper()
 	select {
 	case <-from:
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatalf("waited in vain for %s", what)
 	}
 }
@@ -49,7 +49,7 @@ func arrives(t *testing.T, what string, from <-chan struct{}) {
 // until waits for a run to come to a status.
 func (w *world) until(id string, status run.Status) run.State {
 	w.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		s := w.state(id)
 		if s.Status == status {
 			return s
@@ -145,7 +145,7 @@ func TestDisconnect(t *testing.T) {
 			<-gone
 			begun := time.Now()
 			arrives(t, "the end of the model's call", cut)
-			if took := time.Since(begun); took > 2*time.Second {
+			if took := time.Since(begun); took > 20*time.Second {
 				t.Errorf("the model's call went on for %s", took)
 			}
 			line := w.lines(1)[0]

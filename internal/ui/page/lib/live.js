@@ -94,6 +94,21 @@ export function useReconnect(error, again) {
   });
 }
 
+/**
+ * Calls again when the stream, which was lost, is back, for a component that misses something.
+ * @param {boolean} missing @param {() => void} again
+ */
+export function useReturn(missing, again) {
+  const latest = useRef({ missing, again }), lost = useRef(false);
+  latest.current = { missing, again };
+  useSignalEffect(() => {
+    if (link.value === "lost") lost.current = true;
+    if (link.value !== "live" || !lost.current) return;
+    lost.current = false;
+    if (latest.current.missing) untracked(latest.current.again);
+  });
+}
+
 /** Tries again at once, for someone who does not want to wait; the tab that reads can. */
 export function reconnect() {
   nap?.abort();

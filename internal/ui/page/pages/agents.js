@@ -19,6 +19,7 @@ import { fieldWords } from "../part/agentdraft.js";
 import { useEdit } from "../part/agentedit.js";
 import { AgentForm, problems } from "../part/agentform.js";
 import { AllAgents, Column, useAgents } from "../part/agentlist.js";
+import { Meanwhile } from "../part/agenttheirs.js";
 import { TestRun } from "../part/agenttry.js";
 import { AgentRuns, Versions, remove } from "../part/agentversions.js";
 
@@ -98,13 +99,6 @@ function toFirst() {
   if (!(field instanceof HTMLElement)) return;
   field.closest("details")?.setAttribute("open", "");
   field.focus();
-}
-
-/** Somebody else has saved while one was writing. @param {{edit: import("../part/agentedit.js").Edit}} props */
-function Meanwhile({ edit }) {
-  const id = edit.base.id;
-  return html`<div class="note-box meanwhile" data-s="awaiting_input" role="alert"><${Icon} name="user" /><div class="grow"><b>v${edit.theirs.version} was saved while you were writing.</b> <a class="in-text" href=${href(`/agents/${id}?tab=versions&v=${edit.theirs.version}&against=${edit.base.version}`)}>See what changed</a></div>
-    <button class="btn small" type="button" onClick=${edit.join}>Put mine upon it</button><button class="btn small" type="button" onClick=${edit.discard}>Take v${edit.theirs.version}</button></div>`;
 }
 
 /** @param {{error: any, retry: () => void}} props */

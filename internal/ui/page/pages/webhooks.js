@@ -12,14 +12,14 @@ import { Icon, Status } from "../lib/glyph.js";
 import { At } from "../lib/time.js";
 import { Seen } from "../lib/hidden.js";
 import { ToolTabs } from "../part/tooltabs.js";
-import { NewWebhook, Secret } from "../part/newhook.js";
+import { WebhookForm, Secret } from "../part/newhook.js";
 import { WebhookDrawer, stateOf } from "../part/webhook.js";
 
 /** @param {{params: Record<string, string>, query: URLSearchParams}} props */
 export default function Webhooks({ query }) {
   const lacks = lacking("webhooks:manage"), hooks = useLoad((signal) => all("/v1/webhooks", {}, { signal }), [], { on: ["run.changed", "resync"], every: 5000 });
   const [secret, setSecret] = useState(/** @type {any} */ (null)), [at, setAt] = useState(-1), rows = hooks.data || [], open = query.get("hook") || "";
-  const show = (/** @type {string} */ id) => setQuery({ hook: id, status: null, show: null }, { push: true }), close = () => setQuery({ hook: null, status: null, show: null, new: null });
+  const show = (/** @type {string} */ id) => setQuery({ hook: id, status: null, show: null }, { push: true }), close = () => setQuery({ hook: null, status: null, show: null, new: null, edit: null });
   const roving = useRoving({ count: rows.length, at, onMove: setAt, onOpen: (i) => show(rows[i].id), noun: "webhook" });
   useCommands([{ text: "New webhook", note: "Action", icon: "plus", run: () => setQuery({ new: "1" }, { push: true }) }], []);
   return html`<${ToolTabs} at="/webhooks" />
@@ -37,7 +37,7 @@ export default function Webhooks({ query }) {
     <section aria-label="Addresses of single runs" class="single"><div><h3>Addresses of single runs</h3><p class="dim">A run can name its own <code>webhook_url</code>. What is sent there is signed with a secret of the project.</p></div>
       <a class="btn" href=${href("/webhooks?hook=default")}>Secret and deliveries</a></section>
     ${open && html`<${WebhookDrawer} key=${open} id=${open} query=${query} onClose=${close} onChanged=${hooks.reload} onGone=${() => { close(); hooks.reload(); }} onSecret=${setSecret} />`}
-    ${query.get("new") && html`<${NewWebhook} onClose=${close} onMade=${(/** @type {any} */ made) => { setSecret(made); setQuery({ new: null }); hooks.reload(); }} />`}
+    ${query.get("new") && html`<${WebhookForm} onClose=${close} onMade=${(/** @type {any} */ made) => { setSecret(made); setQuery({ new: null }); hooks.reload(); }} />`}
     ${secret && html`<${Secret} made=${secret} onClose=${() => setSecret(null)} />`}`;
 }
 

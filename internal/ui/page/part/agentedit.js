@@ -1,6 +1,6 @@
 // An agent that is edited: what is saved, what stands in the form, what the server says
-// to it, and what others have saved meanwhile. Drafts outlive their page: what was not
-// saved is there when one comes back.
+// to it, and what others have saved meanwhile, over which it saves nothing by itself.
+// Drafts outlive their page: what was not saved is there when one comes back.
 import { signal, useEffect, useRef, useState } from "../lib/html.js";
 import { get, may, patch, post } from "../lib/api.js";
 import { toast } from "../lib/announce.js";
@@ -54,34 +54,41 @@ export function useEdit(id, onSaved) {
     keep(id, changedFields(theirs, joined.draft).length ? { base: theirs, draft: joined.draft } : null);
     toast(`Your changes stand on v${theirs.version} now`, joined.both.length ? { detail: "Both changed: " + joined.both.join(", ") + ". Yours stand in the form." } : {});
   };
-  const save = async () => {
-    if (busy || !draft || !changed.length || !may("agents:write")) return;
+  const done = (/** @type {any} */ made) => {
+    keep(id, null);
+    saved.set(() => made);
+    toast(fresh ? `Created ${made.name}` : `Saved ${made.name} as v${made.version}`);
+    onSaved(made);
+  };
+  // The server saves only upon the version that was read: else it says 412, and what is
+  // new is read and shown. If that is one's own text, an answer has got lost on its way.
+  const write = async (/** @type {any} */ upon, /** @type {Draft} */ what) => {
     setBusy(true);
     setError(null);
     try {
-      if (!fresh) {
-        const now = await get(path);
-        if (now.version !== base.version) {
-          saved.set(() => now);
-          setBusy(false);
-          return;
-        }
-      }
-      const { definition } = definitionOf(draft);
-      const made = fresh ? await post("/v1/agents", definition) : await patch(path, changesOf(base, draft));
-      keep(id, null);
-      saved.set(() => made);
-      toast(fresh ? `Created ${made.name}` : `Saved ${made.name} as v${made.version}`);
-      onSaved(made);
+      done(fresh ? await post("/v1/agents", definitionOf(what).definition) : await patch(path, changesOf(upon, what), { headers: { "If-Match": `"${upon.id}/${upon.version}"` } }));
     } catch (fault) {
-      setError(fault);
+      const now = /** @type {any} */ (fault).status === 412 ? await get(path).catch(() => null) : null;
+      if (!now) setError(fault);
+      else if (changedFields(now, what).length) saved.set(() => now);
+      else done(now);
     }
     setBusy(false);
+  };
+  const save = async () => {
+    if (!busy && draft && changed.length && may("agents:write")) await write(base, draft);
+  };
+  const over = async () => {
+    if (busy || !theirs || !draft) return;
+    const mine = rebased(base, theirs, draft).draft;
+    if (!changedFields(theirs, mine).length) return keep(id, null);
+    keep(id, { base: theirs, draft: mine });
+    await write(theirs, mine);
   };
   const faults = held ? { ...(error?.fields || {}), ...check.faults } : {};
   // In a new one, what nobody has come to yet is not marked as wrong.
   const shown = fresh && !error ? Object.fromEntries(Object.entries(faults).filter(([name]) => changed.includes(name.split(/[.[]/)[0]))) : faults;
-  return { id, fresh, saved, base, draft, changed, busy, error, faults, shown, checking: check.asking, refused: check.error, theirs, set, save, join, discard: () => { keep(id, null); setError(null); } };
+  return { id, fresh, saved, base, draft, changed, busy, error, faults, shown, checking: check.asking, refused: check.error, theirs, set, save, over, join, discard: () => { keep(id, null); setError(null); } };
 }
 
 /** @typedef {ReturnType<typeof useEdit>} Edit */

@@ -11,6 +11,7 @@ import { confirm } from "../lib/dialog.js";
 import { toast } from "../lib/announce.js";
 import { Seen } from "../lib/hidden.js";
 import { Ago, At } from "../lib/time.js";
+import { keyName } from "../lib/names.js";
 import { money, plural, tokens } from "../lib/format.js";
 import { Status, reasonWord } from "../lib/glyph.js";
 import { RunStrip } from "../lib/strip.js";
@@ -18,14 +19,14 @@ import { differences, fieldWords, lines } from "./agentdraft.js";
 
 /** @param {{agent: any, at: number, against: number, unsaved: boolean, onRestored: (agent: any) => void}} props  at: the version that is looked at; against: what it is compared with */
 export function Versions({ agent, at, against, unsaved, onRestored }) {
-  const list = usePages(`/v1/agents/${agent.id}/versions`, { v: undefined }, { limit: 50 }), names = useLoad((signal) => get("/v1/keys", { query: { limit: 100 }, signal }).then((said) => new Map(said.data.map((/** @type {any} */ one) => [one.id, one.name])), () => new Map()), []);
+  const list = usePages(`/v1/agents/${agent.id}/versions`, { v: undefined }, { limit: 50 });
   const one = list.items.find((each) => each.version === at) || list.items[0], other = against || (one ? one.version - 1 : 0);
   if (list.error) return html`<${Trouble} error=${list.error} what="The versions could not be read." retry=${list.reload} />`;
   if (!one) return html`<${Skeleton} rows=${4} show=${list.slow} />`;
   return html`<div class="versions">
     <ol class="vlist">${list.items.map((each) => html`<li key=${each.version}><button type="button" class="plain" aria-current=${each === one ? "true" : undefined} onClick=${() => setQuery({ v: each.version, against: null })}>
       <b>v${each.version}</b>${each.version === agent.version ? html`<span class="tag">current</span>` : ""}<span class="grow" /><span class="small dim"><${Ago} at=${each.updated_at} ago /></span>
-      <span class="small faint by">by ${names.data?.get(each.updated_by) || each.updated_by || "nobody known"}</span></button></li>`)}
+      <span class="small faint by">by ${keyName(each.updated_by)}</span></button></li>`)}
       ${list.more && html`<li><button class="btn small" type="button" onClick=${list.next}>Earlier ones</button></li>`}</ol>
     <${Compared} key=${one.version + "/" + other} agent=${agent} one=${one} other=${other} known=${list.items} unsaved=${unsaved} onRestored=${(/** @type {any} */ now) => { list.reload(); onRestored(now); }} /></div>`;
 }

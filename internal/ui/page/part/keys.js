@@ -1,6 +1,6 @@
 // API keys: made, rotated, revoked. A secret is shown once, with a request that tests it.
 import { html, useState } from "../lib/html.js";
-import { all, del, lacking, post } from "../lib/api.js";
+import { all, del, get, lacking, may, post } from "../lib/api.js";
 import { server } from "../lib/root.js";
 import { Empty, Skeleton, useLoad } from "../lib/load.js";
 import { Trouble } from "../lib/fault.js";
@@ -20,10 +20,10 @@ export const scopes = [
   ["agents:read", "see agents"], ["agents:write", "change agents and robots"], ["agents:execute", "run saved agents"],
   ["tools:read", "see tools"], ["tools:write", "register and change tools"], ["index:read", "search the index"], ["index:write", "add to the index"],
   ["webhooks:manage", "webhooks"], ["files:read", "read files"], ["files:write", "store files"], ["context:*", "everything that tools ask scopes for"],
-  ["keys:write", "make and revoke keys"], ["audit:read", "read the audit log"], ["admin", "everything, in every project"],
+  ["keys:write", "make and revoke keys"], ["audit:read", "read the audit log"], ["metrics:read", "read the figures of all projects"], ["admin", "everything, in every project"],
 ];
 
-const usual = scopes.map(([name]) => name).filter((name) => !["keys:write", "audit:read", "admin"].includes(name));
+const usual = scopes.map(([name]) => name).filter((name) => !["keys:write", "audit:read", "metrics:read", "admin"].includes(name));
 
 export function Keys() {
   const keys = useLoad((signal) => all("/v1/keys", {}, { signal }), []);
@@ -48,12 +48,12 @@ const isOver = (key) => !!key.revoked_at || (key.expires_at && Date.parse(key.ex
 /** @param {{keys: any[], onChanged: () => void, onSecret: (made: any) => void}} props */
 function KeyTable({ keys, onChanged, onSecret }) {
   const own = session.value ? session.value.key.id : "";
-  return html`<div class="scroll" tabindex="0"><table class="table"><thead><tr><th>Name</th><th class="desk">Prefix</th><th class="desk">Scopes</th><th class="desk">Agents</th><th class="num desk">Last used</th><th class="num">Expires</th><th><span class="sr">What one can do</span></th></tr></thead>
+  return html`<div class="scroll" tabindex="0"><table class="table"><thead><tr><th>Name</th><th class="desk">Prefix</th><th class="desk">Scopes</th><th class="desk">For</th><th class="num desk">Last used</th><th class="num">Expires</th><th><span class="sr">What one can do</span></th></tr></thead>
     <tbody>${keys.map((one) => html`<tr key=${one.id}>
       <td><b class="name">${one.name}</b>${one.id === own && html` <span class="tag">yours</span>`}${one.project !== "default" && html` <span class="tag line">${one.project}</span>`}</td>
       <td class="desk"><code class="id">${one.prefix ? one.prefix + "…" : "by ERRAND_ADMIN_KEY"}</code></td>
       <td class="desk">${one.scopes.length > 3 ? html`<span title=${one.scopes.join(", ")}>${one.scopes.slice(0, 2).join(", ")} and ${one.scopes.length - 2} more</span>` : one.scopes.join(", ")}</td>
-      <td class="desk">${one.agents?.length ? plural(one.agents.length, "agent") : html`<span class="faint">all</span>`}</td>
+      <td class="desk">${one.agents ? [...(one.agents.length ? [plural(one.agents.length, "agent")] : []), ...(one.robots.length ? [plural(one.robots.length, "robot")] : [])].join(", ") : html`<span class="faint">all</span>`}</td>
       <td class="num desk">${one.last_used_at ? html`<${Ago} at=${one.last_used_at} ago />` : html`<span class="faint">never</span>`}</td>
       <td class="num">${one.revoked_at ? html`<${Status} s="cancelled" word="Revoked" />` : isOver(one) ? html`<${Status} s="cancelled" word="Expired" />` : one.expires_at ? html`<${At} at=${one.expires_at} />` : html`<span class="faint">never</span>`}</td>
       <td class="num">${!isOver(one) && html`<${KeyActs} one=${one} onChanged=${onChanged} onSecret=${onSecret} />`}</td></tr>`)}</tbody></table></div>`;
@@ -109,15 +109,16 @@ function Secret({ made, onClose }) {
 /** @param {{onClose: () => void, onMade: (made: any) => void}} props */
 function NewKey({ onClose, onMade }) {
   const [name, setName] = useState(""), [chosen, setChosen] = useState(/** @type {Set<string>} */ (new Set(usual))), [days, setDays] = useState("90");
-  const [agents, setAgents] = useState(/** @type {Set<string>} */ (new Set())), [busy, setBusy] = useState(false), [error, setError] = useState(/** @type {any} */ (null));
+  const [agents, setAgents] = useState(/** @type {Set<string>} */ (new Set())), [robots, setRobots] = useState(/** @type {Set<string>} */ (new Set())), [busy, setBusy] = useState(false), [error, setError] = useState(/** @type {any} */ (null));
   const known = useLoad((signal) => all("/v1/agents", {}, { signal }), []), wrong = error?.fields || {};
+  const staff = useLoad((signal) => (may("agents:read") ? get("/v1/agent/robots", { query: { pagesize: 100 }, signal }).then((page) => page.data || []) : Promise.resolve([])), []);
   const act = async () => {
     setBusy(true);
     setError(null);
     try {
       onMade(await post("/v1/keys", {
         name, scopes: scopes.map(([one]) => one).filter((one) => chosen.has(one)),
-        ...(days ? { expires_at: new Date(Date.now() + Number(days) * 86_400_000).toISOString() } : {}), ...(agents.size ? { agents: [...agents] } : {}),
+        ...(days ? { expires_at: new Date(Date.now() + Number(days) * 86_400_000).toISOString() } : {}), ...(agents.size ? { agents: [...agents] } : {}), ...(robots.size ? { robots: [...robots] } : {}),
       }));
     } catch (fault) {
       setError(fault);
@@ -130,7 +131,9 @@ function NewKey({ onClose, onMade }) {
       <${TextField} label="Name" value=${name} onInput=${setName} error=${wrong.name} hint="Who or what signs in with it." maxlength="100" />
       <${Select} label="Expires" value=${days} onChange=${setDays} error=${wrong.expires_at} options=${[{ value: "7", text: "in 7 days" }, { value: "30", text: "in 30 days" }, { value: "90", text: "in 90 days" }, { value: "365", text: "in a year" }, { value: "", text: "never" }]} />
       <fieldset class="scopes"><legend class="label">Scopes</legend>${scopes.map(([one, means]) => html`<${Check} key=${one} label=${html`<code>${one}</code> <span class="faint">${means}</span>`} checked=${chosen.has(one)} onChange=${(/** @type {boolean} */ on) => setChosen(toggle(chosen, one, on))} />`)}</fieldset>
-      ${(known.data || []).length > 0 && html`<fieldset class="scopes"><legend class="label">Agents</legend><p class="hint faint small">None chosen: for all of them. A key for some agents starts and sees their runs alone.</p>
+      ${(known.data || []).length > 0 && html`<fieldset class="scopes"><legend class="label">Agents</legend><p class="hint faint small">None chosen, and no robots: for all of them. A key for some agents or robots starts and sees their runs alone.</p>
         ${known.data?.map((one) => html`<${Check} key=${one.id} label=${one.name} checked=${agents.has(one.id)} onChange=${(/** @type {boolean} */ on) => setAgents(toggle(agents, one.id, on))} />`)}</fieldset>`}
+      ${(staff.data || []).length > 0 && html`<fieldset class="scopes"><legend class="label">Robots</legend><p class="hint faint small">It talks to those that are chosen, and sees and steers what they do.</p>
+        ${staff.data?.map((/** @type {any} */ one) => html`<${Check} key=${one.member_id} label=${one.display_name} checked=${robots.has(one.member_id)} onChange=${(/** @type {boolean} */ on) => setRobots(toggle(robots, one.member_id, on))} />`)}</fieldset>`}
     </div><//>`;
 }

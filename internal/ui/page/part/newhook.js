@@ -1,6 +1,6 @@
-// A webhook, made; and its secret, shown once.
+// A webhook, made or changed; and its secret, shown once.
 import { html, useState } from "../lib/html.js";
-import { post } from "../lib/api.js";
+import { patch, post } from "../lib/api.js";
 import { Trouble } from "../lib/fault.js";
 import { Button, Check, TextField } from "../lib/field.js";
 import { Drawer, Modal } from "../lib/dialog.js";
@@ -11,17 +11,23 @@ import { Verification } from "./verify.js";
 /** What can be told. @type {[string, string][]} */
 const events = [["run.completed", "it has an answer"], ["run.failed", "it has failed, or was cancelled"], ["run.cancelled", "it was cancelled"], ["run.awaiting_approval", "a person has to decide"]];
 
-/** @param {{onClose: () => void, onMade: (made: any) => void}} props */
-export function NewWebhook({ onClose, onMade }) {
-  const [url, setURL] = useState(""), [words, setWords] = useState(""), [every, setEvery] = useState(false), [chosen, setChosen] = useState(/** @type {string[]} */ (["run.completed", "run.failed"]));
-  const { busy, error, wrong, stray, attempt } = useAttempt();
+/** @param {{hook?: any, onClose: () => void, onMade: (made: any) => void}} props  hook: the one to be changed */
+export function WebhookForm({ hook, onClose, onMade }) {
+  const before = hook || { url: "", description: "", events: ["run.completed", "run.failed"] };
+  const [url, setURL] = useState(before.url), [words, setWords] = useState(before.description), [every, setEvery] = useState(before.events.includes("*")), [chosen, setChosen] = useState(/** @type {string[]} */ (before.events.filter((/** @type {string} */ one) => one !== "*")));
+  const { busy, error, wrong, stray, attempt } = useAttempt(), wanted = every ? ["*"] : chosen, moved = url.trim() !== before.url;
+  /** @type {Record<string, any>} what is changed, and nothing else: somebody may have changed the rest meanwhile */
+  const changes = { ...(moved && { url: url.trim() }), ...(words.trim() !== before.description && { description: words.trim() }), ...([...wanted].sort().join() !== [...before.events].sort().join() && { events: wanted }) };
+  const [refused, setRefused] = useState(""); // the address that the server has last looked at
   const save = async () => {
-    const made = await attempt(() => post("/v1/webhooks", { url: url.trim(), events: every ? ["*"] : chosen, description: words.trim() || null }));
+    setRefused(url);
+    const made = await attempt(() => (hook ? patch("/v1/webhooks/" + encodeURIComponent(hook.id), changes) : post("/v1/webhooks", { url: url.trim(), events: wanted, description: words.trim() || null })));
     if (made) onMade(made);
   };
-  return html`<${Drawer} title="New webhook" onClose=${onClose} footer=${html`<button class="btn" type="button" onClick=${onClose}>Make none</button><${Button} kind="primary" busy=${!!busy} disabled=${!url.trim() || !(every || chosen.length)} onClick=${save}>Create webhook<//>`}>
-    <div class="stack form">${stray(["url", "events", "description"]) && html`<${Trouble} error=${error} what="The webhook was not made." />`}
-      <${TextField} label="Address" type="url" value=${url} onInput=${setURL} error=${wrong("url")} placeholder="https://example.com/hooks/errand" spellcheck="false" hint="https, or what this server’s operator has allowed. A 2xx within ten seconds means that it has arrived." />
+  const off = !url.trim() || !wanted.length || (hook && !Object.keys(changes).length);
+  return html`<${Drawer} class=${hook ? "wide" : ""} title=${hook ? "Change webhook" : "New webhook"} onClose=${onClose} footer=${html`<button class="btn" type="button" onClick=${onClose}>${hook ? "Keep it as it is" : "Make none"}</button><${Button} kind="primary" busy=${!!busy} disabled=${off} onClick=${save}>${hook ? "Save webhook" : "Create webhook"}<//>`}>
+    <div class="stack form">${stray(["url", "events", "description"]) && html`<${Trouble} error=${error} what=${hook ? "The webhook was not changed." : "The webhook was not made."} />`}
+      <${TextField} label="Address" type="url" value=${url} onInput=${setURL} error=${url === refused ? wrong("url") : undefined} placeholder="https://example.com/hooks/errand" spellcheck="false" hint=${hook && moved ? "What waits is sent there, too, signed with the secret that it has." : "https, or what this server’s operator has allowed. A 2xx within ten seconds means that it has arrived."} />
       <${TextField} label="Description" value=${words} onInput=${setWords} error=${wrong("description")} maxlength="500" hint="For people." />
       <fieldset class="events"><legend class="label">Tell it when</legend>
         <${Check} label="anything becomes of a run, what is new in later versions included" checked=${every} onChange=${setEvery} />

@@ -8,8 +8,9 @@ import { statuses, statusWord } from "../lib/glyph.js";
 import { Icon } from "../lib/glyph.js";
 import { Key, useKeys } from "../lib/keys.js";
 import { filterNames } from "./runlist.js";
+import { asks } from "./runwaits.js";
 
-const going = "queued,running,awaiting_approval,awaiting_input,paused", asks = "awaiting_approval,awaiting_input";
+const going = "queued,running,awaiting_approval,awaiting_input,paused";
 
 /** The APIs that a run can come from, by the names that the server gives them. */
 const dialects = ["native", "openai", "you", "swarms", "webagent", "yao"];
@@ -52,7 +53,7 @@ function Words({ given, input }) {
     clearTimeout(timer.current);
     timer.current = setTimeout(() => tell(value), 200);
   };
-  return html`<input ref=${input} class="in" type="search" maxlength="200" aria-label="Find runs by title, agent, model or id" placeholder="Title, agent, model, id" value=${text} onInput=${type}
+  return html`<input ref=${input} class="in" type="search" maxlength="200" aria-label="Find runs by title, agent, model or id" placeholder="Title, agent, model, id" title="Words of the title, which is the first 80 characters of the prompt; an agent or a model; the beginning of an id" value=${text} onInput=${type}
     onKeyDown=${(/** @type {KeyboardEvent} */ event) => {
       if (event.key === "Enter") tell(text);
       if (event.key === "Escape") { if (text) { setText(""); tell(""); } else input.current?.blur(); }

@@ -5,7 +5,7 @@ import { base, href } from "../lib/root.js";
 import { crumbs, go, load, place } from "../lib/route.js";
 import { Icon } from "../lib/glyph.js";
 import { Key, useKeys } from "../lib/keys.js";
-import { heardAt, link, reconnect, retryAt } from "../lib/live.js";
+import { heardAt, link, reconnect, retryAt, useReturn } from "../lib/live.js";
 import { Ago, now } from "../lib/time.js";
 import { inboxCount } from "../lib/inbox.js";
 import { dark, toggleTheme } from "../lib/theme.js";
@@ -129,6 +129,7 @@ function Outlet() {
     }, (reason) => { if (!gone) fail(reason); });
     return () => { gone = true; };
   }, [name, tries]);
+  useReturn(!!error, () => retry(tries + 1)); // the server was away, and what it did not give it gives now
   if (shown?.name === name) last.current = at;
   const { params, query } = last.current;
   const kind = shown && !error ? `main p-${shown.name}${shown.module.full ? " full" : ""}` : "main";

@@ -14,7 +14,9 @@ import { At, Until } from "../lib/time.js";
 import { Copy } from "../lib/clip.js";
 import { Seen } from "../lib/hidden.js";
 import { duration, plural, shortID } from "../lib/format.js";
+import { toast } from "../lib/announce.js";
 import { does, useAttempt } from "./attempt.js";
+import { WebhookForm } from "./newhook.js";
 import { Verification } from "./verify.js";
 
 /** How a webhook is, as the status that it looks like. @param {any} hook */
@@ -41,7 +43,11 @@ export function WebhookDrawer({ id, query, onClose, onChanged, onGone, onSecret 
   const remove = async () => {
     if (await confirm({ title: "Delete this webhook?", body: "What waits for it is not sent, and what was sent can’t be looked up any more.", act: "Delete webhook", keep: "Keep webhook" }) && await does(() => del(path), "Deleted the webhook", "Not deleted")) onGone();
   };
-  const footer = one && html`${!own && html`<${Button} kind="danger" lacks=${lacks} onClick=${remove}>Delete…<//>`}<span class="push" /><${Button} lacks=${lacks} busy=${busy === "rotate"} onClick=${rotate}>Replace secret…<//>
+  const edit = (/** @type {boolean} */ on) => setQuery({ edit: on ? 1 : null }, { push: on });
+  if (one && !own && query.get("edit")) {
+    return html`<${WebhookForm} hook=${one} onClose=${() => edit(false)} onMade=${(/** @type {any} */ now) => { hook.set(() => now); onChanged(); edit(false); toast("Saved the webhook"); }} />`;
+  }
+  const footer = one && html`${!own && html`<${Button} kind="danger" lacks=${lacks} onClick=${remove}>Delete…<//>`}<span class="push" />${!own && html`<${Button} lacks=${lacks} onClick=${() => edit(true)}>Change…<//>`}<${Button} lacks=${lacks} busy=${busy === "rotate"} onClick=${rotate}>Replace secret…<//>
     ${!own && (one.status === "enabled" ? html`<${Button} lacks=${lacks} busy=${busy === "disabled"} onClick=${() => change("disabled")}><${Icon} name="pause" />Disable…<//>` : html`<${Button} kind="primary" lacks=${lacks} busy=${busy === "enabled"} onClick=${() => change("enabled")}><${Icon} name="go" />Enable<//>`)}`;
   return html`<${Drawer} class="wide" title=${own ? "Addresses of single runs" : one?.description || one?.url || "Webhook"} onClose=${onClose} footer=${footer}>
     ${hook.error && html`<${Trouble} error=${hook.error} what=${hook.error.status === 404 ? "There is no such webhook any more." : "The webhook could not be read."} retry=${hook.reload} />`}
