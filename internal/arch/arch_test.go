@@ -7,7 +7,7 @@ import (
 )
 
 // rules hold for every package.
-var rules = []rule{imports, packageName, reachRule, purity, noInit, sizes, packageComment, interfaces, variables, finished}
+var rules = []rule{imports, packageName, reachRule, purity, noInit, sizes, packageComment, interfaces, variables, finished, decoders}
 
 // textRules hold for every file that is not Go.
 var textRules = []func(text) []complaint{finishedText, textSize}

@@ -72,6 +72,14 @@ var ruleCases = []struct {
 	{"error", variables, "internal/auth/a.go", `package auth; import "errors"; var errX = errors.New("a")`, ""},
 	{"embedded", variables, "internal/auth/a.go", "package auth\n\n//go:embed a.txt\nvar x string\n", ""},
 
+	{"a decoder", decoders, "internal/auth/a.go", `package auth; import "encoding/json"; func f() { json.Unmarshal(nil, nil) }`, "encoding/json.Unmarshal, and internal/auth has no fuzz test"},
+	{"a decoder by another name", decoders, "internal/auth/a.go", `package auth; import j "encoding/json"; func f() { j.NewDecoder(nil) }`, "has no fuzz test"},
+	{"a decoder of YAML", decoders, "internal/auth/a.go", `package auth; import "github.com/goccy/go-yaml"; func f() { yaml.Unmarshal(nil, nil) }`, "has no fuzz test"},
+	{"a decoder of base64", decoders, "internal/auth/a.go", `package auth; import "encoding/base64"; func f() { base64.StdEncoding.DecodeString("") }`, "has no fuzz test"},
+	{"an encoder", decoders, "internal/auth/a.go", `package auth; import ("encoding/base64"; "encoding/json"); func f() { json.Marshal(base64.StdEncoding.EncodeToString(nil)) }`, ""},
+	{"a decoder in a test", decoders, "internal/auth/a_test.go", `package auth; import "encoding/json"; func f() { json.Unmarshal(nil, nil) }`, ""},
+	{"an excuse that nothing needs", decoders, "internal/model/router/a.go", `package router`, "needs to no more"},
+
 	{"unfinished", finished, "internal/auth/a.go", "package auth\n// TODO: the rest\n", "says TODO"},
 }
 

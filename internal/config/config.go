@@ -101,7 +101,9 @@ type Config struct {
 	// Pprof is where profiles of the process are served, host:port on loopback.
 	// Empty = nowhere.
 	Pprof string `yaml:"pprof"`
-	You   You    `yaml:"you"`
+	// Metrics is who may read /metrics without a key: MetricsNear and the like.
+	Metrics string `yaml:"metrics"`
+	You     You    `yaml:"you"`
 	// WebAgent is about the API of browser runs.
 	WebAgent WebAgent `yaml:"webagent"`
 
@@ -205,8 +207,17 @@ func Defaults() Config {
 		Limits:      Limits{PromptRunes: 100_000, FilesMB: 10_000, IndexMB: 1000},
 		Log:         Log{Level: "info", Format: "text"},
 		You:         You{AnswerType: "message.answer"},
+		Metrics:     MetricsNear,
 	}
 }
+
+// Who may read /metrics.
+const (
+	MetricsNear = "near" // this machine without a key, others with one that has metrics:read
+	MetricsKey  = "key"  // nobody without one
+	MetricsOpen = "open" // everybody
+	MetricsOff  = "off"  // nobody: there are none
+)
 
 // minAdminKey is long enough that guessing over a network is hopeless.
 const minAdminKey = 16
@@ -224,6 +235,8 @@ func (c *Config) check() error {
 		return fmt.Errorf("webagent.open: requests without a key are for a server that only this machine reaches; leave addr out, or set it to 127.0.0.1:8420")
 	case c.Pprof != "" && !loopback(c.Pprof):
 		return fmt.Errorf("pprof: %q can be reached from other machines, or is no host:port; profiles show what is in memory: use 127.0.0.1:6060", c.Pprof)
+	case !slices.Contains([]string{MetricsNear, MetricsKey, MetricsOpen, MetricsOff}, c.Metrics):
+		return fmt.Errorf("metrics: %q is not known; use near (this machine without a key, others with one), key (nobody without one), open (everybody) or off", c.Metrics)
 	case c.MaxActive < 1:
 		return fmt.Errorf("max_active: must be 1 or more")
 	case c.RateLimit < 0:

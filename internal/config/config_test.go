@@ -75,7 +75,7 @@ func TestEverySettingHasItsVariable(t *testing.T) {
 		"ERRAND_ADDR=[::1]:9", "ERRAND_PRICES=" + prices, "ERRAND_DATA=/d", "ERRAND_STORE=postgres://u:p@h:5/d", "ERRAND_QUEUES=run, timer", "ERRAND_PUBLIC_URL=https://e.example",
 		"ERRAND_ADMIN_KEY=0123456789abcdef", "ERRAND_MODEL=m", "ERRAND_EGRESS_ALLOW=127.0.0.0/8, 10.0.0.0/8:443",
 		"ERRAND_SEARCH=brave, index", "ERRAND_SEARXNG_URL=http://s:8", "BRAVE_API_KEY=bk", "YDC_API_KEY=yk", "EXA_API_KEY=",
-		"ERRAND_SMTP_URL=smtp://u:p@h:25", "ERRAND_SMTP_FROM=a@b", "ERRAND_MAX_ACTIVE=3", "ERRAND_RATE_LIMIT=600", "ERRAND_RETENTION_DAYS=90", "ERRAND_PPROF=[::1]:6060", "ERRAND_TLS_CERT=/c",
+		"ERRAND_SMTP_URL=smtp://u:p@h:25", "ERRAND_SMTP_FROM=a@b", "ERRAND_MAX_ACTIVE=3", "ERRAND_RATE_LIMIT=600", "ERRAND_RETENTION_DAYS=90", "ERRAND_PPROF=[::1]:6060", "ERRAND_METRICS=key", "ERRAND_TLS_CERT=/c",
 		"ERRAND_TLS_KEY=/k", "ERRAND_MAX_STEPS=40", "ERRAND_PROMPT_RUNES=9000", "ERRAND_FILES_MB=20", "ERRAND_INDEX_MB=0",
 		"ERRAND_LOG_LEVEL=debug", "ERRAND_LOG_FORMAT=json", "ERRAND_YOU_ANSWER_TYPE=chat_node.answer", "ERRAND_WEBAGENT_OPEN=1",
 		"ERRAND_CHROMIUM=/c/chromium", "ERRAND_BASE_PATH=/errand", "ERRAND_TRUSTED_PROXIES=10.0.0.0/8, ::1", "ERRAND_CORS_ORIGINS=https://a.example, http://localhost:3000", "ERRAND_FALLBACK=a/b, c/d", "ERRAND_URL=http://x", "ERRAND_API_KEY=k", "ERRAND_SERVICE_HOST=10.0.0.1", "ERRAND_PORT_8420_TCP=x",
@@ -88,7 +88,7 @@ func TestEverySettingHasItsVariable(t *testing.T) {
 		Addr: "[::1]:9", PricesFile: prices, Data: "/d", Store: "postgres://u:p@h:5/d", Queues: List{"run", "timer"}, PublicURL: "https://e.example", AdminKey: "0123456789abcdef",
 		Search: List{"brave", "index"}, SearXNGURL: "http://s:8", SearchKeys: map[string]Secret{"brave": "bk", "you": "yk"},
 		Model: "m", Fallbacks: map[string]List{"*": {"a/b", "c/d"}}, EgressAllow: List{"127.0.0.0/8", "10.0.0.0/8:443"}, SMTPURL: "smtp://u:p@h:25", SMTPFrom: "a@b",
-		MaxActive: 3, RateLimit: 600, RetentionDays: 90, Pprof: "[::1]:6060", TLSCert: "/c", TLSKey: "/k", Limits: Limits{40, 9000, 20, 0}, Log: Log{"debug", "json"}, You: You{"chat_node.answer"}, WebAgent: WebAgent{true}, Chromium: "/c/chromium", BasePath: "/errand", TrustedProxies: List{"10.0.0.0/8", "::1"}, CORSOrigins: List{"https://a.example", "http://localhost:3000"},
+		MaxActive: 3, RateLimit: 600, RetentionDays: 90, Pprof: "[::1]:6060", Metrics: "key", TLSCert: "/c", TLSKey: "/k", Limits: Limits{40, 9000, 20, 0}, Log: Log{"debug", "json"}, You: You{"chat_node.answer"}, WebAgent: WebAgent{true}, Chromium: "/c/chromium", BasePath: "/errand", TrustedProxies: List{"10.0.0.0/8", "::1"}, CORSOrigins: List{"https://a.example", "http://localhost:3000"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -197,6 +197,7 @@ func TestRefused(t *testing.T) {
 		"flag not a number":     {flags: map[string]string{"max-active": "x"}, want: []string{"--max-active"}},
 		"another database":      {env: "ERRAND_STORE=mysql://u:hunter2@h/d", want: []string{"store", "mysql://…", "postgres://"}},
 		"profiles for all":      {env: "ERRAND_PPROF=:6060", want: []string{"pprof", ":6060", "127.0.0.1:6060"}},
+		"figures for whom":      {env: "ERRAND_METRICS=all", want: []string{"metrics", "all", "near", "open"}},
 		"profiles nowhere":      {env: "ERRAND_PPROF=6060", want: []string{"pprof", "host:port"}},
 		"short key":             {env: "ERRAND_ADMIN_KEY=short", want: []string{"admin_key", "16"}},
 		"search key of none":    {file: "search_keys: {barve: x}", want: []string{"search_keys.barve", "did you mean brave?"}},

@@ -57,6 +57,7 @@ func settings() []setting {
 		{"log-level", text(func(c *Config) *string { return &c.Log.Level })},
 		{"log-format", text(func(c *Config) *string { return &c.Log.Format })},
 		{"pprof", text(func(c *Config) *string { return &c.Pprof })},
+		{"metrics", text(func(c *Config) *string { return &c.Metrics })},
 		{"you-answer-type", text(func(c *Config) *string { return &c.You.AnswerType })},
 		{"webagent-open", yes(func(c *Config) *bool { return &c.WebAgent.Open })},
 	}

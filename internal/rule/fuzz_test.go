@@ -21,7 +21,7 @@ func FuzzCondition(f *testing.F) {
 		var book Book
 		began := time.Now()
 		held, err := book.judge(when, arguments)
-		if took := time.Since(began); took > 2*time.Second {
+		if took := time.Since(began); took > 20*time.Second {
 			t.Errorf("%q of %q takes %s", when, arguments, took)
 		}
 		if err != nil && !book.Holds(when, arguments) {

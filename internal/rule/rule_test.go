@@ -145,7 +145,7 @@ func TestConditionsEndSoon(t *testing.T) {
 	}
 	begun := time.Now()
 	book.Holds(`any(list, text contains (# + "c")) or any(list, text contains (# + "d"))`, arguments)
-	if took := time.Since(begun); took > 10*time.Second {
+	if took := time.Since(begun); took > time.Minute {
 		t.Errorf("it took %s", took)
 	}
 }

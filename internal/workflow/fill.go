@@ -78,7 +78,7 @@ func Fill(text string, values map[string]Text) string {
 		case strings.Contains(so, "?"):
 			out.WriteString(url.QueryEscape(string(value)))
 		default:
-			out.WriteString(url.PathEscape(string(value)))
+			out.WriteString(placed(string(value), so))
 		}
 		end = at[1]
 	}
@@ -127,7 +127,17 @@ func forms(value, before string, address bool) []string {
 	case strings.Contains(before, "?"):
 		return []string{url.QueryEscape(value), strings.ReplaceAll(url.QueryEscape(value), "+", "%20")}
 	}
-	return []string{url.PathEscape(value)}
+	return []string{placed(value, before)}
+}
+
+// placed is a value as it may stand in a URL before its query. In front of the path it
+// must not have an @, which would make a name and a password of what stands before.
+func placed(value, before string) string {
+	escaped := url.PathEscape(value)
+	if _, authority, _ := strings.Cut(before, "://"); !strings.Contains(authority, "/") {
+		escaped = strings.ReplaceAll(escaped, "@", "%40")
+	}
+	return escaped
 }
 
 // stands reports whether a find is the value and not a part of something else. A

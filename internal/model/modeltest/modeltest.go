@@ -215,8 +215,9 @@ func same(t *testing.T, can Abilities, got, want run.Reply) {
 	}
 }
 
-// timely is how long anything may take that is said to be prompt.
-const timely = 2 * time.Second
+// timely is how long anything may take that is said to be prompt, on a machine that
+// does other things besides; whatever waits for a model that is silent takes longer.
+const timely = 20 * time.Second
 
 // ends waits for a call that has nothing left to wait for.
 func ends(t *testing.T, done *sync.WaitGroup, what string) {

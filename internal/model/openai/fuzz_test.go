@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"net/http"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
 	"errand/internal/model/remote"
+	"errand/internal/problem"
 	"errand/internal/run"
 )
 
@@ -94,6 +96,43 @@ func FuzzChunk(f *testing.F) {
 		got := whole.take(c.content) + whole.close()
 		if want := *plain.Choices[0].Delta.Content; got != want {
 			t.Errorf("content = %q, encoding/json says %q", got, want)
+		}
+	})
+}
+
+// said answers every request with the same bytes.
+type said struct{ body []byte }
+
+func (s said) RoundTrip(r *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(s.body)), Request: r}, nil
+}
+
+// FuzzList reads a provider's list of models: names that are there, or one of the
+// model's errors.
+func FuzzList(f *testing.F) {
+	for _, seed := range []string{
+		`{"object":"list","data":[{"id":"gpt-5","object":"model","created":1686935002,"owned_by":"openai"},{"id":""}]}`,
+		`{"data":null}`, `{"data":[null,{}]}`, `{"data":{}}`, `{"models":[{"name":"llama3"}]}`, `[]`, `null`, ``, "<html>", `{"data":[{"id":1}]}`, "{\"data\":[{\"id\":\"\xff\"}]}",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		client, err := New(Config{Name: "test", BaseURL: "http://test/v1", Transport: said{body}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer client.Close()
+		names, err := client.List(t.Context())
+		if err != nil {
+			if told := problem.From(err); !strings.HasPrefix(string(told.Code), "model_") || json.Valid(body) && bytes.HasPrefix(bytes.TrimSpace(body), []byte(`{"data":[]`)) {
+				t.Errorf("%q: %v", body, err)
+			}
+			return
+		}
+		for _, name := range names {
+			if name == "" || !utf8.ValidString(name) {
+				t.Errorf("%q has a model %q", body, name)
+			}
 		}
 	})
 }

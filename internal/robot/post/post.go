@@ -93,7 +93,7 @@ func judge(response *http.Response, now time.Time) robot.Answer {
 	if seconds, err := strconv.ParseUint(response.Header.Get("Retry-After"), 10, 31); err == nil {
 		a.After = time.Duration(seconds) * time.Second
 	} else if at, err := http.ParseTime(response.Header.Get("Retry-After")); err == nil {
-		a.After = at.Sub(now)
+		a.After = max(0, at.Sub(now)) // a time that has passed is now
 	}
 	switch {
 	case code >= 200 && code < 300:

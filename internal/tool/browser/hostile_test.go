@@ -37,7 +37,7 @@ func hostile(t *testing.T) (s *site, u *user, open func(path string) string) {
 		"/held":    `<button onclick="let r=new XMLHttpRequest();r.open('GET','/slow?pressed',false);r.send()">Press</button>`,
 		"/leave":   `<script>onbeforeunload=e=>{e.preventDefault()}</script><input aria-label="Note">`,
 	})
-	u = newUser(t, s, func(c *Config) { c.ActionTime, c.MaxTabs = 4*time.Second, 2 })
+	u = newUser(t, s, func(c *Config) { c.ActionTime, c.MaxTabs = 12*time.Second, 2 })
 	open = func(path string) string {
 		t.Helper()
 		text, _ := u.do("navigate", args{"url": s.URL + path})
@@ -89,7 +89,7 @@ func TestBrokenPages(t *testing.T) {
 	s, u, open := hostile(t)
 	t.Run("redirects for ever", func(t *testing.T) { u.fails("navigate", args{"url": s.URL + "/loop"}, "redirects for ever") })
 	t.Run("never loads", func(t *testing.T) {
-		u.fails("navigate", args{"url": s.URL + "/slow"}, "did not answer within 4s")
+		u.fails("navigate", args{"url": s.URL + "/slow"}, "did not answer within 12s")
 		has(t, open("/"), "# Home")
 	})
 	t.Run("covered", func(t *testing.T) {

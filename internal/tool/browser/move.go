@@ -139,7 +139,7 @@ func closeTab(ctx context.Context, st *step) error {
 
 // named returns the tab that the arguments name.
 func (st *step) named() (*tab, error) {
-	if t := st.s.tab(st.args.Tab); t != nil {
+	if t := st.s.tab(int(st.args.Tab)); t != nil {
 		return t, nil
 	}
 	var numbers []string

@@ -130,16 +130,17 @@ func extract(ctx context.Context, st *step) error {
 		all.WriteString(strings.TrimSpace(text))
 	}
 	letters := []rune(all.String())
-	if st.args.Start >= len(letters) && st.args.Start > 0 {
+	start := int(st.args.Start)
+	if start >= len(letters) && start > 0 {
 		return problem.New(problem.ToolFailed, "start_from_char: the page's text ends at character %d.", len(letters))
 	}
-	rest := string(letters[st.args.Start:])
+	rest := string(letters[start:])
 	part := tool.Cut(rest, maxExtract)
 	st.quiet = true
 	if part == "" {
 		part = "(The page has no text.)"
 	} else if len(part) < len(rest) {
-		part += fmt.Sprintf("\n\n(There is more: go on with start_from_char %d of %d.)", st.args.Start+len([]rune(part)), len(letters))
+		part += fmt.Sprintf("\n\n(There is more: go on with start_from_char %d of %d.)", start+len([]rune(part)), len(letters))
 	}
 	st.said = append(st.said, part)
 	st.record.URL, st.record.Tab = frames[0].URL, t.number

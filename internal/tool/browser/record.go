@@ -17,13 +17,13 @@ import (
 // Locator says how to find an element again, by what people and tests call it and
 // by where it stands. Any one of them may have changed.
 type Locator struct {
-	Role   string `json:"role,omitempty"`
-	Name   string `json:"name,omitempty"`
-	TestID string `json:"test_id,omitempty"`
-	CSS    string `json:"css,omitempty"`
-	XPath  string `json:"xpath,omitempty"`
-	Nth    int    `json:"nth,omitempty"`   // among those of the same role and name, from 0
-	Frame  string `json:"frame,omitempty"` // address of the frame without its query; empty for the page itself
+	Role   string     `json:"role,omitempty"`
+	Name   string     `json:"name,omitempty"`
+	TestID string     `json:"test_id,omitempty"`
+	CSS    string     `json:"css,omitempty"`
+	XPath  string     `json:"xpath,omitempty"`
+	Nth    tool.Whole `json:"nth,omitempty"`   // among those of the same role and name, from 0
+	Frame  string     `json:"frame,omitempty"` // address of the frame without its query; empty for the page itself
 }
 
 // Record is what a program gets to know of an action.

@@ -87,25 +87,25 @@ func (a *action) parameters() string {
 
 // arguments are those of all actions.
 type arguments struct {
-	Query    string   `json:"query"`
-	URL      string   `json:"url"`
-	NewTab   bool     `json:"new_tab"`
-	Seconds  *float64 `json:"seconds"`
-	Index    *int     `json:"index"`
-	Element  *Locator `json:"element"`
-	Accept   bool     `json:"accept_dialog"`
-	Text     string   `json:"text"`
-	Clear    *bool    `json:"clear"`
-	Down     *bool    `json:"down"`
-	Pages    *float64 `json:"pages"`
-	Keys     string   `json:"keys"`
-	Tab      int      `json:"tab_id"`
-	Links    bool     `json:"extract_links"`
-	Start    int      `json:"start_from_char"`
-	FullPage bool     `json:"full_page"`
-	Show     bool     `json:"show"`
-	File     string   `json:"file_id"`
-	Success  *bool    `json:"success"`
+	Query    string      `json:"query"`
+	URL      string      `json:"url"`
+	NewTab   bool        `json:"new_tab"`
+	Seconds  *float64    `json:"seconds"`
+	Index    *tool.Whole `json:"index"`
+	Element  *Locator    `json:"element"`
+	Accept   bool        `json:"accept_dialog"`
+	Text     string      `json:"text"`
+	Clear    *bool       `json:"clear"`
+	Down     *bool       `json:"down"`
+	Pages    *float64    `json:"pages"`
+	Keys     string      `json:"keys"`
+	Tab      tool.Whole  `json:"tab_id"`
+	Links    bool        `json:"extract_links"`
+	Start    tool.Whole  `json:"start_from_char"`
+	FullPage bool        `json:"full_page"`
+	Show     bool        `json:"show"`
+	File     string      `json:"file_id"`
+	Success  *bool       `json:"success"`
 }
 
 // act is an action as a tool.

@@ -131,7 +131,7 @@ func newUser(t *testing.T, s *site, change func(*Config)) *user {
 	chromium(t)
 	cfg := Config{
 		Chromium: Find(os.Getenv("PATH")), Dir: t.TempDir(), Guard: egress.New(egress.Config{Allow: []egress.Hole{hole(s.Listener.Addr())}}),
-		Now: time.Now, ActionTime: 10 * time.Second,
+		Now: time.Now, ActionTime: 30 * time.Second,
 	}
 	if change != nil {
 		change(&cfg)
@@ -229,9 +229,9 @@ func processes(t *testing.T, words string) int {
 // soon waits until a condition holds.
 func soon(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !holds(); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !holds(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("not within 10 s: %s", what)
+			t.Fatalf("not within a minute: %s", what)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"unicode"
 )
@@ -110,8 +111,9 @@ func legal(text string, dots bool) string {
 	}, text)
 }
 
-// toolNames gives each of a server's tools its name here. One whose own name had
-// to be changed gets a digest of it if it would else be taken for another.
+// toolNames gives each of a server's tools its name here, and no two the same. One
+// whose own name had to be changed gets a digest of it if it would else be taken for
+// another.
 func toolNames(server string, remotes []string) map[string]string {
 	count := map[string]int{}
 	plain := make(map[string]string, len(remotes))
@@ -119,16 +121,30 @@ func toolNames(server string, remotes []string) map[string]string {
 		plain[remote] = legal(clean(remote), true)
 		count[plain[remote]]++
 	}
-	names := make(map[string]string, len(remotes))
+	room := maxName - len(server) - len(separator)
+	names, taken := make(map[string]string, len(remotes)), map[string]bool{}
+	var changed []string
 	for _, remote := range remotes {
 		name := plain[remote]
-		room := maxName - len(server) - len(separator)
 		if (count[name] > 1 && name != remote) || len(name) > room || name == "" {
-			sum := sha256.Sum256([]byte(remote))
-			suffix := "_" + hex.EncodeToString(sum[:4])
-			name = name[:min(len(name), room-len(suffix))] + suffix
+			changed = append(changed, remote)
+			continue
 		}
-		names[remote] = server + separator + name
+		names[remote], taken[name] = server+separator+name, true
+	}
+	for _, remote := range changed {
+		name := digested(plain[remote], remote, room)
+		for n := 2; taken[name]; n++ { // a tool may have been named like a digest on purpose
+			name = digested(plain[remote], fmt.Sprintf("%s\x00%d", remote, n), room)
+		}
+		names[remote], taken[name] = server+separator+name, true
 	}
 	return names
+}
+
+// digested is a name with a digest behind it, cut to the room that there is.
+func digested(name, of string, room int) string {
+	sum := sha256.Sum256([]byte(of))
+	suffix := "_" + hex.EncodeToString(sum[:4])
+	return name[:min(len(name), room-len(suffix))] + suffix
 }

@@ -378,7 +378,7 @@ func TestShared(t *testing.T) {
 		l.retire() // as its timer would
 	}
 	eventually(t, "the sessions to end", func() bool { return sessions() == 0 })
-	w.connect(Connection{URL: p.http.URL, Token: "two-token", Timeout: 5 * time.Second})
+	w.connect(Connection{URL: p.http.URL, Token: "two-token", Timeout: time.Minute})
 }
 
 // However many servers requests name, only so many connections rest.

@@ -216,7 +216,7 @@ func newPeer(t *testing.T, sse bool) *peer {
 	})
 	p.add("work", "Takes a while and says how far it is.", string(object), func(ctx context.Context, r *sdk.CallToolRequest) (*sdk.CallToolResult, error) {
 		for i := range 6 {
-			pause(300 * time.Millisecond)
+			pause(600 * time.Millisecond)
 			_ = r.Session.NotifyProgress(ctx, &sdk.ProgressNotificationParams{ProgressToken: r.Params.GetProgressToken(), Progress: float64(i), Total: 6})
 		}
 		return text("done"), nil
@@ -292,10 +292,10 @@ func text(words string) *sdk.CallToolResult {
 // pause waits for something that happens elsewhere.
 func pause(d time.Duration) { <-time.After(d) }
 
-// eventually fails the test unless the condition holds within 5 s.
+// eventually fails the test unless the condition holds within a minute.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(5 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for !holds() {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited in vain for %s", what)

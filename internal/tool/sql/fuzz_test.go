@@ -1,6 +1,7 @@
 package sql
 
 import (
+	"math"
 	"regexp"
 	"strings"
 	"testing"
@@ -45,6 +46,43 @@ func FuzzParse(f *testing.F) {
 				t.Fatalf("%q came through as %q", text, got.text)
 			}
 			i += token.size
+		}
+	})
+}
+
+// FuzzArguments binds what a model says: each value has the type of its parameter, and
+// is one of those that the operator has listed; what is not there, is the default.
+func FuzzArguments(f *testing.F) {
+	for _, seed := range []string{
+		`{"customer":"C-1","limit":5,"since":"2026-06-11","rate":0.5,"open":true}`, `{"customer":"C-2","limit":2e3,"rate":1e400}`, `{"customer":"C-1","limit":9223372036854775808}`, `{"customer":"C-1","limit":2.5}`, `{"customer":"c-1"}`, `{"customer":null}`,
+		`{"customer":"C-1","since":"2026-02-30","open":"true"}`, `{"customer":["C-1"]}`, `{"customer":"C-1","other":1}`, `{}`, `null`, `[]`, ``, `{"customer":"C-1","rate":"NaN"}`, `{"customer":"C-1","limit":-9007199254740993}`, `{"customer":"C-1","limit":1e17}`, `{"customer":"C-1"} x`,
+	} {
+		f.Add(seed)
+	}
+	q := Query{Parameters: map[string]Param{
+		"customer": {Type: "string", Enum: []any{"C-1", "C-2"}, Required: true}, "limit": {Type: "integer", Default: 10}, "since": {Type: "date"}, "rate": {Type: "number"}, "open": {Type: "boolean"},
+	}}
+	names := []string{"customer", "limit", "since", "rate", "open", "customer"}
+	f.Fuzz(func(t *testing.T, arguments string) {
+		bound, err := q.values([]byte(arguments), names)
+		if err != nil {
+			if err.Error() == "" || len(err.Error()) > 300 {
+				t.Errorf("%q: %v", arguments, err)
+			}
+			return
+		}
+		if len(bound) != len(names) || bound[0] != "C-1" && bound[0] != "C-2" || bound[5] != bound[0] {
+			t.Fatalf("%q binds %v", arguments, bound)
+		}
+		_, isInt := bound[1].(int64)
+		_, isFloat := bound[3].(float64)
+		_, isBool := bound[4].(bool)
+		day, isText := bound[2].(string)
+		if !isInt || bound[3] != nil && !isFloat || bound[4] != nil && !isBool || bound[2] != nil && (!isText || !regexp.MustCompile(datePattern).MatchString(day)) {
+			t.Errorf("%q binds %#v", arguments, bound)
+		}
+		if f, ok := bound[3].(float64); ok && (math.IsNaN(f) || math.IsInf(f, 0)) {
+			t.Errorf("%q binds %v", arguments, f)
 		}
 	})
 }

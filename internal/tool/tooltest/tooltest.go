@@ -119,7 +119,20 @@ func public(t *testing.T, arguments string, err error) {
 	}
 }
 
+// cancels cancels a call that would last. A machine that is busy at the moment may let it
+// return late, and gets more tries; a tool that does not listen is late in each.
 func cancels(t *testing.T, c Case) {
+	took := promptly
+	for try := 0; took >= promptly && try < 5; try++ {
+		took = cancelled(t, c)
+	}
+	if took >= promptly {
+		t.Errorf("the call returned %s after its cancellation, want %s at most", took, promptly)
+	}
+}
+
+// cancelled is how long a call takes to return that is cancelled in the middle.
+func cancelled(t *testing.T, c Case) time.Duration {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
@@ -131,12 +144,13 @@ func cancels(t *testing.T, c Case) {
 		t.Fatalf("the slow call ended by itself: %v", err)
 	case <-time.After(100 * time.Millisecond):
 	}
+	began := time.Now()
 	cancel()
 	select {
 	case err := <-done:
 		public(t, c.Slow, err)
-	case <-time.After(promptly):
-		t.Errorf("the call did not return within %s of its cancellation", promptly)
-		<-done
+	case <-time.After(time.Minute):
+		t.Fatal("the call goes on after its cancellation")
 	}
+	return time.Since(began)
 }

@@ -32,7 +32,7 @@ func FuzzPage(f *testing.F) {
 		if err != nil && !problem.Is(err, problem.ToolFailed) || len(got) > tool.MaxOutput || !utf8.ValidString(got) {
 			t.Errorf("%d bytes, %v", len(got), err)
 		}
-		if took := time.Since(begun); took > 10*time.Second {
+		if took := time.Since(begun); took > time.Minute {
 			t.Errorf("it took %v", took)
 		}
 	})

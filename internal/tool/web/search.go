@@ -75,8 +75,8 @@ func (s *Searcher) Describe() run.Tool {
 // Call searches once. What it returns is a run.Found.
 func (s *Searcher) Call(ctx context.Context, call run.ToolCall) (run.ToolResult, error) {
 	var arguments struct {
-		Query string `json:"query"`
-		Count *int   `json:"count"`
+		Query string      `json:"query"`
+		Count *tool.Whole `json:"count"`
 	}
 	if err := json.Unmarshal(call.Arguments, &arguments); err != nil {
 		return run.ToolResult{}, problem.New(problem.ToolFailed, "web.search: the arguments are not a JSON object with query as a string and count as a number.").Because(err)
@@ -84,7 +84,7 @@ func (s *Searcher) Call(ctx context.Context, call run.ToolCall) (run.ToolResult,
 	query := strings.Join(strings.Fields(search.Visible(arguments.Query)), " ")
 	count := someFound
 	if arguments.Count != nil {
-		count = *arguments.Count
+		count = int(*arguments.Count)
 	}
 	switch {
 	case query == "":
