@@ -13,8 +13,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 commit=${1:-HEAD}
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
-git archive "$commit" | tar x -C "$tree"
-(cd "$tree" && CGO_ENABLED=0 go build -trimpath -buildvcs=false -o errand .)
+git clone --quiet --no-hardlinks --no-checkout . "$tree" # not an archive: it says of which commit it is
+git -C "$tree" checkout --quiet --detach "$(git rev-parse --verify "$commit^{commit}")"
+(cd "$tree" && CGO_ENABLED=0 go build -trimpath -buildvcs=true -o errand .)
 
 format=$(find "$tree/internal/store/sqlite/schema" -name '*.sql' | wc -l)
 to=$PWD/e2e/upgrade/testdata/format-$((format)).tar.gz

@@ -16,7 +16,10 @@ mode=()
 while [[ $# -gt 0 ]]; do
   case $1 in
     --snapshot) mode=(--snapshot) ;;
-    --into) into=$2; shift ;;
+    --into)
+      [[ -n ${2:-} ]] || { echo "release: --into wants a folder" >&2; exit 2; }
+      into=$2
+      shift ;;
     *) echo "release: there is no '$1'; it knows --snapshot and --into DIR" >&2; exit 2 ;;
   esac
   shift
@@ -40,11 +43,13 @@ fi
 git -C "$clone/errand" checkout --quiet --detach "$(git rev-parse HEAD)"
 (
   cd "$clone/errand"
-  "$tools/goreleaser" release --clean --skip=publish,announce "${mode[@]}"
+  "$tools/goreleaser" release --clean --skip=publish,announce ${mode[@]+"${mode[@]}"}
   .tools/bin/release hold dist
 )
 
 mkdir -p "$into"
 find "$into" -maxdepth 1 -type f \( -name 'errand_*' -o -name 'checksums.txt*' \) -delete
-find "$clone/errand/dist" -maxdepth 1 -type f \( -name 'errand_*' -o -name 'checksums.txt*' \) -exec cp -p {} "$into/" \;
+for file in "$clone"/errand/dist/errand_* "$clone"/errand/dist/checksums.txt; do
+  if [[ -f $file ]]; then cp -p "$file" "$into/"; fi
+done
 echo "release: $(git rev-parse --short HEAD) is in $into/"

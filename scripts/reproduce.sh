@@ -30,7 +30,7 @@ trap 'rm -rf "$again"' EXIT
 mkdir "$again/another path" "$again/cache"
 if $own; then export GOCACHE="$again/cache"; fi
 TMPDIR="$again/another path" TZ=Pacific/Chatham LC_ALL=C \
-  scripts/release.sh "${mode[@]}" --into "$again/dist" >"$again/log" 2>&1 || { cat "$again/log" >&2; exit 1; }
+  scripts/release.sh ${mode[@]+"${mode[@]}"} --into "$again/dist" >"$again/log" 2>&1 || { cat "$again/log" >&2; exit 1; }
 
 if ! diff <(sort -k2 "$published") <(sort -k2 "$again/dist/checksums.txt"); then
   echo "reproduce: not the same: < is $published, > was built now with $(go version)" >&2

@@ -6,8 +6,9 @@
 # node is Node.js 22, sdk the npm packages of e2e/sdk, which need it; goreleaser is
 # what a release is made with. All three have one version, and come with checksums.
 # It says nothing when nothing is missing. It installs only where it may: as
-# root, with apt. Elsewhere it names what is missing and how to get it, and the
-# tests that need it are skipped; in CI, which has to run them all, it fails.
+# root, with apt. Elsewhere it names what is missing and how to get it, installs what
+# needs no root, and the tests that need the rest are skipped; in CI, which has to run
+# them all, it fails.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -25,7 +26,7 @@ present() {
     chromium) have chromium || have chromium-browser || have google-chrome ;;
     python) /usr/bin/python3 -c 'import requests' 2>/dev/null || { have python3 && python3 -c 'import requests' 2>/dev/null; } ;;
     node) [[ $(.tools/bin/node --version 2>/dev/null || node --version 2>/dev/null) =~ ^v(2[2-9]|[3-9][0-9])\. ]] ;;
-    goreleaser) go version -m .tools/bin/goreleaser 2>/dev/null | grep -q "github.com/goreleaser/goreleaser/v2[[:space:]]$goreleaser[[:space:]]" ;;
+    goreleaser) go version -m .tools/bin/goreleaser 2>/dev/null | grep "github.com/goreleaser/goreleaser/v2[[:space:]]${goreleaser}[[:space:]]" >/dev/null ;;
     # npm writes its own lock file when it has installed everything; ours is kept beside it.
     sdk) cmp -s e2e/sdk/package-lock.json e2e/sdk/node_modules/.installed-lock.json ;;
     *) echo "setup: nothing is known about '$1'; it knows gcc, curl, postgresql, chromium, python, node, sdk and goreleaser" >&2; exit 2 ;;
@@ -99,16 +100,25 @@ done
 wanted=$(for name in "${missing[@]}"; do packages "$name"; done | xargs)
 if [[ -n $wanted ]]; then
   if [[ $(id -u) -ne 0 ]] || ! have apt-get; then
-    echo "setup: not found: ${missing[*]}. Tests that need them are skipped. To have them: install $wanted, as root."
+    apart=() # what needs no package of the system
+    for name in "${missing[@]}"; do
+      if [[ -n $(packages "$name") ]]; then
+        echo "setup: $name is not found. Tests that need it are skipped. To have it: install $(packages "$name" | xargs), as root."
+      else
+        apart+=("$name")
+      fi
+    done
     [[ ${CI:-} == true ]] && exit 1
-    exit 0
+    [[ ${#apart[@]} -eq 0 ]] && exit 0
+    missing=("${apart[@]}")
+  else
+    echo "setup: installing $wanted"
+    [[ " ${missing[*]} " == *' postgresql '* ]] && no_cluster
+    export DEBIAN_FRONTEND=noninteractive
+    quietly apt-get -o DPkg::Lock::Timeout=300 update -qq
+    # shellcheck disable=SC2086 # one word for each package
+    quietly apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends $wanted
   fi
-  echo "setup: installing $wanted"
-  [[ " ${missing[*]} " == *' postgresql '* ]] && no_cluster
-  export DEBIAN_FRONTEND=noninteractive
-  quietly apt-get -o DPkg::Lock::Timeout=300 update -qq
-  # shellcheck disable=SC2086 # one word for each package
-  quietly apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends $wanted
 fi
 if [[ " ${missing[*]} " == *' node '* ]]; then
   echo "setup: installing Node.js 22 into .tools"

@@ -39,7 +39,7 @@ func (s speaker) ask(method, path string, body any) (answer json.RawMessage, abs
 		}
 		reader = bytes.NewReader(text)
 	}
-	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(s.t.Context(), rig.Patience)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, method, s.url+path, reader)
 	if err != nil {
@@ -107,6 +107,12 @@ const (
 	cutModel = "cut in its model call"
 )
 
+// Two that were at their end, or wait, for a reason of their own.
+const (
+	tooSlow   = "took too long"
+	needsRoom = "waits for room"
+)
+
 // live lets a program work, writes down what it shows, and kills it.
 func live(t *testing.T, w *rig.World) manifest {
 	t.Helper()
@@ -115,8 +121,15 @@ func live(t *testing.T, w *rig.World) manifest {
 	m := manifest{Runs: map[string]past{}, Shown: map[string]json.RawMessage{}}
 	m.Program = strings.TrimSpace(w.Command(t, "version").Out)
 
+	w.Model.Plays(func(c rig.Conversation) rig.Turn {
+		if strings.HasPrefix(c.Prompt(), tooSlow) {
+			rig.Pause(3 * time.Second)
+		}
+		return rig.FromPrompt(c)
+	})
 	objects(s, w, &m)
 	ids := work(s)
+	s.turns(ids)
 	if _, absent := s.ask("POST", "/v1/agent/robots", object{"member_id": "analyst", "display_name": "Analyst", "language_model": "offline"}); !absent {
 		robot(s, ids)
 	}
@@ -247,6 +260,46 @@ func work(s speaker) map[string]string {
 	return ids
 }
 
+// turns makes runs that something happens to on their way: somebody writes to one, its
+// caller answers, nobody decides in time, its time is up, a budget has no room.
+func (s speaker) turns(ids map[string]string) {
+	s.t.Helper()
+	start := func(name, path string, body object, steps ...string) (run string) {
+		s.t.Helper()
+		body["prompt"] = rig.Steps(name, steps...)
+		ids[name] = field(s.t, s.must("POST", path, body), "id")
+		return "/v1/runs/" + ids[name]
+	}
+	steered := start("steered", "/v1/agents/chaser/run", object{}, letter("steered@example.com"), "= Never said.")
+	s.must("POST", steered+"/messages", object{"content": "Leave them alone."})
+	s.must("POST", steered+"/pause", nil)
+	s.must("POST", steered+"/resume", nil)
+	s.must("POST", steered+"/approve", object{"action_ids": []string{"act_01"}, "reject": true})
+
+	told := start("told by its caller", "/v1/runs", object{"model": "auto", "functions": []object{{"type": "function", "function": object{
+		"name": "weather", "description": "Looks up the weather.", "parameters": object{"type": "object"},
+	}}}}, `weather {}`, "= It rains.")
+	s.must("POST", told+"/tool_outputs", object{"outputs": []object{{"action_id": "act_01", "output": "Rain."}}})
+	s.until(ids["told by its caller"], "completed")
+
+	s.must("POST", "/v1/agents", object{
+		"name": "patient", "model": "auto", "instructions": "Write, if you may.", "tools": []string{"email.send"},
+		"approval": object{"required_for": []string{"email.send"}, "timeout": 1, "on_timeout": "reject"},
+	})
+	start("nobody decided", "/v1/agents/patient/run", object{}, letter("silence@example.com"), "= Never said.")
+	s.until(ids["nobody decided"], "completed")
+
+	s.must("POST", "/v1/agents", object{"name": "hasty", "model": "auto", "instructions": "Be quick.", "tools": []string{}, "limits": object{"timeout_s": 1}})
+	start(tooSlow, "/v1/agents/hasty/run", object{}, "= Never said.")
+	s.until(ids[tooSlow], "failed")
+
+	if _, absent := s.ask("GET", "/v1/budgets", nil); !absent {
+		s.must("POST", "/v1/agents", object{"name": "poor", "model": "auto", "instructions": "Spend little.", "tools": []string{}, "on_budget": "wait"})
+		s.must("POST", "/v1/budgets", object{"name": "tight", "agent": "poor", "period": "month", "max_tokens": 1})
+		start(needsRoom, "/v1/agents/poor/run", object{"background": true}, "= There was room.")
+	}
+}
+
 // others makes runs by the APIs of others.
 func (s speaker) others(ids map[string]string) {
 	s.t.Helper()
@@ -289,7 +342,7 @@ func robot(s speaker, ids map[string]string) {
 // until waits for a run's status.
 func (s speaker) until(id, status string) {
 	s.t.Helper()
-	for deadline := time.Now().Add(time.Minute); ; rig.Pause(20 * time.Millisecond) {
+	for deadline := time.Now().Add(rig.Patience); ; rig.Pause(20 * time.Millisecond) {
 		shown := s.must("GET", "/v1/runs/"+id, nil)
 		if field(s.t, shown, "status") == status {
 			return

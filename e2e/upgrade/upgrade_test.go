@@ -206,6 +206,12 @@ func (u upgraded) goesOn() {
 	if r := u.c.Until(id("asks its caller"), "completed"); r.Summary() != "It is sunny." {
 		u.t.Errorf("%+v", r)
 	}
+	if _, there := u.past.Runs[needsRoom]; there {
+		u.c.Do("PATCH", "/v1/budgets/tight", object{"max_tokens": 1000000})
+		if r := u.c.Until(id(needsRoom), "completed"); r.Summary() != "There was room." {
+			u.t.Errorf("%+v", r)
+		}
+	}
 	if r := u.c.Until(id(cutModel), "completed"); r.Summary() != "Went on." {
 		u.t.Errorf("%+v", r)
 	}

@@ -89,9 +89,10 @@ func testModule(dir string, race bool, t *tally) error {
 }
 
 // arguments are go test's. Vet is off because make check has a step for it. The
-// limit is for one package: the longest one kills and restarts the real program.
+// limit is for one package: twice what the longest takes, so that a test that hangs
+// says so while whoever waits for all of them is still there.
 func arguments(race bool) []string {
-	args := []string{"test", "-json", "-vet=off", "-shuffle=on", "-timeout=20m"}
+	args := []string{"test", "-json", "-vet=off", "-shuffle=on", "-timeout=15m"}
 	if race {
 		args = append(args, "-race")
 	}

@@ -3,14 +3,18 @@ package main
 import (
 	"archive/tar"
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -25,6 +29,10 @@ func hold(root, dist string) error {
 	if err != nil {
 		return err
 	}
+	version, err := compiler(root)
+	if err != nil {
+		return err
+	}
 	var faults []error
 	for _, t := range targets() {
 		archives, err := filepath.Glob(filepath.Join(dist, "errand_*_"+t.os+"_"+t.arch+".tar.gz"))
@@ -32,7 +40,7 @@ func hold(root, dist string) error {
 			faults = append(faults, fmt.Errorf("there are %d archives for %s/%s, not one", len(archives), t.os, t.arch))
 			continue
 		}
-		r := release{notice: notice, target: t, sums: sums, stem: strings.TrimSuffix(archives[0], ".tar.gz")}
+		r := release{notice: notice, compiler: version, target: t, sums: sums, stem: strings.TrimSuffix(archives[0], ".tar.gz")}
 		if err := r.hold(); err != nil {
 			faults = append(faults, fmt.Errorf("%s: %w", filepath.Base(r.stem), err))
 		}
@@ -79,10 +87,11 @@ func checksums(dist string) (map[string]bool, error) {
 
 // release is what there is for one platform: files with one stem.
 type release struct {
-	notice []byte
-	target target
-	sums   map[string]bool
-	stem   string
+	notice   []byte
+	compiler string
+	target   target
+	sums     map[string]bool
+	stem     string
 }
 
 func (r release) hold() error {
@@ -132,12 +141,8 @@ func (r release) program(entries []entry) (*program, error) {
 	if err != nil {
 		return nil, err
 	}
-	for name, want := range map[string]string{
-		"CGO_ENABLED": "0", "-trimpath": "true", "vcs.modified": "false", "GOOS": r.target.os, "GOARCH": r.target.arch,
-	} {
-		if got := p.settings[name]; got != want {
-			return nil, fmt.Errorf("the program was built with %s=%q, not %q", name, got, want)
-		}
+	if err := asAgreed(p, r.target, r.compiler); err != nil {
+		return nil, err
 	}
 	for _, name := range []string{"LICENSE", noticeFile, "README.md", "CHANGELOG.md"} {
 		body, err := only(entries, name)
@@ -149,6 +154,46 @@ func (r release) program(entries []entry) (*program, error) {
 		}
 	}
 	return p, nil
+}
+
+// asAgreed holds a program to the settings with which anybody builds the same bytes.
+// Some of them a builder may have for builds of their own, without remembering it.
+func asAgreed(p *program, on target, compiler string) error {
+	if p.info.GoVersion != compiler {
+		return fmt.Errorf("the program was built with %s, not %s", p.info.GoVersion, compiler)
+	}
+	wanted := map[string]string{
+		"CGO_ENABLED": "0", "-trimpath": "true", "vcs.modified": "false", "GOOS": on.os, "GOARCH": on.arch,
+		"-tags": "", "GOEXPERIMENT": "", "GOFIPS140": "", "GOAMD64": "", "GOARM64": "",
+	}
+	switch on.arch {
+	case "amd64":
+		wanted["GOAMD64"] = "v1"
+	case "arm64":
+		wanted["GOARM64"] = "v8.0"
+	}
+	for _, name := range slices.Sorted(maps.Keys(wanted)) {
+		if got, want := p.settings[name], wanted[name]; got != want {
+			return fmt.Errorf("the program was built with %s=%q, not %q", name, got, want)
+		}
+	}
+	return nil
+}
+
+// fixed is where the version of Go is written down that releases are built with.
+var fixed = regexp.MustCompile(`(?m)^  - GOTOOLCHAIN=(go1\.\d+\.\d+)$`)
+
+// compiler reads it.
+func compiler(root string) (string, error) {
+	text, err := os.ReadFile(filepath.Join(root, ".goreleaser.yaml"))
+	if err != nil {
+		return "", err
+	}
+	found := fixed.FindSubmatch(text)
+	if found == nil {
+		return "", errors.New(".goreleaser.yaml does not fix the version of Go, so two builds may differ")
+	}
+	return string(found[1]), nil
 }
 
 // sbom names each module of the program, and the program by its sum.
@@ -210,24 +255,48 @@ func contained(image []byte, p *program) error {
 	if err := json.Unmarshal(blobs[blob(index.Manifests[0].Digest)], &made); err != nil {
 		return err
 	}
+	if made.Config == nil {
+		return errors.New("its manifest has no configuration")
+	}
 	if err := json.Unmarshal(blobs[blob(made.Config.Digest)], &config); err != nil {
 		return err
 	}
 	if user, _, _ := strings.Cut(config.Config.User, ":"); user == "" || user == "0" || user == "root" {
 		return fmt.Errorf("it runs as user %q", config.Config.User)
 	}
+	if config.platform != (platform{p.target().arch, p.target().os}) {
+		return fmt.Errorf("it says that it is for %s/%s", config.OS, config.Architecture)
+	}
+	if docker[0].Config != blob(made.Config.Digest) || len(docker[0].Layers) != len(made.Layers) || len(config.RootFS.DiffIDs) != len(made.Layers) {
+		return errors.New("docker would read another image")
+	}
 	var inside []entry
 	for i, l := range made.Layers {
 		if docker[0].Layers[i] != blob(l.Digest) {
 			return errors.New("docker would read other layers")
 		}
-		entries, err := unpack(blobs[blob(l.Digest)])
+		plain, err := unzip(blobs[blob(l.Digest)])
+		if err != nil {
+			return fmt.Errorf("layer %d: %w", i+1, err)
+		}
+		if config.RootFS.DiffIDs[i] != digest(plain) {
+			return fmt.Errorf("layer %d is another one than its configuration names", i+1)
+		}
+		entries, err := unpack(plain)
 		if err != nil {
 			return err
 		}
 		inside = append(inside, entries...)
 	}
 	return harmless(inside, p)
+}
+
+func unzip(body []byte) ([]byte, error) {
+	z, err := gzip.NewReader(bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(z)
 }
 
 // harmless looks at the files of an image.
@@ -246,7 +315,7 @@ func harmless(inside []entry, p *program) error {
 			return fmt.Errorf("%s belongs to user %d", e.head.Name, e.head.Uid)
 		}
 	}
-	for _, name := range []string{executable, state + "/", "etc/passwd", "etc/ssl/certs/ca-certificates.crt", documents + "LICENSE", documents + noticeFile} {
+	for _, name := range []string{executable, state + "/", "etc/passwd", "etc/ssl/certs/ca-certificates.crt", authorities, documents + "LICENSE", documents + noticeFile} {
 		if !slices.Contains(names, name) {
 			return fmt.Errorf("it has no %s", name)
 		}

@@ -20,7 +20,16 @@ const (
 	executable = "usr/local/bin/errand"
 	state      = "var/lib/errand"
 	documents  = "usr/share/doc/errand/"
+
+	authorities = documents + "ca-certificates.txt"
 )
+
+// whoseAuthorities goes with the certificates, whose licence asks for it.
+const whoseAuthorities = `The certificates in /etc/ssl/certs/ca-certificates.crt are those that Mozilla trusts, as
+the Go project publishes them in the module golang.org/x/crypto/x509roots/fallback. Mozilla
+has them under the Mozilla Public License 2.0, whose text is in THIRD_PARTY_LICENSES. Their
+source is lib/ckfw/builtins/certdata.txt in https://hg.mozilla.org/projects/nss.
+`
 
 // image makes what docker, podman and skopeo load: the program, the certificates that
 // it trusts, a user to be, a folder to write to, and nothing else: no shell, no
@@ -53,6 +62,7 @@ func ground(at time.Time) ([]byte, error) {
 	w.file("etc/group", 0o644, fmt.Appendf(nil, "root:x:0:\nnonroot:x:%d:\n", nonroot))
 	w.file("etc/nsswitch.conf", 0o644, []byte("hosts: files dns\n"))
 	w.file("etc/ssl/certs/ca-certificates.crt", 0o644, roots())
+	w.file(authorities, 0o644, []byte(whoseAuthorities))
 	return w.end()
 }
 

@@ -7,6 +7,7 @@ import (
 	"debug/buildinfo"
 	"encoding/json"
 	"encoding/pem"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -195,7 +196,7 @@ func TestWhatAnImageMayHold(t *testing.T) {
 		}
 	}
 	for i := range good {
-		if left := slices.Delete(slices.Clone(good), i, i+1); strings.HasPrefix(good[i].head.Name, documents+"L") && harmless(left, p) == nil {
+		if left := slices.Delete(slices.Clone(good), i, i+1); strings.HasPrefix(good[i].head.Name, documents) && good[i].head.Name != documents && harmless(left, p) == nil {
 			t.Errorf("an image without %s was taken", good[i].head.Name)
 		}
 	}
@@ -253,11 +254,13 @@ func TestAModuleWithoutALicence(t *testing.T) {
 }
 
 // TestConfiguration: goreleaser builds for the platforms that are looked at here, with
-// the Go whose version CI has, and the chart and the Dockerfile run the same user.
+// the Go that deploy/Dockerfile has, and hands on to the SBOM's step what a build depends
+// on; the chart, the Dockerfile and the image of a release agree on who runs the program.
 func TestConfiguration(t *testing.T) {
 	text := string(must(os.ReadFile(filepath.Join(root, ".goreleaser.yaml"))))
 	var config struct {
 		Builds []struct{ Goos, Goarch, Flags, Env []string }
+		Sboms  []struct{ Env []string }
 	}
 	if err := yaml.Unmarshal([]byte(text), &config); err != nil {
 		t.Fatal(err)
@@ -276,7 +279,56 @@ func TestConfiguration(t *testing.T) {
 	if !slices.Equal(built, targets()) {
 		t.Errorf("goreleaser builds %v, and licences are looked for on %v", built, targets())
 	}
-	if !regexp.MustCompile(`GOTOOLCHAIN=go1\.\d+\.\d+`).MatchString(text) {
-		t.Error("the version of Go is not fixed, so two builds may differ")
+	version, err := compiler(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range config.Sboms {
+		if !slices.Contains(step.Env, "GOTOOLCHAIN={{ .Env.GOTOOLCHAIN }}") {
+			t.Errorf("the SBOM is made with whichever Go there is: goreleaser hands on nothing but %v", step.Env)
+		}
+	}
+	docker := string(must(os.ReadFile(filepath.Join(root, "deploy", "Dockerfile"))))
+	node := string(must(os.ReadFile(filepath.Join(root, "deploy", "helm", "errand", "templates", "_node.tpl"))))
+	for _, wanted := range []string{
+		"FROM golang:" + strings.TrimPrefix(version, "go") + "-", fmt.Sprintf("USER %d:%d\n", nonroot, nonroot),
+	} {
+		if !strings.Contains(docker, wanted) {
+			t.Errorf("deploy/Dockerfile lacks %q, as releases have it", wanted)
+		}
+	}
+	user := regexp.MustCompile(`runAsUser: (\d+)`).FindStringSubmatch(node)
+	if user == nil || !strings.Contains(docker, "\nUSER "+user[1]+"\n") || !strings.Contains(docker, "--uid "+user[1]+" ") {
+		t.Errorf("the chart runs user %v, whom deploy/Dockerfile does not make", user)
+	}
+}
+
+// TestAsAgreed: a program that somebody built with settings of their own is found, also
+// if all else is as it should be.
+func TestAsAgreed(t *testing.T) {
+	const version = "go1.26.8"
+	for _, on := range targets() {
+		level, value := "GOAMD64", "v1"
+		if on.arch == "arm64" {
+			level, value = "GOARM64", "v8.0"
+		}
+		agreed := func() *program {
+			p := stamped(nil, on)
+			p.settings[level] = value
+			return p
+		}
+		if err := asAgreed(agreed(), on, version); err != nil {
+			t.Errorf("a program as agreed: %v", err)
+		}
+		if asAgreed(agreed(), on, "go1.26.9") == nil {
+			t.Error("a program of another Go was taken")
+		}
+		for name, other := range map[string]string{level: "v9", "GOEXPERIMENT": "nogreenteagc", "GOFIPS140": "latest", "-tags": "x", "CGO_ENABLED": "1", "vcs.modified": "true"} {
+			p := agreed()
+			p.settings[name] = other
+			if asAgreed(p, on, version) == nil {
+				t.Errorf("a program for %s with %s=%s was taken", on.os, name, other)
+			}
+		}
 	}
 }

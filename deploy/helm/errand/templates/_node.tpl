@@ -1,12 +1,21 @@
-{{- /* A node: called with the chart's context, the node's image, resources and queues. */ -}}
+{{- /* A node: called with the chart's context, the node's image, resources, queues and
+seccomp profile. */ -}}
 {{- define "errand.node" -}}
 terminationGracePeriodSeconds: 20
 automountServiceAccountToken: false
+# The pod's own process takes away what a browser's processes leave.
+shareProcessNamespace: true
 securityContext:
   runAsNonRoot: true
   runAsUser: 10001
   fsGroup: 10001
-  seccompProfile: {type: RuntimeDefault}
+  seccompProfile: {{- toYaml .seccomp | nindent 4 }}
+# Rather on several machines than on one.
+topologySpreadConstraints:
+  - maxSkew: 1
+    topologyKey: kubernetes.io/hostname
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector: {matchLabels: {app.kubernetes.io/instance: {{ .root.Release.Name | quote }}, errand/class: {{ .class }}}}
 containers:
   - name: errand
     image: {{ required "image.repository: name the image that you have built" .image.repository }}:{{ .image.tag }}
@@ -34,6 +43,8 @@ containers:
     # A node that the others take for dead is not ready, and lives on: it comes back by
     # itself, and a restart would only cut what it is doing.
     readinessProbe: {httpGet: {path: /readyz, port: http}, periodSeconds: 2, failureThreshold: 2}
+    # Up to an hour: the first node of a version may have an index to make.
+    startupProbe: {httpGet: {path: /healthz, port: http}, periodSeconds: 2, failureThreshold: 1800}
     livenessProbe: {httpGet: {path: /healthz, port: http}, periodSeconds: 10, failureThreshold: 6}
     resources: {{- toYaml .resources | nindent 6 }}
     volumeMounts:
