@@ -5,7 +5,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -104,13 +103,9 @@ func TestRunFails(t *testing.T) {
 func TestDemo(t *testing.T) {
 	t.Parallel()
 	w := rig.New(t)
-	begun := time.Now()
 	result := w.Command(t, "demo")
 	if result.Code != 0 {
 		t.Fatalf("exit code %d\n%s\n%s", result.Code, result.Out, result.Err)
-	}
-	if took := time.Since(begun); took > 20*time.Second {
-		t.Errorf("it took %v", took)
 	}
 	for words, times := range map[string]int{"kill -9": 2, "To: ": 6, "Two crashes, 3 customers, 3 e-mails": 1, "none lost, none sent twice": 1} {
 		if n := strings.Count(result.Out, words); n < times {

@@ -157,7 +157,7 @@ func tourSteering(t *testing.T, w *rig.World, c *rig.Client) {
 	w.Eventually("the call", func() bool { return len(w.Tools.Ledger("slow.once")) == 2 })
 	begun := time.Now()
 	first := c.Post("/v1/runs/"+cut.ID+"/cancel", `{"reason":"enough"}`, &cut)
-	if cut.Status != "cancelled" || time.Since(begun) > 2*time.Second {
+	if cut.Status != "cancelled" || time.Since(begun) > 20*time.Second {
 		t.Errorf("%s after %v", cut.Status, time.Since(begun))
 	}
 	if again := c.Post("/v1/runs/"+cut.ID+"/cancel", nil, nil); string(again.Body) != string(first.Body) {

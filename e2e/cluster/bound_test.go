@@ -78,13 +78,13 @@ func workTogether(t *testing.T, f *fleet) {
 		runs = append(runs, r)
 	}
 	calls := func(count int) func() bool { return func() bool { return len(f.Model.Calls()) == count } }
-	f.soon("two runs at work", time.Minute, calls(2))
+	f.soon("two runs at work", rig.Patience, calls(2))
 	rig.Pause(2 * time.Second) // each node has looked for places
 	if n := len(f.Model.Calls()); n != 2 {
 		t.Errorf("%d runs are at work", n)
 	}
 	f.members[0].Kill()
-	f.soon("a run in the place of the dead one's", time.Minute, calls(3))
+	f.soon("a run in the place of the dead one's", rig.Patience, calls(3))
 	answers()
 	for _, r := range runs {
 		f.members[1].c.Until(r.ID, "completed")

@@ -65,7 +65,7 @@ func toolChanges(f *fleet, a, b *member) {
 	rig.Pause(heard)
 	r := b.order(rig.Steps("noted", `crm.note {"n":1}`, rig.Say("done")), uses("crm.note"))
 	b.over(r.ID)
-	f.soon("a delivery", time.Minute, func() bool { return told.Load() > 0 })
+	f.soon("a delivery", rig.Patience, func() bool { return told.Load() > 0 })
 	if f.called("crm.note", r.ID) != 1 {
 		f.T.Error("the tool was not called")
 	}
@@ -74,7 +74,7 @@ func toolChanges(f *fleet, a, b *member) {
 func projectChanges(f *fleet, a, b *member) {
 	a.c.Post("/v1/projects", `{"name":"gone"}`, nil)
 	b.c.Do("DELETE", "/v1/projects/gone", `{"confirm":"gone"}`)
-	f.soon("its end", time.Minute, func() bool { return a.c.Do("GET", "/v1/projects/gone", nil).Status == http.StatusNotFound })
+	f.soon("its end", rig.Patience, func() bool { return a.c.Do("GET", "/v1/projects/gone", nil).Status == http.StatusNotFound })
 	a.c.Post("/v1/projects", `{"name":"gone"}`, nil)
 	var key struct{ Secret string }
 	a.c.Post("/v1/keys", `{"name":"new","project":"gone","scopes":["runs:write","runs:read"]}`, &key)

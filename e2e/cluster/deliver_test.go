@@ -113,7 +113,7 @@ func (f *fleet) asks(box *mailbox, count int) (runs []rig.Run) {
 	for i := range count {
 		runs = append(runs, f.members[i%len(f.members)].order(rig.Steps(fmt.Sprint("told ", i), `book.once {}`, rig.Say("Booked.")), gated("book.once")))
 	}
-	f.soon("all to be told that a person is asked", time.Minute, func() bool {
+	f.soon("all to be told that a person is asked", rig.Patience, func() bool {
 		return !slices.ContainsFunc(runs, func(r rig.Run) bool { return len(box.about(r.ID)) == 0 })
 	})
 	return runs
@@ -147,7 +147,7 @@ func TestDelivererDies(t *testing.T) {
 	box.held = held.ID
 	box.mu.Unlock()
 	release()
-	f.soon("the delivery that is held", time.Minute, func() bool { return len(box.about(held.ID)) == 1 })
+	f.soon("the delivery that is held", rig.Patience, func() bool { return len(box.about(held.ID)) == 1 })
 	rig.Pause(300 * time.Millisecond) // what is told of others is over by then
 	teller := ask[string](f, "SELECT attempted_by[cardinality(attempted_by)] FROM river_job WHERE state = 'running' AND queue = 'webhook' ORDER BY attempted_at LIMIT 1")
 	victim := named[teller]
@@ -167,7 +167,7 @@ func TestDelivererDies(t *testing.T) {
 	for _, r := range runs {
 		survivors[0].approve(r)
 	}
-	f.soon("what the dead one was telling, and what came after", time.Minute, func() bool {
+	f.soon("what the dead one was telling, and what came after", rig.Patience, func() bool {
 		all := box.about(held.ID)
 		return len(all) > 2 && all[len(all)-1].Type == "run.completed"
 	})
@@ -178,11 +178,11 @@ func TestDelivererDies(t *testing.T) {
 	}
 	for _, r := range runs {
 		survivors[1].c.Until(r.ID, "completed")
-		f.soon("its end to be told", time.Minute, func() bool { return len(box.about(r.ID)) >= 2 })
+		f.soon("its end to be told", rig.Patience, func() bool { return len(box.about(r.ID)) >= 2 })
 		box.inOrder(t, r.ID, "run.awaiting_approval", "run.completed")
 	}
 	box.inOrder(t, held.ID, "run.awaiting_approval", "run.completed")
-	f.soon("more firings", time.Minute, func() bool { return len(made.fired()) > before+2 })
+	f.soon("more firings", rig.Patience, func() bool { return len(made.fired()) > before+2 })
 	survivors[0].c.Do("PATCH", "/v1/schedules/"+made.ID, `{"paused":true}`).Is(http.StatusOK)
 	made.holds(t)
 }

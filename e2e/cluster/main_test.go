@@ -155,7 +155,7 @@ func (m *member) thaw()   { _ = syscall.Kill(m.PID(), syscall.SIGCONT) }
 // ask asks the database for one value.
 func ask[T any](f *fleet, query string, args ...any) (value T) {
 	f.T.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), rig.Patience)
 	defer cancel()
 	conn, err := pgx.Connect(ctx, f.dsn)
 	if err != nil {

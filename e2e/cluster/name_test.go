@@ -27,15 +27,15 @@ func TestNameLostWithTheDatabase(t *testing.T) {
 		VALUES ('{"kind":"deadline","run":"00000000000000000000000000000001"}', 'errand', 25, 'timer', '%s', '{%s}')`
 	f.order(fmt.Sprintf(job, "running", "somebody who is no more"))
 	f.order("ALTER TABLE river_job RENAME TO away", "DELETE FROM nodes")
-	f.soon("the news of its death", 20*time.Second, func() bool { return strings.Contains(node.Log(), "declared dead") })
+	f.soon("the news of its death", rig.Patience, func() bool { return strings.Contains(node.Log(), "declared dead") })
 	rig.Pause(1500 * time.Millisecond) // it may join at any time, and must not
 	if now := ask[string](f, name); now != "" {
 		t.Errorf("it has joined as %s, was %s, and works on no jobs", now, old)
 	}
 	f.order("ALTER TABLE away RENAME TO river_job")
-	f.soon("a new name", 20*time.Second, func() bool { now := ask[string](f, name); return now != "" && now != old })
+	f.soon("a new name", rig.Patience, func() bool { now := ask[string](f, name); return now != "" && now != old })
 	f.order(fmt.Sprintf(job, "available", ""))
-	f.soon("the end of both jobs", 30*time.Second, func() bool {
+	f.soon("the end of both jobs", rig.Patience, func() bool {
 		return ask[int](f, "SELECT count(*) FROM river_job WHERE args->>'kind' = 'deadline' AND state = 'completed'") == 2
 	})
 }
@@ -43,7 +43,7 @@ func TestNameLostWithTheDatabase(t *testing.T) {
 // order has the database do something, behind the nodes' backs.
 func (f *fleet) order(statements ...string) {
 	f.T.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), rig.Patience)
 	defer cancel()
 	conn, err := pgx.Connect(ctx, f.dsn)
 	if err != nil {

@@ -108,7 +108,7 @@ func (s *tempest) anyone(chance *rand.Rand) *rig.Client {
 }
 
 // patience is how long a reader waits for the next event of a run that has one.
-const patience = 15 * time.Second
+const patience = 40 * time.Second
 
 func (s *tempest) over() bool {
 	select {
@@ -169,7 +169,7 @@ func (s *tempest) order(client int) {
 func (s *tempest) read(id string, seed uint64) {
 	chance := rand.New(rand.NewPCG(seed, 1))
 	var o told
-	for deadline := time.Now().Add(s.length + time.Minute); !o.ended; {
+	for deadline := time.Now().Add(s.length + rig.Patience); !o.ended; {
 		if time.Now().After(deadline) {
 			s.T.Errorf("%s: its stream has not ended; the last was %s", id, o.last)
 			return
@@ -279,6 +279,7 @@ func (s *tempest) blow() string {
 		way := left[at]
 		left = slices.Delete(left, at, at+1)
 		count[way]++
+		there, busy := s.names("nodes", "id"), s.names("runs WHERE live", "driver")
 		struck := time.Now()
 		switch way {
 		case "kill":
@@ -292,15 +293,17 @@ func (s *tempest) blow() string {
 		case "end":
 			m.Terminate()
 		}
-		gone := s.watch(struck, way)
-		rig.Pause(gone)
+		if way != "end" {
+			s.watch(struck, there, busy)
+			rig.Pause(time.Second) // so much longer it stays away
+		}
 		m.thaw()
 		m.link.heal()
 		if way == "kill" || way == "end" {
 			s.rejoin(m)
 		}
 		rig.Pause(time.Duration(chance.Int64N(int64(2 * time.Second))))
-		s.soon("three nodes", time.Minute, func() bool {
+		s.soon("three nodes", rig.Patience, func() bool {
 			return ask[int](s.fleet, "SELECT count(*) FROM nodes WHERE expires_at > now()") == len(s.members)
 		})
 	}
@@ -316,35 +319,30 @@ func (s *tempest) rejoin(m *member) {
 	s.mu.Unlock()
 }
 
-// watch waits until the runs of a node that was struck have drivers again, and notes how
-// long that took. It returns how much longer the node stays away.
-func (s *tempest) watch(struck time.Time, way string) time.Duration {
-	if way == "end" {
-		return 0
-	}
-	victim := s.oldest(struck)
-	runs := ask[int](s.fleet, "SELECT count(*) FROM runs WHERE live AND driver = $1", victim)
-	s.soon("a takeover of "+victim, time.Minute, func() bool {
-		return ask[int](s.fleet, "SELECT count(*) FROM runs WHERE live AND driver = $1", victim) == 0 &&
-			ask[int](s.fleet, "SELECT count(*) FROM nodes WHERE id = $1", victim) == 0
+// watch waits until one of the nodes that were there is counted as dead and its runs
+// have drivers again, and notes how long that took if it was one of the busy ones.
+func (s *tempest) watch(struck time.Time, there, busy []string) {
+	var gone []string
+	s.soon("a takeover", rig.Patience, func() bool {
+		left := s.names("nodes", "id")
+		gone = slices.DeleteFunc(slices.Clone(there), func(name string) bool { return slices.Contains(left, name) })
+		return len(gone) > 0 && ask[int](s.fleet, "SELECT count(*) FROM runs WHERE live AND driver = ANY($1)", gone) == 0
 	})
-	if took := time.Since(struck).Round(10 * time.Millisecond); runs > 0 {
-		s.moved = append(s.moved, took)
+	if slices.ContainsFunc(gone, func(name string) bool { return slices.Contains(busy, name) }) {
+		s.moved = append(s.moved, time.Since(struck).Round(10*time.Millisecond))
 	}
-	return time.Second
 }
 
-// oldest waits for the node whose lease is no longer renewed.
-func (s *tempest) oldest(struck time.Time) (name string) {
-	rig.Pause(time.Until(struck.Add(2500 * time.Millisecond)))
-	return ask[string](s.fleet, "SELECT id FROM nodes ORDER BY expires_at LIMIT 1")
+// names are the nodes that these rows name.
+func (s *tempest) names(rows, column string) []string {
+	return strings.Fields(ask[string](s.fleet, "SELECT coalesce(string_agg(DISTINCT "+column+", ' '), '') FROM "+rows))
 }
 
 // calm decides what still waits, until every run has ended.
 func (s *tempest) calm() {
 	chance := rand.New(rand.NewPCG(s.seed, 2))
 	began := time.Now()
-	s.soon("the end of all runs", time.Minute, func() bool {
+	s.soon("the end of all runs", rig.Patience, func() bool {
 		s.decideAll(s.members[0].c, chance)
 		return ask[int](s.fleet, "SELECT count(*) FROM runs WHERE live OR status = 'awaiting_approval'") == 0
 	})

@@ -26,7 +26,7 @@ const firstOfSeveral = "9feb071d277fffd96c5ce181f264a956a13453ff"
 // there is no such history the upgrade is one from today's program to itself.
 func oldProgram(t *testing.T) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	dir := t.TempDir()
 	tree := filepath.Join(dir, "old.tar")
@@ -160,7 +160,7 @@ func TestUpgrade(t *testing.T) {
 // later writes a job as a later version would: of a kind and a queue of its own.
 func (f *fleet) later() (id int64) {
 	f.T.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), rig.Patience)
 	defer cancel()
 	conn, err := pgx.Connect(ctx, f.dsn)
 	if err != nil {

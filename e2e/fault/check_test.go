@@ -10,7 +10,7 @@ import (
 
 // settleTime bounds how long all runs may take to come to rest after the last
 // restart.
-const settleTime = 30 * time.Second
+const settleTime = rig.Patience
 
 // line is a run in a list.
 type line struct {

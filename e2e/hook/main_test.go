@@ -81,7 +81,7 @@ func (r *receiver) answers(code int) {
 // got waits until so many deliveries have come, or have come and were taken.
 func (r *receiver) got(t *testing.T, want int, taken bool) []delivery {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(rig.Patience)
 	for {
 		r.mu.Lock()
 		var found []delivery

@@ -171,7 +171,7 @@ func TestCostlyBodies(t *testing.T) {
 	} {
 		begun := time.Now()
 		answer := c.Do(http.MethodPost, "/v1/runs", test.body)
-		if took := time.Since(begun); took > 5*time.Second {
+		if took := time.Since(begun); took > 30*time.Second {
 			t.Errorf("%s took %v", name, took)
 		}
 		if len(answer.Body) > 64<<10 {

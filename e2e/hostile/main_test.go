@@ -60,27 +60,33 @@ type answer struct {
 	body   []byte
 }
 
-// hear reads answers until the server closes the connection or says nothing more
-// for as long as patience.
-func (w *wire) hear(patience time.Duration) (answers []answer, closed bool) {
+// afterAll is how long nothing may come once all has come that was waited for.
+const afterAll = 300 * time.Millisecond
+
+// hear reads answers until the server closes the connection, or for as long as
+// patience; once it has so many as are wanted, if that is said, only for a moment more.
+func (w *wire) hear(patience time.Duration, wanted ...int) (answers []answer, closed bool) {
 	w.t.Helper()
-	if err := w.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
-		w.t.Error(err)
-	}
-	said, err := io.ReadAll(w.conn)
-	closed = !errors.Is(err, os.ErrDeadlineExceeded)
-	for reader := bufio.NewReader(bytes.NewReader(said)); ; {
+	until := time.Now().Add(patience)
+	var said bytes.Buffer
+	for reader := bufio.NewReader(io.TeeReader(w.conn, &said)); ; {
+		if len(wanted) > 0 && len(answers) == wanted[0] {
+			until = time.Now().Add(afterAll)
+		}
+		if err := w.conn.SetReadDeadline(until); err != nil {
+			w.t.Error(err)
+		}
 		if _, err := reader.Peek(1); err != nil {
-			return answers, closed
+			return answers, !errors.Is(err, os.ErrDeadlineExceeded)
 		}
 		got, err := http.ReadResponse(reader, nil)
 		if err != nil {
-			w.t.Errorf("%v in %q", err, said)
-			return answers, closed
+			w.t.Errorf("%v in %q", err, said.String())
+			return answers, !errors.Is(err, os.ErrDeadlineExceeded)
 		}
 		body, err := io.ReadAll(got.Body)
 		if err != nil {
-			w.t.Errorf("%v in %q", err, said)
+			w.t.Errorf("%v in %q", err, said.String())
 		}
 		answers = append(answers, answer{got.StatusCode, got.Header, body})
 	}

@@ -88,7 +88,7 @@ func TestAmbiguousRequests(t *testing.T) {
 					rig.Pause(time.Millisecond)
 				}
 			}
-			answers, closed := w.hear(5 * time.Second)
+			answers, closed := w.hear(rig.Patience)
 			if len(answers) != 1 || !closed {
 				t.Errorf("%s: closed %v after %d answers: %+v", name, closed, len(answers), answers)
 				continue
@@ -123,7 +123,7 @@ func TestUnreadableRequests(t *testing.T) {
 	} {
 		w := dial(t, s)
 		_, _ = w.conn.Write([]byte(test.request)) // it may be refused before its end
-		answers, closed := w.hear(5 * time.Second)
+		answers, closed := w.hear(rig.Patience)
 		if len(answers) != 1 || !closed {
 			t.Errorf("%s: closed %v, %d answers", name, closed, len(answers))
 			continue
@@ -153,11 +153,7 @@ func TestPipelines(t *testing.T) {
 	} {
 		w := dial(t, s)
 		w.say(test.said)
-		patience := 5 * time.Second
-		if !test.closed {
-			patience = 500 * time.Millisecond
-		}
-		answers, closed := w.hear(patience)
+		answers, closed := w.hear(rig.Patience, len(test.statuses))
 		var statuses []int
 		for _, a := range answers {
 			statuses = append(statuses, a.status)

@@ -15,6 +15,10 @@ import (
 	"errand/e2e/rig"
 )
 
+// slowness is what a machine with much else to do may add to a time of the server's;
+// less than the two minutes that a connection may be idle.
+const slowness = 40 * time.Second
+
 // Whoever only wants to hold a connection is let go: without a request, with half
 // a head, with a body that does not come, and with one that nobody asked for.
 func TestSlowRequests(t *testing.T) {
@@ -26,7 +30,7 @@ func TestSlowRequests(t *testing.T) {
 	for name, test := range map[string]struct {
 		begin, drip string
 		status      int           // 0 = none: there is nothing to answer
-		within      time.Duration // beside what the test's own slowness may add
+		within      time.Duration // beside what a machine's slowness may add
 	}{
 		"silence":                    {"", "", 0, 10 * time.Second},
 		"half a request line":        {"GET /he", "", 400, 10 * time.Second},
@@ -39,19 +43,19 @@ func TestSlowRequests(t *testing.T) {
 		"a dripping body in chunks":  {"POST /v1/runs HTTP/1.1\r\n" + head + "Transfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n", 400, 36 * time.Second},
 	} {
 		waiting.Go(func() { // not as parallel tests, of which only as many run as there are cores
+			begun := time.Now()
 			w := dial(t, s)
 			w.say(test.begin)
-			begun := time.Now()
 			stop := make(chan struct{})
 			var dripping sync.WaitGroup
 			if test.drip != "" {
 				dripping.Go(func() { w.drip(test.drip, stop) })
 			}
-			answers, closed := w.hear(test.within + 10*time.Second)
+			answers, closed := w.hear(test.within + slowness)
 			took := time.Since(begun)
 			close(stop)
 			dripping.Wait()
-			if !closed || took < test.within-time.Second || took > test.within+5*time.Second {
+			if !closed || took < test.within-time.Second || took > test.within+slowness {
 				t.Errorf("%s: closed %v after %v, want %v", name, closed, took, test.within)
 			}
 			switch {
@@ -83,6 +87,29 @@ func gone(err error) bool {
 	return errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, os.ErrDeadlineExceeded)
 }
 
+// unread is how long the server waits for a body that nobody reads: what is answered
+// sooner was answered without it.
+const unread = 5 * time.Second
+
+// atOnce says something that is to be answered at once, and hears until the server
+// hangs up. A machine that has just had something else to do gets two more tries.
+func atOnce(t *testing.T, s *rig.Server, request string) (answers []answer, took time.Duration) {
+	t.Helper()
+	for range 3 {
+		w := dial(t, s)
+		w.say(request)
+		begun, closed := time.Now(), false
+		answers, closed = w.hear(slowness)
+		if took = time.Since(begun); !closed {
+			t.Error("the connection stays open")
+		}
+		if took < unread {
+			break
+		}
+	}
+	return answers, took
+}
+
 // A body that is too large is refused by what its head says, and one that does not
 // say is refused when it is too large, and not read to its end.
 func TestLargeBodies(t *testing.T) {
@@ -96,12 +123,9 @@ func TestLargeBodies(t *testing.T) {
 		"an agent":            "POST /v1/agents HTTP/1.1\r\n" + head + length + "\r\n",
 		"a tool":              "PATCH /v1/tools/x HTTP/1.1\r\n" + head + length + "\r\n",
 	} {
-		w := dial(t, s)
-		w.say(request)
-		begun := time.Now()
-		answers, closed := w.hear(10 * time.Second)
-		if took := time.Since(begun); len(answers) != 1 || !closed || took > 5*time.Second {
-			t.Fatalf("%s: closed %v after %v: %+v", name, closed, took, answers)
+		answers, took := atOnce(t, s, request)
+		if len(answers) != 1 || took > unread {
+			t.Fatalf("%s: after %v: %+v", name, took, answers)
 		}
 		refused(t, answers[0], http.StatusRequestEntityTooLarge)
 	}

@@ -179,7 +179,7 @@ func acts(w *rig.World, server string) []act {
 		{"POST /v1/files", "", "--b\r\nContent-Disposition: form-data; name=\"purpose\"\r\n\r\ncontext\r\n--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\nhello\r\n--b--\r\n", "file.created", []string{"Content-Type", "multipart/form-data; boundary=b"}},
 		{"DELETE /v1/files/{id}", "/v1/files/$file", nil, "file.deleted", nil},
 		{"POST /v1/webhooks", "", hook, "webhook.created", nil},
-		{"PATCH /v1/webhooks/{id}", "/v1/webhooks/$webhook", `{"status":"enabled"}`, "webhook.changed", nil},
+		{"PATCH /v1/webhooks/{id}", "/v1/webhooks/$webhook", `{"events":["run.failed"],"status":"enabled"}`, "webhook.changed", nil},
 		{"POST /v1/webhooks/{id}/rotate", "/v1/webhooks/$webhook/rotate", nil, "webhook.changed", nil},
 		{"DELETE /v1/webhooks/{id}", "/v1/webhooks/$webhook", nil, "webhook.deleted", nil},
 		{"POST /v1/schedules", "", `{"agent":"clerk","every":"24h","input":"x"}`, "schedule.created", nil},

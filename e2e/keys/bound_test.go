@@ -47,9 +47,10 @@ func TestAKeyForOneAgentElsewhere(t *testing.T) {
 		{"GET /v1/rate/limits", "", 200, `"success":true`},
 		{"POST /api/runs", `{"prompt":"x"}`, 403, `"detail"`},
 		{"GET /api/tasks", "", 403, `"detail"`},
-		{"GET /v1/agent/robots", "", 403, `scope_denied`},
-		{"POST /v1/agent/robots/clerk/execute", `{"goals":"x"}`, 403, `scope_denied`},
-		{"POST /v1/agent/robots/clerk/completions", `{"messages":[{"role":"user","content":"x"}]}`, 403, `scope_denied`},
+		{"GET /v1/agent/robots", "", 200, `"total":0`},
+		{"POST /v1/agent/robots", `{"display_name":"x"}`, 403, `scope_denied`},
+		{"POST /v1/agent/robots/clerk/execute", `{"goals":"x"}`, 404, `not_found`},
+		{"POST /v1/agent/robots/clerk/completions", `{"messages":[{"role":"user","content":"x"}]}`, 404, `not_found`},
 	} {
 		method, path, _ := strings.Cut(step.route, " ")
 		var body any

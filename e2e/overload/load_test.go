@@ -28,7 +28,7 @@ type load struct {
 }
 
 func newLoad(s *rig.Server) *load {
-	return &load{url: s.URL, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 512, MaxConnsPerHost: 512}, Timeout: 30 * time.Second}}
+	return &load{url: s.URL, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 512, MaxConnsPerHost: 512}, Timeout: rig.Patience}}
 }
 
 // ask asks for one run.

@@ -42,7 +42,7 @@ func TestFiveTimesTooMuch(t *testing.T) {
 	peak := resident(t, s, "VmHWM") - before
 	again := newLoad(s)
 	for again.ask(`{"model":"auto","prompt":"again"}`); len(again.accepted) == 0; again.ask(`{"model":"auto","prompt":"again"}`) {
-		if time.Since(ended) > 20*time.Second {
+		if time.Since(ended) > rig.Patience {
 			t.Fatalf("it does not recover: %v", again.strange)
 		}
 		rig.Pause(10 * time.Millisecond)
@@ -57,7 +57,7 @@ func TestFiveTimesTooMuch(t *testing.T) {
 		if after.ask(`{"model":"auto","prompt":"after"}`); len(after.acks) == 1 && after.acks[0] <= 2*wait {
 			break
 		}
-		if time.Since(begun) > 5*time.Second {
+		if time.Since(begun) > rig.Patience { // how soon it should be is held below
 			t.Fatal("it is still slow")
 		}
 	}
@@ -65,7 +65,7 @@ func TestFiveTimesTooMuch(t *testing.T) {
 
 	t.Logf("usual: run p99 %v, acknowledged p99 %v; rush: %d accepted (acknowledged p99 %v, worked p99 %v), %d refused (p99 %v), +%d MB, recovered after %v",
 		wait, p99(calm.acks), len(rush.accepted), p99(rush.acks), p99(working), len(rush.refusals), p99(rush.refusals), peak>>20, recovered)
-	slack := time.Second // of a machine that does other things as well, with the race detector
+	slack := max(time.Second, 20*p99(calm.acks)) // of a machine that does other things as well, with the race detector
 	if os.Getenv("ERRAND_SOAK") != "" {
 		slack = 0
 	}

@@ -13,8 +13,9 @@ import (
 	"errand/e2e/contract"
 )
 
-// requestTime bounds one request: more than the longest wait of the API.
-const requestTime = 45 * time.Second
+// requestTime bounds one request, and the whole of a stream: the longest wait of the
+// API, and patience on top.
+const requestTime = 30*time.Second + Patience
 
 // Client speaks to a server with one key. Every answer that it gets must fit the
 // contract.

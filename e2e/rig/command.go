@@ -5,7 +5,6 @@ import (
 	"context"
 	"os/exec"
 	"testing"
-	"time"
 )
 
 // Result is what a command came to.
@@ -14,8 +13,8 @@ type Result struct {
 	Out, Err string
 }
 
-// commandTime bounds a command.
-const commandTime = 60 * time.Second
+// commandTime bounds a command: a program starts, and does much.
+const commandTime = 2 * Patience
 
 // Command runs the program in the world's environment, without a terminal, up to
 // its own end.

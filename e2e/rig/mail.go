@@ -116,7 +116,10 @@ func (s *session) Data(r io.Reader) error {
 	m.mu.Lock()
 	stalled := m.stalled
 	m.mu.Unlock()
-	m.came <- letter.To
+	select {
+	case m.came <- letter.To:
+	default: // nobody listens to so many, and the sender must not wait for it
+	}
 	if stalled != nil {
 		<-stalled
 	}

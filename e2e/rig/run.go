@@ -90,7 +90,7 @@ func (c *Client) Events(id string) []Event {
 // another one.
 func (c *Client) Until(id, status string) Run {
 	c.T.Helper()
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(Patience)
 	for {
 		r := c.Run(id)
 		switch {

@@ -18,7 +18,7 @@ import (
 
 // startTime bounds a start: far above what it takes with the race detector on a
 // busy machine.
-const startTime = time.Minute
+const startTime = Patience
 
 // Server is errand serve as a process of its own.
 type Server struct {
@@ -155,12 +155,12 @@ func (s *Server) Terminate() int {
 	return s.Wait()
 }
 
-// Wait waits for the process's own end, at most 30 s, and returns its exit code.
+// Wait waits for the process's own end, at most Patience, and returns its exit code.
 func (s *Server) Wait() int {
 	s.w.T.Helper()
 	select {
 	case <-s.ended:
-	case <-time.After(30 * time.Second):
+	case <-time.After(Patience):
 		s.Kill()
 		s.w.T.Errorf("the server did not end:\n%s", s.Log())
 	}

@@ -147,13 +147,13 @@ func (s *Stream) Reading() <-chan []Frame {
 	return all
 }
 
-// Await returns what Reading sends, within 20 s.
+// Await returns what Reading sends, within Patience.
 func Await[T any](t testing.TB, what string, from <-chan T) T {
 	t.Helper()
 	select {
 	case got := <-from:
 		return got
-	case <-time.After(20 * time.Second):
+	case <-time.After(Patience):
 		t.Fatalf("waited in vain for %s", what)
 		panic("unreachable")
 	}

@@ -73,7 +73,7 @@ func terminal() (master, slave *os.File, err error) {
 // Reads waits until the program has said this, as often as it says.
 func (s *Terminal) Reads(words string, times int) {
 	s.t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(Patience)
 	for strings.Count(s.said.String(), words) < times {
 		if time.Now().After(deadline) {
 			s.t.Fatalf("waited in vain for %q in\n%s", words, s.said)

@@ -10,5 +10,6 @@ const (
 	silent     = 250              // readers that never read
 	idleCost   = 100e3            // bytes that an idle stream may take
 	silentCost = 350e3            // bytes that a reader may cost who does not read
-	slowest    = 10 * time.Second // that a reader who reads may be behind the model at worst
+	slowest    = 30 * time.Second // that a reader who reads may be behind the model at worst
+	givenUp    = time.Minute      // in which a reader is dropped who does not read
 )

@@ -12,7 +12,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"errand/e2e/rig"
 )
@@ -124,7 +123,7 @@ func gather(t *testing.T, url, run string, size, buffer int) *crowd {
 	t.Cleanup(c.leave)
 	address := strings.TrimPrefix(url, "http://")
 	ask := fmt.Sprintf("GET /v1/runs/%s/stream HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\n\r\n", run, address, rig.AdminKey)
-	dialer := net.Dialer{Timeout: 20 * time.Second, Control: func(_, _ string, raw syscall.RawConn) error {
+	dialer := net.Dialer{Timeout: rig.Patience, Control: func(_, _ string, raw syscall.RawConn) error {
 		var failed error
 		err := raw.Control(func(fd uintptr) {
 			failed = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, buffer)

@@ -23,6 +23,7 @@ type house struct {
 	run   string
 	left  atomic.Int64 // connections that are still to be made
 	lives chan life
+	third sync.Map // readers that have been told some of the third reply
 }
 
 func (h *house) open(s *rig.Server) {
@@ -71,7 +72,11 @@ func TestReadersThatComeAndGo(t *testing.T) {
 		reading.Go(func() { h.visit(i, rand.New(rand.NewPCG(uint64(seed), uint64(1+i)))) })
 	}
 	rig.Await(t, "the third reply", b.middle)
-	pause(200 * time.Millisecond)
+	w.Eventually("most readers to be in the middle of it", func() bool {
+		count := 0
+		h.third.Range(func(any, any) bool { count++; return true })
+		return count >= readers*3/4
+	})
 	server.Kill()
 	h.open(w.Start())
 	reading.Wait()
@@ -167,6 +172,9 @@ func (h *house) visit(reader int, chance *rand.Rand) {
 			}
 			if err := l.hear(f); err != nil {
 				c.T.Error(err)
+			}
+			if l.texts[3] != "" {
+				h.third.Store(reader, true)
 			}
 		}
 		s.Close()

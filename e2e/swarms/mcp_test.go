@@ -37,7 +37,7 @@ func TestServers(t *testing.T) {
 	begun := time.Now()
 	var done completion
 	c.Post("/v1/agent/completions", order(map[string]any{"mcp_configs": servers}, `every__echo {"message":"good morning"}`, rig.Say("It echoed.")), &done)
-	if took := time.Since(begun); took > 10*time.Second {
+	if took := time.Since(begun); took > 30*time.Second {
 		t.Errorf("it took %s", took)
 	}
 	if len(done.Outputs) != 2 || !strings.Contains(string(done.Outputs[0].Content), "good morning") {

@@ -59,7 +59,7 @@ const table = `
 200 GET /v1/stats
 200 GET /v1/stream
 200 GET /v1/approvals
-403 GET /v1/approvals/decided
+200 GET /v1/approvals/decided
 200 POST /v1/approvals/decide {"items":[{"run":"$run","action_id":"act_01","reject":true}]}
 403 POST /v1/tools {"name":"$new.tool","url":"$owner/x","effect":"once"}
 403 GET /v1/tools
@@ -87,6 +87,7 @@ const table = `
 403 GET /v1/projects/{id}/export
 403 GET /v1/system
 403 GET /v1/log-level
+403 GET /metrics
 403 PUT /v1/log-level {"level":"warn"}
 403 GET /v1/audit
 403 GET /v1/audit/verify
@@ -95,38 +96,38 @@ const table = `
 403 GET /v1/index/{id}
 403 DELETE /v1/index/{id}
 403 GET /v1/index/{id}/documents
-403 GET /v1/agent/robots
+200 GET /v1/agent/robots
 403 POST /v1/agent/robots {"member_id":"$new","display_name":"$new","robot_config":{"identity":{"role":"Clerk"}}}
-403 GET /v1/agent/robots/{id}
+404 GET /v1/agent/robots/{id}
 403 PUT /v1/agent/robots/{id} {"bio":"Does things."}
 403 DELETE /v1/agent/robots/{id}
-403 GET /v1/agent/robots/{id}/status
-403 GET /v1/agent/robots/{id}/host
-403 GET /v1/agent/robots/activities
+404 GET /v1/agent/robots/{id}/status
+404 GET /v1/agent/robots/{id}/host
+200 GET /v1/agent/robots/activities
 403 POST /v1/agent/robots/integrations/verify {"provider":"telegram","config":{}}
-403 GET /v1/agent/robots/stream
-403 GET /v1/agent/robots/{id}/stream
-403 GET /v1/agent/robots/{id}/executions
-403 GET /v1/agent/robots/{id}/executions/{exec}
-403 POST /v1/agent/robots/{id}/executions/{exec}/pause
-403 POST /v1/agent/robots/{id}/executions/{exec}/resume
-403 POST /v1/agent/robots/{id}/executions/{exec}/cancel
-403 POST /v1/agent/robots/{id}/executions/{exec}/retry
-403 POST /v1/agent/robots/{id}/executions/{exec}/confirm {}
-403 POST /v1/agent/robots/{id}/executions/{exec}/tasks/{task}/reply {"message":"The second."}
-403 GET /v1/agent/robots/{id}/executions/{exec}/stream
-403 GET /v1/agent/robots/{id}/results
-403 GET /v1/agent/robots/{id}/results/{exec}
-403 POST /v1/agent/robots/{id}/trigger {"type":"human","action":"task.add","messages":[{"role":"user","content":"Look."}]}
+200 GET /v1/agent/robots/stream
+404 GET /v1/agent/robots/{id}/stream
+404 GET /v1/agent/robots/{id}/executions
+404 GET /v1/agent/robots/{id}/executions/{exec}
+404 POST /v1/agent/robots/{id}/executions/{exec}/pause
+404 POST /v1/agent/robots/{id}/executions/{exec}/resume
+404 POST /v1/agent/robots/{id}/executions/{exec}/cancel
+404 POST /v1/agent/robots/{id}/executions/{exec}/retry
+404 POST /v1/agent/robots/{id}/executions/{exec}/confirm {}
+404 POST /v1/agent/robots/{id}/executions/{exec}/tasks/{task}/reply {"message":"The second."}
+404 GET /v1/agent/robots/{id}/executions/{exec}/stream
+404 GET /v1/agent/robots/{id}/results
+404 GET /v1/agent/robots/{id}/results/{exec}
+404 POST /v1/agent/robots/{id}/trigger {"type":"human","action":"task.add","messages":[{"role":"user","content":"Look."}]}
 403 POST /v1/agent/robots/{id}/events/rotate
-403 POST /v1/agent/robots/{id}/intervene {"action":"task.add","messages":[{"role":"user","content":"Look."}]}
-403 POST /v1/agent/robots/{id}/interact {"message":"Look."}
-403 POST /v1/agent/robots/{id}/completions {"messages":[{"role":"user","content":"Look."}]}
-403 POST /v1/agent/robots/{id}/chat/completions {"messages":[{"role":"user","content":"Look."}]}
-403 GET /v1/agent/robots/{id}/models
-403 GET /v1/agent/robots/{id}/models/{model}
-403 POST /v1/agent/robots/{id}/execute {"goals":"Look."}
-403 POST /v1/agent/robots/{id}/completions/{context}/append {"type":"graceful","messages":[{"role":"user","content":"More."}]}
+404 POST /v1/agent/robots/{id}/intervene {"action":"task.add","messages":[{"role":"user","content":"Look."}]}
+404 POST /v1/agent/robots/{id}/interact {"message":"Look."}
+404 POST /v1/agent/robots/{id}/completions {"messages":[{"role":"user","content":"Look."}]}
+404 POST /v1/agent/robots/{id}/chat/completions {"messages":[{"role":"user","content":"Look."}]}
+404 GET /v1/agent/robots/{id}/models
+404 GET /v1/agent/robots/{id}/models/{model}
+404 POST /v1/agent/robots/{id}/execute {"goals":"Look."}
+404 POST /v1/agent/robots/{id}/completions/{context}/append {"type":"graceful","messages":[{"role":"user","content":"More."}]}
 403 GET /v1/setting/api-keys
 403 POST /v1/setting/api-keys {"name":"$new"}
 403 DELETE /v1/setting/api-keys/{key}
@@ -167,7 +168,7 @@ const table = `
 403 POST /v1/webhooks {"url":"$owner/$new","events":"*"}
 403 GET /v1/webhooks
 403 GET /v1/webhooks/{id}
-403 PATCH /v1/webhooks/{id} {"status":"enabled"}
+403 PATCH /v1/webhooks/{id} {"events":"*","status":"enabled"}
 403 DELETE /v1/webhooks/{id}
 403 POST /v1/webhooks/{id}/rotate
 403 GET /v1/webhooks/{id}/deliveries

@@ -40,6 +40,7 @@ func newHouse(t *testing.T) *house {
 	t.Helper()
 	w := rig.New(t)
 	w.Model.Plays(playing)
+	w.Env["ERRAND_METRICS"] = "key" // without it this machine needs none: internal/app
 	s := w.Start()
 	agreement, err := contract.Load()
 	if err != nil {
@@ -79,7 +80,7 @@ func newHouse(t *testing.T) *house {
 func open() []string {
 	return []string{
 		"GET /", "GET /docs", "GET /openapi.yaml", "GET /openapi.json", "GET /ui/", "GET /ui/{path}", "GET /healthz", "GET /readyz", "GET /health",
-		"GET /metrics", "GET /.well-known/yao", // what this server is, and nothing of a project
+		"GET /.well-known/yao",                        // what this server is, and nothing of a project
 		"POST /v1/session",                            // takes a key or a link in its body: e2e/keys
 		"GET /decide/{token}", "POST /decide/{token}", // the path is the secret: internal/api/native
 		"POST /v1/agent/robots/{id}/events/{source}", // takes a secret of its own: TestEventsTellNobody

@@ -215,4 +215,4 @@ func remote(t *testing.T) string {
 }
 
 // soon is when the key ends that has expired by the time it is used.
-func soon() string { return time.Now().Add(1500 * time.Millisecond).UTC().Format(time.RFC3339Nano) }
+func soon() string { return time.Now().Add(3 * time.Second).UTC().Format(time.RFC3339Nano) }

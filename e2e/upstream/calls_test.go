@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -51,7 +50,7 @@ func TestStreamCutAtEveryByte(t *testing.T) {
 	}
 	completed := 0
 	for n, id := range runs {
-		r := end(c, id, 60*time.Second)
+		r := end(c, id, rig.Patience)
 		var want []string
 		switch {
 		case r.Status == "completed":
@@ -122,7 +121,7 @@ func TestToolCallsOfCarelessProviders(t *testing.T) {
 	}
 	for name, story := range stories {
 		t.Run(name, func(t *testing.T) {
-			if r := end(c, runs[name], 30*time.Second); r.Status != "completed" || r.Summary() != "Done." || r.StepsUsed != 2 {
+			if r := end(c, runs[name], rig.Patience); r.Status != "completed" || r.Summary() != "Done." || r.StepsUsed != 2 {
 				t.Errorf("%s after %d steps: %q %+v", r.Status, r.StepsUsed, r.Summary(), r.Error)
 			}
 			if diff := cmp.Diff(story.paid, paid(w, runs[name])); diff != "" {

@@ -40,7 +40,7 @@ func TestCrowdAtASmallQuota(t *testing.T) {
 	const runs, perSecond = 200, 20
 	q := &quota{perSecond: perSecond}
 	_, p, c := start(t, map[string]answer{"busy": q.answer}, nil)
-	ids := make([]string, runs)
+	ids, begun := make([]string, runs), time.Now()
 	var creating sync.WaitGroup
 	for part := range 10 {
 		creating.Go(func() {
@@ -50,9 +50,10 @@ func TestCrowdAtASmallQuota(t *testing.T) {
 		})
 	}
 	creating.Wait()
+	created := time.Since(begun) // on a machine that is slower than the quota, it is what takes long
 	var took []time.Duration
 	for _, id := range ids {
-		if r := end(c, id, 60*time.Second); r.Status != "completed" {
+		if r := end(c, id, rig.Patience); r.Status != "completed" {
 			t.Errorf("%s: %+v", r.Status, r.Error)
 		}
 		took = append(took, lifetime(c, id))
@@ -64,8 +65,9 @@ func TestCrowdAtASmallQuota(t *testing.T) {
 	if sent > 5*runs/2 {
 		t.Errorf("%d requests for %d runs", sent, runs)
 	}
-	if last > 3*median || last > 3*runs/perSecond*time.Second {
-		t.Errorf("the last run took %v, half of them %v; the quota needs %v", last, median, runs/perSecond*time.Second)
+	const needed = runs / perSecond * time.Second
+	if last > 3*max(median, needed/2) || last > 3*(needed+created) {
+		t.Errorf("the last run took %v, half of them %v; the quota needs %v, and creating them %v", last, median, needed, created)
 	}
 }
 

@@ -111,8 +111,9 @@ func TestFirstFrame(t *testing.T) {
 	if err != nil || first.Event != "response.created" || first.ID != "0" {
 		t.Fatalf("%+v, %v", first, err)
 	}
-	// 50 ms are promised; a busy machine gets more before it counts as broken.
-	if t.Logf("the first frame came after %s", took); took > time.Second {
+	// 50 ms are promised, which bench holds; here it must come by itself, and not with
+	// the first heartbeat.
+	if t.Logf("the first frame came after %s", took); took > 8*time.Second {
 		t.Errorf("the first frame came after %s", took)
 	}
 	release()
@@ -135,7 +136,7 @@ func TestDisconnect(t *testing.T) {
 				select {
 				case <-r.Context().Done():
 					close(cut)
-				case <-time.After(20 * time.Second):
+				case <-time.After(rig.Patience):
 				}
 				return true
 			}, w) + "/v1"

@@ -140,7 +140,7 @@ func TestTimeCapCoversTheBody(t *testing.T) {
 		<-release
 	})
 	defer close(release)
-	resp, err := get(t, open(t).Client(Options{Timeout: 50 * time.Millisecond}), server.URL)
+	resp, err := get(t, open(t).Client(Options{Timeout: time.Second}), server.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
