@@ -60,7 +60,7 @@ func ours() *peer {
 		}
 	}
 	return &peer{
-		label: "Errand", keeps: "all events in SQLite (`synchronous=FULL`), before the answer", started: "`errand serve`, static binary, defaults",
+		label: "Errand", keeps: "all events in SQLite (`synchronous=FULL`), before the answer", started: "`errand serve`, static binary, `ERRAND_LOG_LEVEL=warn`; the timed tool is declared `safe`",
 		alive: "/v1/runs?limit=1",
 		command: func(c *contest, dir, port string) *exec.Cmd {
 			return exec.Command(c.binary, "serve", "--addr", "127.0.0.1:"+port)

@@ -82,7 +82,7 @@ func plural(n int, what string) string {
 
 // settings says what was measured.
 func (c *contest) settings(text *strings.Builder) error {
-	text.WriteString("| server | version | started with | keeps |\n|---|---|---|---|\n")
+	text.WriteString("| server | version | started with | keeps | reproduce |\n|---|---|---|---|---|\n")
 	for _, r := range c.rivals {
 		is := "this commit"
 		if r.folder != "" {
@@ -92,11 +92,14 @@ func (c *contest) settings(text *strings.Builder) error {
 			}
 			is = "`" + r.pack + "` " + number
 		}
-		fmt.Fprintf(text, "| %s | %s | %s | %s |\n", r.label, is, r.started, r.keeps)
+		fmt.Fprintf(text, "| %s | %s | %s | %s | %s |\n", r.label, is, r.started, r.keeps, again(r.peer))
 	}
 	text.WriteString("\n")
 	return nil
 }
+
+// again is the command that measures one server alone.
+func again(p *peer) string { return "`go run ./bench peers -only " + p.key() + "`" }
 
 // speeds is the table of what was timed: the median of the rounds, and between which
 // values they lay.
@@ -105,7 +108,7 @@ func (c *contest) speeds(text *strings.Builder) {
 	for _, r := range c.rivals {
 		fmt.Fprintf(text, " %s |", r.label)
 	}
-	text.WriteString("\n|---|" + strings.Repeat("---|", len(c.rivals)) + "\n")
+	text.WriteString(" reproduce |\n|---|" + strings.Repeat("---|", len(c.rivals)) + "---|\n")
 	for _, line := range []struct {
 		figure, words, unit string
 		scale               float64
@@ -127,7 +130,7 @@ func (c *contest) speeds(text *strings.Builder) {
 		for _, r := range c.rivals {
 			fmt.Fprintf(text, " %s |", spread(r.figures[line.figure], line.scale, line.unit))
 		}
-		text.WriteString("\n")
+		text.WriteString(" `make bench-peers` |\n")
 	}
 	fmt.Fprintf(text, "\nThe same calls without a server between take %.1f ms (one model call) and %.1f ms (two, and a tool), and have their first token after %.1f ms.\n\n",
 		median(c.direct["answer"]), median(c.direct["look"]), median(c.direct["first"]))
@@ -160,7 +163,7 @@ func short(value float64) string {
 func (c *contest) crashes(text *strings.Builder) {
 	fmt.Fprintf(text, "### Killed in the middle\n\n%d runs whose tool had been called and did not answer; `kill -9` of all processes of the server, %.0f s after the last call began or at once; a second start on the same directory, with a tool that answers; %.0f s to go on.\n\n",
 		inFlight, settling.Seconds(), recovering.Seconds())
-	text.WriteString("| server | killed | runs that it still knows | finished | wait for a person | calls before | calls after | different keys in all of them |\n|---|---|---|---|---|---|---|---|\n")
+	text.WriteString("| server | killed | runs that it still knows | finished | wait for a person | calls before | calls after | different keys in all of them | reproduce |\n|---|---|---|---|---|---|---|---|---|\n")
 	for _, k := range c.kills {
 		when := fmt.Sprintf("after %.0f s", settling.Seconds())
 		if k.soon {
@@ -170,7 +173,7 @@ func (c *contest) crashes(text *strings.Builder) {
 		if k.keys > 0 {
 			keys = fmt.Sprint(k.keys)
 		}
-		fmt.Fprintf(text, "| %s | %s | %d | %d | %d | %d | %d | %s |\n", k.label, when, k.known, k.done, k.waiting, k.calls, k.again, keys)
+		fmt.Fprintf(text, "| %s | %s | %d | %d | %d | %d | %d | %s | %s |\n", k.label, when, k.known, k.done, k.waiting, k.calls, k.again, keys, again(k.peer))
 	}
 	text.WriteString("\n")
 }
@@ -178,7 +181,7 @@ func (c *contest) crashes(text *strings.Builder) {
 // approvals is the table of runs that waited for a person over a restart.
 func (c *contest) approvals(text *strings.Builder) {
 	fmt.Fprintf(text, "### A person decides after a restart\n\nA run whose tool needs an approval; `kill -9` %.0f s later; a second start; an approval by one person, and by two at once.\n\n", settling.Seconds())
-	text.WriteString("| server | people | waited for them | answers | finished | calls of the tool |\n|---|---|---|---|---|---|\n")
+	text.WriteString("| server | people | waited for them | answers | finished | calls of the tool | reproduce |\n|---|---|---|---|---|---|---|\n")
 	yes := map[bool]string{true: "yes", false: "no"}
 	for _, g := range c.gates {
 		var codes []string
@@ -190,7 +193,7 @@ func (c *contest) approvals(text *strings.Builder) {
 		if g.failed != "" {
 			words = g.failed
 		}
-		fmt.Fprintf(text, "| %s | %d | %s | %s | %s | %d |\n", g.label, g.people, yes[g.waited], words, yes[g.done], g.calls)
+		fmt.Fprintf(text, "| %s | %d | %s | %s | %s | %d | %s |\n", g.label, g.people, yes[g.waited], words, yes[g.done], g.calls, again(g.peer))
 	}
 	text.WriteString("\n")
 }

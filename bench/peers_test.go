@@ -201,8 +201,8 @@ func TestPeerIsAsked(t *testing.T) {
 func TestPeersSection(t *testing.T) {
 	c := &contest{bench: &bench{options: options{rounds: 2}}, direct: map[string][]float64{"answer": {50}, "look": {101}, "first": {100}}}
 	c.rivals = []*rival{{peer: ours(), figures: map[string][]float64{"rate64": {900, 1100}}}}
-	c.kills = []killed{{killing: killing{label: "A server"}, standing: standing{known: 8, waiting: 7}, calls: 8, again: 1}}
-	c.gates = []gated{{gating: gating{label: "A gate"}, people: 2, waited: true, codes: []int{422, 200}, calls: 1}}
+	c.kills = []killed{{killing: killing{peer: ours(), label: "A server"}, standing: standing{known: 8, waiting: 7}, calls: 8, again: 1}}
+	c.gates = []gated{{gating: gating{peer: mastra("durable-"), label: "A gate"}, people: 2, waited: true, codes: []int{422, 200}, calls: 1}}
 	section, err := c.section(machine{Cores: 2})
 	if err != nil {
 		t.Fatal(err)
@@ -211,8 +211,9 @@ func TestPeersSection(t *testing.T) {
 		t.Errorf("a busy machine is told from an idle one by %q and %q", busy, c.company())
 	}
 	for _, want := range []string{
-		"| runs a second, 64 clients | 1000 (900–1100) |", "| runs a second, 1 client | not measured |",
-		"| A server | after 4 s | 8 | 0 | 7 | 8 | 1 | none sent |", "| A gate | 2 | yes | 200, 422 | no | 1 |", "50.0 ms",
+		"| runs a second, 64 clients | 1000 (900–1100) | `make bench-peers` |", "| runs a second, 1 client | not measured |",
+		"| A server | after 4 s | 8 | 0 | 7 | 8 | 1 | none sent | `go run ./bench peers -only errand` |",
+		"| A gate | 2 | yes | 200, 422 | no | 1 | `go run ./bench peers -only mastra-durable` |", "50.0 ms",
 	} {
 		if !strings.Contains(section, want) {
 			t.Errorf("there is no %q in\n%s", want, section)

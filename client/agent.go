@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -101,6 +102,14 @@ func (a *Agents) Create(ctx context.Context, definition any) (agent Agent, err e
 // Update makes a new version with the fields that changes names.
 func (a *Agents) Update(ctx context.Context, id string, changes any) (agent Agent, err error) {
 	err = a.c.do(ctx, call{method: http.MethodPatch, path: agentPath(id), body: changes, into: &agent})
+	return agent, err
+}
+
+// UpdateSeen is Update for whoever has read the agent as seen: when somebody else has
+// saved it since, nothing is changed, and the error's code is precondition_failed.
+func (a *Agents) UpdateSeen(ctx context.Context, seen Agent, changes any) (agent Agent, err error) {
+	tag := fmt.Sprintf("%q", seen.ID+"/"+strconv.Itoa(seen.Version))
+	err = a.c.do(ctx, call{method: http.MethodPatch, path: agentPath(seen.ID), headers: map[string]string{"If-Match": tag}, body: changes, into: &agent})
 	return agent, err
 }
 

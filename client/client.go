@@ -95,11 +95,13 @@ type call struct {
 	query  url.Values
 	body   any // encoded as JSON, unless it is a *form; nil = none
 	into   any // decoded from the answer; nil = the answer is dropped
+
+	headers map[string]string // beside those of every call
 }
 
 // do makes a call, again if its fate is unknown and repeating it is harmless.
 func (c *Client) do(ctx context.Context, what call) error {
-	answer, err := c.send(ctx, what, nil)
+	answer, err := c.send(ctx, what, what.headers)
 	if err != nil {
 		return err
 	}

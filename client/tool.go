@@ -81,7 +81,9 @@ type Key struct {
 	Secret    string     `json:"secret"`
 	Scopes    []string   `json:"scopes"`
 	Project   string     `json:"project"`
-	Agents    []string   `json:"agents"`              // ids of those that it is for; nil = all
+	Agents    []string   `json:"agents"`              // ids of those that it is for; nil = all, if Robots is nil, too
+	Robots    []string   `json:"robots"`              // likewise
+	Voice     string     `json:"voice"`               // id of the key whose voice it has where several must agree
 	PerMinute *int       `json:"requests_per_minute"` // nil = as many as the server lets any key
 	AtOnce    *int       `json:"runs_at_once"`        // nil = any number
 	ExpiresAt *time.Time `json:"expires_at"`
@@ -109,6 +111,7 @@ type NewKey struct {
 	Scopes    []string   `json:"scopes,omitempty"`
 	Project   string     `json:"project,omitempty"`
 	Agents    []string   `json:"agents,omitempty"` // ids or names
+	Robots    []string   `json:"robots,omitempty"` // likewise
 	PerMinute int        `json:"requests_per_minute,omitempty"`
 	AtOnce    int        `json:"runs_at_once,omitempty"`
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`

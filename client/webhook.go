@@ -45,6 +45,14 @@ type NewWebhook struct {
 	Description string   `json:"description,omitempty"`
 }
 
+// WebhookChanges are the fields of a webhook that are to be another; what is zero stays.
+type WebhookChanges struct {
+	URL         string   `json:"url,omitempty"`
+	Events      []string `json:"events,omitempty"`
+	Description *string  `json:"description,omitempty"`
+	Status      string   `json:"status,omitempty"` // enabled, disabled
+}
+
 // Delivery is one event for one webhook.
 type Delivery struct {
 	ID             string     `json:"id"`
@@ -107,11 +115,16 @@ func (w *Webhooks) Rotate(ctx context.Context, id string) (hook Webhook, err err
 	return hook, err
 }
 
+// Update changes a webhook. Its secret stays, and what waits for it is sent to its new
+// address.
+func (w *Webhooks) Update(ctx context.Context, id string, changes WebhookChanges) (hook Webhook, err error) {
+	err = w.c.do(ctx, call{method: http.MethodPatch, path: hookPath(id), body: changes, into: &hook})
+	return hook, err
+}
+
 // Enable calls a webhook again that is paused or disabled, at once.
 func (w *Webhooks) Enable(ctx context.Context, id string) (hook Webhook, err error) {
-	body := map[string]string{"status": "enabled"}
-	err = w.c.do(ctx, call{method: http.MethodPatch, path: hookPath(id), body: body, into: &hook})
-	return hook, err
+	return w.Update(ctx, id, WebhookChanges{Status: "enabled"})
 }
 
 // Deliveries returns one page of what was, or is to be, sent to a webhook, newest

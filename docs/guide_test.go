@@ -82,7 +82,7 @@ func TestBrowserGuide(t *testing.T) {
 	}
 	_, port, _ := net.SplitHostPort(listener.Addr().String())
 	listener.Close()
-	base := serve(t, []string{"ERRAND_EGRESS_ALLOW=127.0.0.0/8", "ERRAND_CHROMIUM=" + chromium, "PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()})
+	base := serve(t, []string{"ERRAND_EGRESS_ALLOW=127.0.0.1/32:" + port, "ERRAND_CHROMIUM=" + chromium, "PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()})
 	typeIn(t, "guides/browser.md", base, "8123", port)
 }
 
@@ -110,7 +110,7 @@ func TestReadme(t *testing.T) {
 	base := serve(t, []string{"ERRAND_SMTP_URL=" + mail.URL(), "ERRAND_SMTP_FROM=billing@example.com"},
 		"--config", "../examples/invoice-chaser/errand.yaml")
 	typeIn(t, "../README.md", base)
-	for wait := 0; len(mail.Messages()) == 0 && wait < 100; wait++ {
+	for wait := 0; len(mail.Messages()) == 0 && wait < 600; wait++ {
 		time.Sleep(100 * time.Millisecond) // an approved call is made after the answer
 	}
 	if sent := mail.Messages(); len(sent) != 1 {

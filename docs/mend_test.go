@@ -9,6 +9,7 @@ var mends = map[string]string{
 	"not_found":            "Check the id and the key's project.",
 	"method_not_allowed":   "Use a method that `Allow` names.",
 	"conflict":             "Read the object; it is in another state than the request needs.",
+	"precondition_failed":  "Read the object again, put your change upon it, and name that version in `If-Match`.",
 	"idempotency_mismatch": "Use a new `Idempotency-Key` for a new request.",
 	"too_large":            "Send less, or send a file and name it.",
 	"rate_limited":         "Wait as long as `Retry-After` says.",

@@ -104,7 +104,7 @@ func placeless(text string) string {
 func command(t *testing.T, env []string, args ...string) string {
 	t.Helper()
 	var out bytes.Buffer
-	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second) // a server that starts all the same
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // a server that starts all the same
 	defer cancel()
 	code := app.Main(ctx, args, env, app.Stdio{In: strings.NewReader(""), Out: &out, Err: &out, Self: os.Args[0]})
 	if code == 0 {
