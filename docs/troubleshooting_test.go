@@ -409,10 +409,10 @@ func runTroubles(t *testing.T, said func(*testing.T, string)) {
 	waits(start(`{"model": "offline", "prompt": "What time is it?", "tools": ["time.now"], "approval": {"required_for": ["time.now"]}}`))
 	ask(t, site{base, key}, "POST /v1/tools", `{"name": "crm.note", "description": "Adds a note to a customer.", "url": "`+hangsUp(t)+`", "parameters": {"type": "object"}}`)
 	waits(start(`{"model": "calling/m", "prompt": "Add a note to the customer.", "tools": ["crm.note"]}`))
+	ended(failing) // before the budget, which would end it, too
 	ask(t, site{base, key}, "POST /v1/budgets", `{"name": "trial", "period": "month", "max_tokens": 10}`)
 	ended(start(`{"model": "offline", "prompt": "Hello"}`))
 	ask(t, site{base, key}, "DELETE /v1/budgets/trial", "")
-	ended(failing)
 	overload(t, config, said)
 	close(hold) // the server's end would wait for it
 }

@@ -9,8 +9,6 @@ package contract
 
 import (
 	"bytes"
-	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -24,11 +22,12 @@ import (
 	"errand/api"
 )
 
-// Contract is the loaded document.
+// Contract is the document, and what was seen of it.
 type Contract struct {
-	Document *openapi3.T
-	mu       sync.Mutex
-	seen     map[string]bool
+	Document  *openapi3.T // is shared, and must not be changed
+	validator *validator
+	mu        sync.Mutex
+	seen      map[string]bool
 }
 
 // Operation is one method of one path.
@@ -40,19 +39,31 @@ type Operation struct {
 	Query        []string // its query parameters, sorted
 }
 
-// Load reads the contract and checks that it is valid OpenAPI, examples included.
+// Load returns the contract, of which nothing is seen yet. Reading it takes a second
+// with the race detector, so each process reads it once; that it is valid is for a test
+// of its own.
 func Load() (*Contract, error) {
-	loader := openapi3.NewLoader()
-	document, err := loader.LoadFromData(api.YAML)
+	document, err := load()
 	if err != nil {
-		return nil, fmt.Errorf("loading the contract: %w", err)
+		return nil, err
 	}
-	if err := document.Validate(context.Background()); err != nil {
-		return nil, fmt.Errorf("validating the contract: %w", err)
-	}
-	closeSchemas(document)
-	return &Contract{Document: document, seen: map[string]bool{}}, nil
+	return &Contract{Document: document.T, validator: document.validator, seen: map[string]bool{}}, nil
 }
+
+type document struct {
+	*openapi3.T
+	validator *validator
+}
+
+var load = sync.OnceValues(func() (document, error) {
+	read, err := openapi3.NewLoader().LoadFromData(api.YAML)
+	if err != nil {
+		return document{}, fmt.Errorf("loading the contract: %w", err)
+	}
+	closeSchemas(read)
+	v, err := newValidator(read)
+	return document{read, v}, err
+})
 
 // closeSchemas lets no object have a property that is not described, unless its
 // schema speaks of others.
@@ -153,7 +164,7 @@ func (c *Contract) Check(method, path string, answer *http.Response, body []byte
 	if kind != "application/json" || media.Schema == nil {
 		return nil
 	}
-	if err := visit(media.Schema, body); err != nil {
+	if err := c.validator.check(media.Schema, body); err != nil {
 		return fmt.Errorf("%s %s: %d: %w in %s", method, path, answer.StatusCode, err, clip(body))
 	}
 	return nil
@@ -171,15 +182,7 @@ func (c *Contract) checkError(path string, body []byte) error {
 	if schema == nil {
 		return fmt.Errorf("%s: its x-error %q is no schema", path, shape)
 	}
-	return visit(schema, body)
-}
-
-func visit(schema *openapi3.SchemaRef, body []byte) error {
-	var value any
-	if err := json.Unmarshal(body, &value); err != nil {
-		return fmt.Errorf("no JSON: %w", err)
-	}
-	return schema.Value.VisitJSON(value, openapi3.EnableFormatValidation(), openapi3.MultiErrors())
+	return c.validator.check(schema, body)
 }
 
 func clip(body []byte) string { return string(body[:min(len(body), 2000)]) }

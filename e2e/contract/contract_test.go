@@ -5,10 +5,24 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/getkin/kin-openapi/openapi3"
+
+	"errand/api"
 	"errand/e2e/contract"
 )
 
-func TestLoad(t *testing.T) {
+// TestContract: it is valid OpenAPI, examples included.
+func TestContract(t *testing.T) {
+	document, err := openapi3.NewLoader().LoadFromData(api.YAML)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := document.Validate(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestOperations(t *testing.T) {
 	c, err := contract.Load()
 	if err != nil {
 		t.Fatal(err)
