@@ -105,8 +105,9 @@ func (a *Agents) Update(ctx context.Context, id string, changes any) (agent Agen
 	return agent, err
 }
 
-// UpdateSeen is Update for whoever has read the agent as seen: when somebody else has
-// saved it since, nothing is changed, and the error's code is precondition_failed.
+// UpdateSeen is Update for whoever has read the agent as seen: when it has been saved
+// since, nothing is changed, and the error's code is precondition_failed. That may have
+// been this very change, if the answer to an earlier try was lost: UpdatedBy tells.
 func (a *Agents) UpdateSeen(ctx context.Context, seen Agent, changes any) (agent Agent, err error) {
 	tag := fmt.Sprintf("%q", seen.ID+"/"+strconv.Itoa(seen.Version))
 	err = a.c.do(ctx, call{method: http.MethodPatch, path: agentPath(seen.ID), headers: map[string]string{"If-Match": tag}, body: changes, into: &agent})

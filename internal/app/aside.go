@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"errand/internal/problem"
 	"errand/internal/run"
@@ -25,7 +24,7 @@ const asideFlag = "--without-unreadable"
 // name tells which runs can't be read, and why.
 func (p *process) name(found []broken) {
 	for _, b := range found {
-		p.note("  %s: %v\n", shownRun(b.id), b.why)
+		p.note("  %s: %s\n", shownRun(b.id), printable(b.why.Error()))
 	}
 }
 
@@ -56,13 +55,16 @@ func copyAside(ctx context.Context, dir string, cfg sqlite.Config, found []broke
 	}
 	defer func() { err = errors.Join(err, file.Sync(), file.Close()) }()
 	lines := json.NewEncoder(file)
-	projects := map[run.ID]string{}
+	projects := make(map[run.ID]string, len(found)) // of those that are set aside: a damaged disk has many
+	for _, b := range found {
+		projects[b.id] = ""
+	}
 	for record, err := range s.Records(ctx) {
 		if err != nil {
 			return err
 		}
 		id := runOf(&record)
-		if !slices.ContainsFunc(found, func(b broken) bool { return b.id == id }) {
+		if _, aside := projects[id]; !aside {
 			continue
 		}
 		if record.Line != nil {

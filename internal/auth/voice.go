@@ -45,7 +45,7 @@ func (b *Book) mayHave(ctx context.Context, key *Key, maker Caller) error {
 		return err
 	}
 	return problem.New(problem.ScopeDenied,
-		"The key %s speaks with a voice of its own, which whoever has its secret has too: let it give itself another secret, or use a key with admin. The key %s gives one to itself and to keys that it has made.",
+		"The key %s speaks with a voice of its own, which whoever has its secret has too: use a key with admin, or that key itself if it has keys:write. The key %s gives secrets to itself and to keys of its own voice.",
 		key.ID, maker.KeyName)
 }
 

@@ -118,7 +118,7 @@ func (s *Spec) quorum() int {
 	return max(s.Approval.Quorum, 1)
 }
 
-// Missing is how many further keys have to approve the action; 0 unless it waits.
+// Missing is how many further voices have to approve the action; 0 unless it waits.
 func (s *State) Missing(a *Action) int {
 	if !a.Waits() {
 		return 0

@@ -46,13 +46,16 @@ func (h *Hub) settle(ctx context.Context, t ticket, a answer) error {
 	return h.amend(ctx, t, func(d *Delivery, c *run.Commit) error {
 		d.Attempts, d.Tries = d.Attempts+1, d.Tries+1
 		d.URL, d.At, d.Code, d.Ms, d.Error = a.to, a.at, a.code, a.took.Milliseconds(), a.fault
-		if err := h.judge(ctx, d, c, &a); err != nil {
+		left, err := h.judge(ctx, d, c, &a)
+		if err != nil {
 			return err
 		}
 		next := h.cfg.Now().Add(max(h.backoff(d.Tries), a.after))
 		switch {
 		case a.arrived():
 			return h.end(ctx, d, c, Succeeded, "")
+		case left: // nobody has asked the new one yet
+			return h.again(d, c, h.cfg.Now())
 		case a.code == http.StatusGone:
 			return h.end(ctx, d, c, GivenUp, "It answered 410: it wants no more.")
 		case next.Sub(d.Since) > window:
@@ -64,22 +67,23 @@ func (h *Hub) settle(ctx context.Context, t ticket, a answer) error {
 
 // judge adds to c what an attempt says of the endpoint. The URLs of single runs
 // have no standing: each delivery stands for itself. Neither has an address that the
-// endpoint has left while it was asked.
-func (h *Hub) judge(ctx context.Context, d *Delivery, c *run.Commit, a *answer) error {
+// endpoint has left while it was asked, which judge reports.
+func (h *Hub) judge(ctx context.Context, d *Delivery, c *run.Commit, a *answer) (left bool, err error) {
 	if d.Endpoint == Own {
-		return nil
+		return false, nil
 	}
 	e, err := h.find(ctx, d.project, d.Endpoint)
-	if problem.Is(err, problem.NotFound) || err == nil && (e.Status == Disabled || e.URL != a.to) {
-		return nil
-	}
 	switch {
+	case problem.Is(err, problem.NotFound), err == nil && e.Status == Disabled:
+		return false, nil
 	case err != nil:
-		return err
+		return false, err
+	case e.URL != a.to:
+		return true, nil
 	case a.arrived() && e.Failures == 0 && e.Status == Enabled:
-		return nil
+		return false, nil
 	case a.arrived():
-		return h.revive(d.project, &e, c)
+		return false, h.revive(d.project, &e, c)
 	}
 	e.Failures++
 	switch {
@@ -91,7 +95,7 @@ func (h *Hub) judge(ctx context.Context, d *Delivery, c *run.Commit, a *answer) 
 	}
 	write, err := e.write(d.project)
 	c.Rows = append(c.Rows, write)
-	return err
+	return false, err
 }
 
 // end closes a delivery and calls those that wait for it: they find

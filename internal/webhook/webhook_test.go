@@ -290,7 +290,8 @@ func TestAnEndpointThatMoves(t *testing.T) {
 	})
 }
 
-// An answer of an address that the endpoint has left says nothing about the new one.
+// An answer of an address that the endpoint has left says nothing about the new one, which
+// gets what the old one has not taken.
 func TestAnAnswerOfTheOldAddress(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		id, _ := w.register("https://old.test/", "*")
@@ -308,6 +309,9 @@ func TestAnAnswerOfTheOldAddress(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		if e := w.endpoint(id); e.Status != webhook.Enabled {
 			t.Errorf("it is %s: %s", e.Status, e.Why)
+		}
+		if n := len(w.calls("new.test", true)); n != 1 {
+			t.Errorf("the new address was told %d times", n)
 		}
 	})
 }

@@ -62,9 +62,6 @@ func FuzzTemplate(f *testing.F) {
 				}
 			}
 		}
-		if made.Complete(plan.Parameters) != nil {
-			return
-		}
 	})
 }
 
@@ -89,7 +86,7 @@ func FuzzFill(f *testing.F) {
 				continue
 			}
 			inHost := strings.Contains(text[:strings.Index(text[8:], "/")+8], "{{")
-			if u.User != nil || !inHost && u.Host != plain.Host || inHost && !strings.Contains(u.Hostname(), "shop.example") || strings.Count(u.RawQuery, "&") != strings.Count(plain.RawQuery, "&") || u.Fragment != "" || strings.ContainsAny(got, " \r\n") {
+			if u.User != nil || !inHost && u.Host != plain.Host || inHost && !strings.HasSuffix(u.Hostname(), "shop.example") || strings.Count(u.RawQuery, "&") != strings.Count(plain.RawQuery, "&") || u.Fragment != "" || strings.ContainsAny(got, " \r\n") {
 				t.Errorf("%q with %q is %q, at %q", text, value, got, u.Host)
 			}
 		}

@@ -77,8 +77,8 @@ await visit("settings-story", async (v) => {
   await page.getByRole("link", { name: "Audit log" }).click();
   await page.getByPlaceholder(/^Action/).fill("key.revoked");
   await page.keyboard.press("Enter");
+  await page.getByRole("row", { name: /key.created/ }).first().waitFor({ state: "detached" }); // or the filter lets others through
   await page.getByRole("row", { name: /key.revoked/ }).waitFor();
-  if (await page.getByRole("row", { name: /key.created/ }).count()) throw new Error("the filter lets others through");
   await page.getByRole("button", { name: "Verify" }).click();
   await page.getByText(/lines are what was written/).waitFor();
 

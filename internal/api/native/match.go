@@ -32,7 +32,11 @@ func (a *API) meant(ctx context.Context, r *wire.Request) (agent.Agent, error) {
 	if err != nil {
 		return found, err
 	}
-	matches, err := ifMatch(r.Header("If-Match"), agentTag(&found))
+	header, sent := r.Headers("If-Match")
+	if !sent {
+		return found, nil
+	}
+	matches, err := ifMatch(header, agentTag(&found))
 	if err == nil && !matches {
 		err = problem.New(problem.PreconditionFailed,
 			"Agent %s is at version %d, saved by %s at %s, and that is not the one that If-Match names. Read it, put your change upon it and send its ETag; without If-Match it is saved over.",
@@ -44,12 +48,12 @@ func (a *API) meant(ctx context.Context, r *wire.Request) (agent.Agent, error) {
 // maxTags bounds a list of tags: one is what is meant.
 const maxTags = 16
 
-// ifMatch reports whether a header, which may be missing, lets a change of what has this
-// tag through. A tag that a proxy has made weak because it compressed the answer still
-// names the version.
+// ifMatch reports whether a header lets a change of what has this tag through. A tag that
+// a proxy has made weak because it compressed the answer still names the version. An
+// empty header names none: whoever sends it had a tag in mind.
 func ifMatch(header, tag string) (bool, error) {
 	header = strings.TrimSpace(header)
-	if header == "" || header == "*" {
+	if header == "*" {
 		return true, nil
 	}
 	tags := strings.Split(header, ",")

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"errand/internal/audit"
@@ -72,6 +73,12 @@ func (r *Request) Method() string { return r.http.Method }
 
 // Header returns a header's first value.
 func (r *Request) Header(name string) string { return r.http.Header.Get(name) }
+
+// Headers returns all values of a header that is a list, and whether it was sent at all.
+func (r *Request) Headers(name string) (list string, sent bool) {
+	values := r.http.Header.Values(name)
+	return strings.Join(values, ","), len(values) > 0
+}
 
 // From returns the address that the request came from, without its port.
 func (r *Request) From() string { return Peer(r.http) }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,12 +18,13 @@ import (
 )
 
 // silentStream serves a stream in which nothing happens, and asks for it with the key of
-// the tests; the returned function is when its body ended, and the body.
-func silentStream(t *testing.T, w *world, broken bool) (read func() (string, time.Duration)) {
+// the tests, whose store hangs while it is away; the returned function is when its body
+// ended, and the body.
+func silentStream(t *testing.T, w *world, broken bool, away *atomic.Bool) (read func() (string, time.Duration)) {
 	t.Helper()
 	w.cfg.Now = time.Now
 	w.book = auth.NewBook(w.store, time.Now)
-	w.cfg.Keys = w.book
+	w.cfg.Keys = absent{w.book, away, 10 * time.Second}
 	if _, err := w.book.EnsureAdmin(t.Context(), secret); err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +58,7 @@ func TestARevokedKeyEndsAStreamAtRest(t *testing.T) {
 	for _, broken := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t)
-			read := silentStream(t, w, broken)
+			read := silentStream(t, w, broken, &atomic.Bool{})
 			time.AfterFunc(25*time.Second, func() {
 				if _, err := w.book.Revoke(t.Context(), "default", "key_admin"); err != nil {
 					t.Error(err)
@@ -77,7 +79,7 @@ func TestARevokedKeyEndsAStreamAtRest(t *testing.T) {
 func TestAnotherKeyEndsNoStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		read := silentStream(t, w, false)
+		read := silentStream(t, w, false, &atomic.Bool{})
 		time.AfterFunc(5*time.Second, func() {
 			admin, err := w.book.Authenticate(t.Context(), secret)
 			if err != nil {
@@ -99,6 +101,26 @@ func TestAnotherKeyEndsNoStream(t *testing.T) {
 			}
 		})
 		if body, after := read(); strings.Count(body, ": ping") < 6 || after < 65*time.Second {
+			t.Errorf("ended after %s: %q", after, body)
+		}
+	})
+}
+
+// A store that hangs keeps no heartbeat waiting: whoever reads would take the stream for
+// dead just when it is to go on.
+func TestHeartbeatsWhileTheStoreHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		var away atomic.Bool
+		read := silentStream(t, w, false, &away)
+		time.AfterFunc(5*time.Second, func() { away.Store(true) })
+		time.AfterFunc(65*time.Second, func() {
+			away.Store(false)
+			if _, err := w.book.Revoke(t.Context(), "default", "key_admin"); err != nil {
+				t.Error(err)
+			}
+		})
+		if body, after := read(); strings.Count(body, ": ping") < 6 || after < 65*time.Second || after > 80*time.Second {
 			t.Errorf("ended after %s: %q", after, body)
 		}
 	})

@@ -16,6 +16,10 @@ const believeFor = 3 * time.Second
 // askAgain is when a key is looked up again that the store gave no answer about.
 const askAgain = time.Second
 
+// askWithin is how long a heartbeat waits for word of the key. A store that hangs has
+// more time than that, and whoever reads takes a stream without heartbeats for dead.
+const askWithin = time.Second
+
 // still fails when the caller's key, which has opened a stream, opens nothing any
 // more. While the store does not answer, nobody knows whether it does, and what was to
 // be sent waits.
@@ -47,10 +51,10 @@ func (r *Request) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.changes, r.believed = changes, now.Add(believeFor)
 	if caller.KeyID != r.Caller.KeyID {
 		return problem.New(problem.Unauthenticated, "The API key with which this stream was opened is not valid any more.")
 	}
+	r.changes, r.believed = changes, now.Add(believeFor)
 	return nil
 }
 

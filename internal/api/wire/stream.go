@@ -290,6 +290,8 @@ func (o *reader) ended(ctx context.Context) error {
 	if o.left {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
 	if err := o.request.look(ctx); problem.Is(err, problem.Unauthenticated) {
 		return err
 	}

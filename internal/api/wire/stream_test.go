@@ -258,14 +258,20 @@ func TestEmitErrorBeforeTheFirstFrame(t *testing.T) {
 	})
 }
 
-// absent are keys that nobody can be told about for a while.
+// absent are keys that nobody can be told about for a while, which takes patience to
+// find out.
 type absent struct {
 	wire.Keys
-	away *atomic.Bool
+	away     *atomic.Bool
+	patience time.Duration
 }
 
 func (k absent) Authenticate(ctx context.Context, secret string) (auth.Caller, error) {
 	if k.away.Load() {
+		select {
+		case <-time.After(k.patience):
+		case <-ctx.Done():
+		}
 		return auth.Caller{}, problem.New(problem.Overloaded, "The store does not answer.")
 	}
 	return k.Keys.Authenticate(ctx, secret)
@@ -277,7 +283,7 @@ func TestStreamWhileKeysAreAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		var away atomic.Bool
-		w.cfg.Now, w.cfg.Keys = time.Now, absent{w.book, &away}
+		w.cfg.Now, w.cfg.Keys = time.Now, absent{w.book, &away, 0}
 		began := time.Now()
 		watch := func(context.Context) iter.Seq2[engine.Update, error] {
 			return func(yield func(engine.Update, error) bool) {

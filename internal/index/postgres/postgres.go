@@ -97,13 +97,18 @@ const (
 	// that hangs ends no statement itself.
 	readTime = 10 * time.Second
 	// searchTime is above what the server gives a statement: words that are in very many
-	// documents take their time.
+	// documents take their time, and so do checks, which read what all projects have.
 	searchTime = 32 * time.Second
 )
 
 // query runs a statement that reads and passes each line to scan.
 func (b *Backing) query(ctx context.Context, scan func(pgx.Rows) error, sql string, arguments ...any) error {
 	return b.read(ctx, b.readTime, func(ctx context.Context) (bool, error) { return rows(ctx, b.pool, scan, sql, arguments...) })
+}
+
+// survey is query for checks.
+func (b *Backing) survey(ctx context.Context, scan func(pgx.Rows) error, sql string) error {
+	return b.read(ctx, searchTime, func(ctx context.Context) (bool, error) { return rows(ctx, b.pool, scan, sql) })
 }
 
 // search is query by the indexes alone: how long it takes to look at a vector, the

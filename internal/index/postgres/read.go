@@ -65,7 +65,7 @@ func (b *Backing) Documents(ctx context.Context, project, source, after string, 
 
 // Projects names those that have something in the index.
 func (b *Backing) Projects(ctx context.Context) (found []string, err error) {
-	err = b.query(ctx, func(rows pgx.Rows) error {
+	err = b.survey(ctx, func(rows pgx.Rows) error {
 		var name string
 		err := rows.Scan(&name)
 		found = append(found, name)
@@ -81,7 +81,7 @@ func (b *Backing) Drift(ctx context.Context) (found []string, err error) {
 		SELECT coalesce(s.project, h.project) FROM index_projects s FULL JOIN has h ON h.project = s.project
 		WHERE (coalesce(s.documents, -1), coalesce(s.bytes, -1), coalesce(s.words, -1)) <> (coalesce(h.documents, 0), coalesce(h.bytes, 0), coalesce(h.words, 0))
 		ORDER BY 1`
-	err = b.query(ctx, func(rows pgx.Rows) error {
+	err = b.survey(ctx, func(rows pgx.Rows) error {
 		var name string
 		err := rows.Scan(&name)
 		found = append(found, name)

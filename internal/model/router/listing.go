@@ -33,7 +33,8 @@ func (l *listing) read(ctx context.Context, model Model, now func() time.Time) (
 	if now().Before(l.until) {
 		return l.names, l.err
 	}
-	ctx, cancel := context.WithTimeout(ctx, listWait)
+	// The answer is for all who read it, so that who asked first and leaves takes nothing away.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), listWait)
 	defer cancel()
 	l.names, l.err = list(ctx, model)
 	kept := listKept

@@ -22,12 +22,12 @@ func (*shelf) Reply(context.Context, *run.Request, func(run.Delta)) (run.Reply, 
 	return run.Reply{}, errors.New("it only lists")
 }
 
-func (s *shelf) List(context.Context) ([]string, error) {
+func (s *shelf) List(ctx context.Context) ([]string, error) {
 	s.asked.Add(1)
 	if s.down.Load() {
 		return nil, errors.New("down")
 	}
-	return []string{"b", "a"}, nil
+	return []string{"b", "a"}, ctx.Err()
 }
 
 // TestListingIsAskedForSeldom: however many read it, and whether or not it comes.
@@ -62,4 +62,16 @@ func TestListingIsAskedForSeldom(t *testing.T) {
 	clock = clock.Add(1)
 	model.down.Store(false)
 	read(3, false)
+}
+
+// TestListingOfWhoLeaves: a page that is closed while it waits costs the others nothing.
+func TestListingOfWhoLeaves(t *testing.T) {
+	left, leave := context.WithCancel(t.Context())
+	leave()
+	model, kept, now := &shelf{}, &listing{}, func() time.Time { return time.Unix(1e9, 0) }
+	for _, ctx := range []context.Context{left, t.Context()} {
+		if names, err := kept.read(ctx, model, now); err != nil || len(names) != 2 {
+			t.Errorf("it has %q, %v", names, err)
+		}
+	}
 }

@@ -180,15 +180,21 @@ func dueTimes(f *fixture) {
 	f.add(q, run.Job{Kind: "c", Due: start.Add(3 * unit)}, run.Job{Kind: "a", Due: start.Add(-unit)})
 	f.add(q, run.Job{Kind: "b", Due: start.Add(unit)}) // comes after, is due before
 	f.add(q, run.Job{Kind: "d", Due: start.Add(30 * unit)})
-	for _, want := range []struct {
-		kind  string
-		after time.Duration
-	}{{"a", 0}, {"b", unit}, {"c", 3 * unit}, {"d", 30 * unit}} {
+	came := ""
+	due := map[string]time.Duration{"a": 0, "b": unit, "c": 3 * unit, "d": 30 * unit}
+	for len(due) > 0 {
 		c := f.next()
-		if c.Kind != want.kind {
-			f.Fatalf("%s ran, want %s", c.Kind, want.kind)
+		after, waits := due[c.Kind]
+		if !waits {
+			f.Fatalf("%s ran again", c.Kind)
 		}
-		f.wantAt(c, start.Add(want.after))
+		delete(due, c.Kind)
+		came += c.Kind
+		f.wantAt(c, start.Add(after))
+	}
+	// By a real clock kinds that are performed apart may pass each other on a busy machine.
+	if came != "abcd" && !f.h.Real {
+		f.Errorf("they ran in the order %s", came)
 	}
 	f.wantLeft(q)
 }

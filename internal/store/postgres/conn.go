@@ -35,8 +35,9 @@ const (
 	// readTime is how long whoever asks for something waits for the answer, connecting and
 	// the turn among connections included: a server that hangs ends no statement itself.
 	readTime = 10 * time.Second
-	// surveyTime is readTime for checks, which read all that there is.
-	surveyTime = time.Minute
+	// surveyTime is readTime for checks, which read all that there is: above what the
+	// server gives a statement.
+	surveyTime = statementTimeout + readTime
 	// poolConns are what requests read by and a queue works with.
 	poolConns = 12
 	// fewestConns are what a node can do with: one is the queue's for listening, and to
@@ -227,6 +228,17 @@ func (s *Store) queryOnce(ctx context.Context, scan func(pgx.Rows) error, sql st
 		}
 	}
 	return scanned, sent(rows.Err())
+}
+
+// ask is within for what a queue reads of its own, in a transaction.
+func (s *Store) ask(ctx context.Context, most time.Duration, read func(context.Context, pgx.Tx) error) error {
+	asked, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	err := pgx.BeginFunc(asked, s.pool, func(tx pgx.Tx) error { return read(asked, tx) })
+	if err != nil && ctx.Err() == nil && asked.Err() != nil {
+		err = &lost{err}
+	}
+	return unanswered(err)
 }
 
 // blob is data that is not null, which no column may be.

@@ -373,3 +373,22 @@ func TestFrozenNode(t *testing.T) {
 		t.Errorf("the node that was frozen is told %v, want a conflict", err)
 	}
 }
+
+// TestStandby: the writer asks no server for the outcome of a commit that only follows
+// another one, which may have what this one lacks.
+func TestStandby(t *testing.T) {
+	dsn := pgtest.Database(t)
+	conn, err := pgx.Connect(t.Context(), dsn+"&search_path=follows,pg_catalog,public")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	_, err = conn.Exec(t.Context(), `CREATE SCHEMA follows; CREATE FUNCTION follows.pg_current_wal_lsn() RETURNS pg_lsn LANGUAGE plpgsql AS
+		$$ BEGIN RAISE EXCEPTION 'recovery is in progress' USING ERRCODE = '55000'; END $$`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := whoAmI(t.Context(), conn); !isLost(err) {
+		t.Errorf("a server in recovery is taken for one that decides: %v", err)
+	}
+}

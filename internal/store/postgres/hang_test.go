@@ -123,11 +123,17 @@ func (w through) Write(p []byte) (int, error) {
 	return w.to.Write(p)
 }
 
+// still is a queue without jobs.
+type still struct{ Queue }
+
+func (still) Loose(context.Context, pgx.Tx, int64, int) ([]run.Job, error) { return nil, nil }
+func (still) Waiting(context.Context, pgx.Tx, int) ([]run.Job, error)      { return nil, nil }
+
 // TestHangingServer: what asks a server that hangs is told so in its time, also when all
 // connections hang; when the server goes on, so does the store.
 func TestHangingServer(t *testing.T) {
 	r, dsn := between(t, pgtest.Database(t))
-	s := open(t, Config{DSN: dsn})
+	s := open(t, Config{DSN: dsn, Queue: still{}})
 	commit(t, s, run.Commit{Runs: []run.Append{created(1)}})
 	s.readTime = 100 * time.Millisecond
 	r.held.Lock()
@@ -139,6 +145,12 @@ func TestHangingServer(t *testing.T) {
 		})
 	}
 	wait.Wait()
+	for name, read := range map[string]func() error{
+		"jobs":       func() error { _, err := s.Jobs(t.Context(), 1); return err },
+		"loose jobs": func() error { _, err := s.LooseJobs(t.Context(), 0, 1); return err },
+	} {
+		t.Run(name, func(t *testing.T) { mustBeBusy(t, read()) })
+	}
 	if err := s.Ping(t.Context()); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("the server hangs, and to be asked whether it is there ends with %v", err)
 	}

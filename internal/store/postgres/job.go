@@ -19,7 +19,7 @@ func (s *Store) OnJobs(poke func()) { s.writer.onJobs.Store(&poke) }
 // those that another queue keeps, it leaves out what is being done.
 func (s *Store) Jobs(ctx context.Context, limit int) (jobs []run.Job, err error) {
 	if s.cfg.Queue != nil {
-		err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		err = s.ask(ctx, s.readTime, func(ctx context.Context, tx pgx.Tx) error {
 			jobs, err = s.cfg.Queue.Waiting(ctx, tx, limit)
 			return err
 		})

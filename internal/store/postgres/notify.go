@@ -185,11 +185,13 @@ func (w *herald) send(conn *pgx.Conn) error {
 	}
 }
 
-// notices takes what waits, the news first: words are for those who watch.
+// notices takes what waits, the news first: words are for those who watch, and are taken
+// by and by.
 func (w *herald) notices() (all []notice) {
 	w.mu.Lock()
-	news, gap, words := w.news, w.gap, w.words
-	w.news, w.gap, w.words = map[run.ID]int64{}, false, nil
+	news, gap, words := w.news, w.gap, w.words[:min(len(w.words), wordsAtOnce)]
+	w.news, w.gap, w.words = map[run.ID]int64{}, false, w.words[len(words):]
+	w.poke()
 	w.mu.Unlock()
 	for _, payload := range w.tellNews(news, gap) {
 		all = append(all, notice{newsChannel, payload})

@@ -79,7 +79,7 @@ type queueLists interface {
 // LooseJobs lists jobs that belong to no run, by id, behind the given one.
 func (s *Store) LooseJobs(ctx context.Context, after int64, limit int) (jobs []run.Job, err error) {
 	if s.cfg.Queue != nil {
-		err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		err = s.ask(ctx, s.readTime, func(ctx context.Context, tx pgx.Tx) error {
 			jobs, err = s.cfg.Queue.Loose(ctx, tx, after, limit)
 			return err
 		})
@@ -201,7 +201,7 @@ func (s *Store) Owners(ctx context.Context) (owners []string, err error) {
 
 // Strays counts jobs of runs that are not there. It is for checks.
 func (s *Store) Strays(ctx context.Context) (count int, err error) {
-	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+	err = s.ask(ctx, surveyTime, func(ctx context.Context, tx pgx.Tx) error {
 		const own = "SELECT count(*) FROM jobs WHERE run <> $1 AND NOT EXISTS (SELECT FROM runs WHERE id = jobs.run)"
 		if err := tx.QueryRow(ctx, own, [16]byte{}).Scan(&count); err != nil || s.cfg.Queue == nil {
 			return err

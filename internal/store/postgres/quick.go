@@ -28,10 +28,14 @@ func whoAmI(ctx context.Context, conn *pgx.Conn) (s session, err error) {
 		return s, err
 	}
 	err = conn.QueryRow(ctx, "SELECT left(pg_walfile_name(pg_current_wal_lsn()), 8)").Scan(&s.timeline)
-	if code(err) != "" {
-		err = nil // some that are not PostgreSQL's own don't tell
+	switch code(err) {
+	case "":
+		return s, err
+	case "55000":
+		// It is in recovery: what its primary has not told it yet may be there all the same.
+		return s, &lost{err}
 	}
-	return s, err
+	return s, nil // some that are not PostgreSQL's own don't tell
 }
 
 // quick is a transaction that takes one round trip: it locks nothing beforehand, checks

@@ -6,6 +6,9 @@ const (
 	// mostWords bounds what waits to be told while the server does not answer: a draft of
 	// which pieces are missing is told again when somebody asks for it.
 	mostWords = 4_000
+	// wordsAtOnce is how many are told before news are looked for again: what waits for a
+	// commit of another node must not wait for whoever watches replies, too.
+	wordsAtOnce = 200
 	// longestWord is what fits into a notification beside its sender.
 	longestWord = 7000
 )

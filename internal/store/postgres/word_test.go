@@ -47,3 +47,30 @@ func TestWords(t *testing.T) {
 		}
 	}
 }
+
+// TestNewsBeforeWords: what a node has committed is told after few of the words that wait,
+// however many these are, and none of them is forgotten.
+func TestNewsBeforeWords(t *testing.T) {
+	w := &herald{self: "self", news: map[run.ID]int64{}, some: make(chan struct{}, 1)}
+	s := &Store{herald: w}
+	const all = 10 * wordsAtOnce
+	for range all {
+		s.Tell([]byte("word"))
+	}
+	s.Miss()
+	for told := 0; told < all; {
+		select {
+		case <-w.some:
+		default:
+			t.Fatalf("%d of %d words are told, and nobody is woken for the others", told, all)
+		}
+		got, words := w.notices(), 0
+		for _, n := range got {
+			words += strings.Count(n.payload, "\n")
+		}
+		if words == 0 || words > wordsAtOnce || told == 0 && got[0].channel != newsChannel {
+			t.Fatalf("%d words are told at once, behind what is for %s", words, got[0].channel)
+		}
+		told += words
+	}
+}

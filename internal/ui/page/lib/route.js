@@ -165,7 +165,7 @@ export function style(name) {
   return new Promise((resolve, reject) => {
     const link = Object.assign(document.createElement("link"), { rel: "stylesheet", href: address });
     link.onload = () => resolve();
-    link.onerror = () => { link.remove(); reject(new Error("a style of this page could not be loaded")); };
+    link.onerror = () => { link.remove(); reject(new Error("A style of this page could not be loaded.")); };
     document.head.append(link);
   });
 }

@@ -55,7 +55,7 @@ function One({ id, list, query }) {
   const tab = edit.fresh ? "" : query.get("tab") || "", bad = Object.keys(edit.faults).length;
   return html`
     <section class="edit" aria-label="Definition"><${Head} edit=${edit} />
-      ${!edit.fresh && html`<nav class="tabs" aria-label="About the agent">${[["", "Definition"], ["versions", "Versions"], ["runs", "Runs"]].map(([each, text]) => html`<a key=${each} href=${href(`/agents/${id}${each ? "?tab=" + each : ""}`)} aria-current=${each === tab ? "page" : undefined}>${text}${each === "versions" && html`<span class="count">${edit.base.version}</span>`}</a>`)}</nav>`}
+      ${!edit.fresh && html`<nav class="tabs" aria-label="About the agent">${[["", "Definition"], ["versions", "Versions"], ["runs", "Runs"]].map(([each, text]) => html`<a key=${each} href=${href(`/agents/${id}${each ? "?tab=" + each : ""}`)} aria-current=${each === tab ? "page" : undefined}>${text}${each === "versions" && html`<span class="count">${(edit.theirs || edit.base).version}</span>`}</a>`)}</nav>`}
       ${edit.theirs && html`<${Meanwhile} edit=${edit} />`}
       ${edit.error && !Object.keys(edit.error.fields || {}).length && html`<${Trouble} error=${edit.error} what="It was not saved." />`}
       ${edit.saved.error && html`<${Trouble} error=${edit.saved.error} what=${edit.saved.error.status === 404 ? "Somebody has deleted this agent." : "It could not be read again."} />`}
@@ -91,7 +91,7 @@ function Head({ edit }) {
     ${n > 0 && html`<span class="dim small" title=${"Changed: " + edit.changed.map((one) => fieldWords[one] || one).join(", ")}>${plural(n, "change")}</span>`}<span class="push" />
     ${bad > 0 && html`<button type="button" class="plain problems" onClick=${toFirst}><${Status} s="failed" word=${problems(bad)} /></button>`}
     ${n > 0 ? html`<button class="btn" type="button" onClick=${discard}>Discard</button>` : !edit.fresh && html`<${Button} kind="danger quiet" lacks=${lacking("agents:write")} onClick=${erase}>Delete…<//><a class="btn" href=${href("/playground?agent=" + edit.base.id)}><${Icon} name="play" />Talk to it</a>`}
-    <${Button} kind="primary" busy=${edit.busy} disabled=${!!why} title=${why || undefined} onClick=${edit.save} aria-keyshortcuts=${shortcut("mod+s")}>${edit.fresh ? "Create agent" : `Save as v${edit.base.version + 1}`} <${Key} k="mod+s" /><//></div>`;
+    <${Button} kind="primary" busy=${edit.busy} disabled=${!!why} title=${why || undefined} onClick=${edit.save} aria-keyshortcuts=${shortcut("mod+s")}>${edit.fresh ? "Create agent" : `Save as v${(edit.theirs || edit.base).version + 1}`} <${Key} k="mod+s" /><//></div>`;
 }
 
 function toFirst() {

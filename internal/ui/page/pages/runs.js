@@ -46,14 +46,14 @@ export default function Runs({ query }) {
     <div class="page-head"><h1>Runs</h1><span class="push" /><a class="btn primary" href=${href("/playground")}><${Icon} name="plus" />New run <${Key} k="n" /></a></div>
     <${RunFilter} query=${query} />
     <div class="list-head">
-      ${picked.length ? html`<${Picked} runs=${picked} onLeave=${() => setChosen(new Set())} />` : html`<span class="small dim">${list.items.length ? plural(list.items.length, "run") + (list.more ? " so far" : "") : ""}</span>
+      ${picked.length ? html`<${Picked} runs=${picked} onLeave=${() => setChosen(new Set())} />` : html`${list.items.length > 0 && html`<span class="small dim">${plural(list.items.length, "run")}${list.more ? " so far" : ""}</span>`}
         ${inboxCount.value > 0 && !waits.rows.length && html`<a class="st waits" data-s="awaiting_approval" href=${href("/approvals")}><${Glyph} s="awaiting_approval" />${inboxCount.value === 1 ? "1 waits for you" : inboxCount.value + " wait for you"}</a>`}`}
-      <button class="btn small arrived" type="button" hidden=${!list.newer.length} onClick=${() => { list.showNewer(); scrollTo({ top: 0 }); }}><${Icon} name="up" />${count(list.newer.length)} new</button></div>
+      <button class="btn small arrived" type="button" hidden=${!list.newer.length} onClick=${() => { list.showNewer(); waits.renew(); scrollTo({ top: 0 }); }}><${Icon} name="up" />${count(list.newer.length)} new</button></div>
     ${list.error && html`<${Trouble} error=${list.error} what="The runs could not be read." retry=${list.retry} />`}
     ${(list.loading || !waits.read) && !runs.length && !list.error && html`<${Skeleton} rows=${14} show=${list.slow} />`}
     ${runs.length > 0 && html`<div onFocusIn=${() => setInside(true)} onFocusOut=${() => setInside(false)}>
-      <${RunTable} list=${list} runs=${runs} waits=${waits} at=${at} onMove=${move} chosen=${chosen} onChoose=${choose} onHold=${point} oldest=${filter.order === "oldest"} /></div>`}
-    ${!list.loading && !list.error && html`<${End} list=${list} narrowed=${narrowed} words=${!!filter.q} />`}`;
+      <${RunTable} list=${list} runs=${runs} waits=${waits} at=${at} onMove=${move} chosen=${chosen} onChoose=${choose} onHold=${point} oldest=${filter.order === "oldest"} narrowed=${narrowed} /></div>`}
+    ${!list.loading && !list.error && html`<${End} list=${list} rows=${runs.length} narrowed=${narrowed} words=${!!filter.q} />`}`;
 }
 
 // Whoever comes back from a run stands where they were: so many rows are read again, and
@@ -74,12 +74,12 @@ function useBack() {
 /** @param {any[]} runs */
 const compare = (runs) => go(`/compare?a=${runs[0].id}&b=${runs[1].id}`);
 
-/** What the list ends with: nothing at all, or how far it was looked. @param {{list: any, narrowed: boolean, words: boolean}} props */
-function End({ list, narrowed, words }) {
+/** What the list ends with: nothing at all, or how far it was looked. @param {{list: any, rows: number, narrowed: boolean, words: boolean}} props */
+function End({ list, rows, narrowed, words }) {
   if (list.searched && !list.searched.complete && list.more && list.searched.until) {
     return html`<div class="looked row"><span class="dim">Looked back to <${At} at=${list.searched.until} />.</span><button class="btn small" type="button" onClick=${list.next}>Look further</button></div>`;
   }
-  if (list.items.length) return null;
+  if (rows) return null;
   return narrowed
     ? html`<${Empty} what="No run fits." how=${words ? "Words are found in titles, which are the first 80 characters of a prompt, and in names of agents, models and ids: not in the rest of a prompt, and not in answers." : "A run appears here as soon as one fits what is chosen above."}><a class="btn" href=${href("/runs")}>Show all runs</a><//>`
     : html`<${Empty} what="No run yet" how="Each run appears here when it begins, whichever API has started it."><a class="btn" href=${href("/playground")}>Try one in the playground</a><//>`;

@@ -1,6 +1,6 @@
 // Settings: who may come in, what models cost, what may be spent, who did what, and how
 // the server is.
-import { html, useEffect } from "../lib/html.js";
+import { html, useEffect, useRef } from "../lib/html.js";
 import { href } from "../lib/root.js";
 import { crumbs, go } from "../lib/route.js";
 import { useKeys } from "../lib/keys.js";
@@ -23,11 +23,13 @@ const sections = [
 export default function Settings({ params, query }) {
   const at = Math.max(0, sections.findIndex((one) => one.name === params.section)), { text, part: Part } = sections[at];
   useEffect(() => { crumbs.value = [{ text: "Settings", path: "/settings" }, { text }]; }, [text]);
+  const tabs = useRef(/** @type {HTMLElement|null} */ (null));
+  useEffect(() => { tabs.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" }); }, [at]); // a phone shows four of them
   useKeys([
     { keys: "]", does: "Next section", where: "Settings", run: () => go("/settings/" + sections[(at + 1) % sections.length].name) },
     { keys: "[", does: "Previous section", where: "Settings", run: () => go("/settings/" + sections[(at + sections.length - 1) % sections.length].name) },
   ]);
   return html`<h1>Settings</h1>
-    <nav class="tabs" aria-label="Sections of the settings">${sections.map((one, i) => html`<a key=${one.name} href=${href("/settings/" + one.name)} aria-current=${i === at ? "page" : undefined}>${one.text}</a>`)}</nav>
+    <nav class="tabs" ref=${tabs} aria-label="Sections of the settings">${sections.map((one, i) => html`<a key=${one.name} href=${href("/settings/" + one.name)} aria-current=${i === at ? "page" : undefined}>${one.text}</a>`)}</nav>
     <${Part} key=${text} query=${query} />`;
 }

@@ -23,7 +23,7 @@ export function Meanwhile({ edit }) {
   return html`<div class="note-box meanwhile" data-s="awaiting_input" role="alert"><${Icon} name="user" />
     <div class="grow"><b>${v} was saved while you were writing</b>, <${Ago} at=${theirs.updated_at} /> ago by <${Seen} text=${keyName(theirs.updated_by)} />. It changes ${words(other) || "nothing that stands here"}.
       ${both.length > 0 && html` <b>You have changed ${words(both)}, too.</b>`} <a class="in-text" href=${href(`/agents/${base.id}?tab=versions&v=${theirs.version}&against=${base.version}`)}>See what changed</a>
-      <div class="row acts"><button class="btn small" type="button" onClick=${edit.join}>Put mine upon it</button>
-        <${Button} kind="small" busy=${edit.busy} lacks=${lacking("agents:write")} onClick=${edit.over} title=${both.length ? `Yours stand in ${words(both)}; the rest of ${v} stays.` : `What ${v} has changed stays.`}>Save mine over it<//>
+      <div class="row acts"><button class="btn small" type="button" onClick=${edit.join} title=${`The form shows ${v} with your changes in it. Nothing is saved yet.`}>Put mine on ${v}</button>
+        <${Button} kind="small" busy=${edit.busy} lacks=${lacking("agents:write")} onClick=${edit.over} title=${both.length ? `Yours stand in ${words(both)}; the rest of ${v} stays.` : `What ${v} has changed stays.`}>Save mine as v${theirs.version + 1}<//>
         <button class="btn small" type="button" onClick=${take}>Take ${v}…</button></div></div></div>`;
 }

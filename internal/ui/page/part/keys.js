@@ -106,6 +106,8 @@ function Secret({ made, onClose }) {
       <${Code} text=${test} caption="A request that tests it" /></div><//>`;
 }
 
+const alone = "With nothing chosen here, the key is for all agents and robots. Otherwise it is for those that are chosen, and starts and sees their runs alone.";
+
 /** @param {{onClose: () => void, onMade: (made: any) => void}} props */
 function NewKey({ onClose, onMade }) {
   const [name, setName] = useState(""), [chosen, setChosen] = useState(/** @type {Set<string>} */ (new Set(usual))), [days, setDays] = useState("90");
@@ -131,9 +133,9 @@ function NewKey({ onClose, onMade }) {
       <${TextField} label="Name" value=${name} onInput=${setName} error=${wrong.name} hint="Who or what signs in with it." maxlength="100" />
       <${Select} label="Expires" value=${days} onChange=${setDays} error=${wrong.expires_at} options=${[{ value: "7", text: "in 7 days" }, { value: "30", text: "in 30 days" }, { value: "90", text: "in 90 days" }, { value: "365", text: "in a year" }, { value: "", text: "never" }]} />
       <fieldset class="scopes"><legend class="label">Scopes</legend>${scopes.map(([one, means]) => html`<${Check} key=${one} label=${html`<code>${one}</code> <span class="faint">${means}</span>`} checked=${chosen.has(one)} onChange=${(/** @type {boolean} */ on) => setChosen(toggle(chosen, one, on))} />`)}</fieldset>
-      ${(known.data || []).length > 0 && html`<fieldset class="scopes"><legend class="label">Agents</legend><p class="hint faint small">None chosen, and no robots: for all of them. A key for some agents or robots starts and sees their runs alone.</p>
+      ${(known.data || []).length > 0 && html`<fieldset class="scopes"><legend class="label">Agents</legend><p class="hint faint small">${alone}</p>
         ${known.data?.map((one) => html`<${Check} key=${one.id} label=${one.name} checked=${agents.has(one.id)} onChange=${(/** @type {boolean} */ on) => setAgents(toggle(agents, one.id, on))} />`)}</fieldset>`}
-      ${(staff.data || []).length > 0 && html`<fieldset class="scopes"><legend class="label">Robots</legend><p class="hint faint small">It talks to those that are chosen, and sees and steers what they do.</p>
+      ${(staff.data || []).length > 0 && html`<fieldset class="scopes"><legend class="label">Robots</legend><p class="hint faint small">${(known.data || []).length ? "With a robot chosen, it talks to that robot, and sees and steers what it does." : alone}</p>
         ${staff.data?.map((/** @type {any} */ one) => html`<${Check} key=${one.member_id} label=${one.display_name} checked=${robots.has(one.member_id)} onChange=${(/** @type {boolean} */ on) => setRobots(toggle(robots, one.member_id, on))} />`)}</fieldset>`}
     </div><//>`;
 }

@@ -9,7 +9,7 @@ import { useAttempt } from "./attempt.js";
 import { Verification } from "./verify.js";
 
 /** What can be told. @type {[string, string][]} */
-const events = [["run.completed", "it has an answer"], ["run.failed", "it has failed, or was cancelled"], ["run.cancelled", "it was cancelled"], ["run.awaiting_approval", "a person has to decide"]];
+const events = [["run.completed", "it has an answer"], ["run.failed", "it has failed, or was cancelled"], ["run.cancelled", "it was cancelled, and nothing of failures"], ["run.awaiting_approval", "a person has to decide"]];
 
 /** @param {{hook?: any, onClose: () => void, onMade: (made: any) => void}} props  hook: the one to be changed */
 export function WebhookForm({ hook, onClose, onMade }) {

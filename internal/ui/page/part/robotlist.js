@@ -30,7 +30,7 @@ export function Robots() {
   const robots = useLoad(read, [], { on: ["run.changed", "run.deleted", "resync"], when: ofRobots, every: 1500 });
   const all = robots.data || [];
   return html`<section aria-labelledby="robs">
-    <div class="head"><h2 id="robs">Robots</h2><span class="note cut">${census(all)}</span><a class="push small nowrap" href=${href("/robots")}>All robots</a></div>
+    <div class="head"><h2 id="robs">Robots</h2><span class="note cut" title=${census(all)}>${census(all)}</span><a class="push small nowrap" href=${href("/robots")}>All robots</a></div>
     ${robots.error && html`<${Trouble} error=${robots.error} what="The robots could not be read." retry=${robots.reload} />`}
     ${!robots.data && !robots.error && html`<${Skeleton} rows=${4} height=${34} show=${robots.slow} />`}
     ${robots.data && !all.length && html`<${Empty} what="No robot yet" how="A robot works on its own: by the clock, by events, or when you give it a task."><a class="btn" href=${href("/robots?new=1")}>Make a robot</a><//>`}

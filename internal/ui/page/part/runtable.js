@@ -3,7 +3,7 @@
 import { cx, html, useRef } from "../lib/html.js";
 import { href } from "../lib/root.js";
 import { useRoving, useWindow } from "../lib/list.js";
-import { setQuery, go } from "../lib/route.js";
+import { go, place, setQuery } from "../lib/route.js";
 import { Glyph, Icon, isOver, reasonWord, Status } from "../lib/glyph.js";
 import { inboxCount } from "../lib/inbox.js";
 import { RunStrip } from "../lib/strip.js";
@@ -20,9 +20,9 @@ const wide = matchMedia("(min-width: 901px)");
 export const rowHeight = () => (!wide.matches ? 56 : matchMedia("(pointer: coarse)").matches ? 48 : 36);
 
 /**
- * @param {{list: any, runs: any[], waits: import("./runwaits.js").Waits, at: number, onMove: (i: number) => void, chosen: Set<string>, onChoose: (id: string, on: boolean) => void, onHold: (held: boolean) => void, oldest: boolean}} props
+ * @param {{list: any, runs: any[], waits: import("./runwaits.js").Waits, at: number, onMove: (i: number) => void, chosen: Set<string>, onChoose: (id: string, on: boolean) => void, onHold: (held: boolean) => void, oldest: boolean, narrowed: boolean}} props
  */
-export function RunTable({ list, runs: rows, waits, at, onMove, chosen, onChoose, onHold, oldest }) {
+export function RunTable({ list, runs: rows, waits, at, onMove, chosen, onChoose, onHold, oldest, narrowed }) {
   const row = rowHeight(), columns = wide.matches ? 10 : 4; // a phone shows four
   const head = waits.rows.length ? 1 : 0; // a line above those that wait, as high as a row
   const window = useWindow({ count: rows.length + head, row, onEnd: list.next, spare: 6 });
@@ -47,16 +47,23 @@ export function RunTable({ list, runs: rows, waits, at, onMove, chosen, onChoose
       <th scope="col" class="num" aria-sort=${oldest ? "ascending" : "descending"}><button class="plain sort" type="button" onClick=${() => setQuery({ order: oldest ? "" : "oldest" }, { push: true })}>Started<${Icon} name=${oldest ? "up" : "down"} /></button></th></tr></thead>
     <tbody ref=${window.ref}>
       ${window.before > 0 && html`<tr class="gap" aria-hidden="true"><td colspan=${columns} style=${{ height: window.before + "px" }} /></tr>`}
-      ${head > 0 && window.from === 0 && html`<${WaitsHead} columns=${columns} more=${waits.more} />`}
+      ${head > 0 && window.from === 0 && html`<${WaitsHead} columns=${columns} waits=${waits} narrowed=${narrowed} />`}
       ${rows.slice(Math.max(0, window.from - head), Math.max(0, window.to - head)).map((/** @type {any} */ run, /** @type {number} */ i) => line(run, Math.max(0, window.from - head) + i))}
       ${window.after > 0 && html`<tr class="gap" aria-hidden="true"><td colspan=${columns} style=${{ height: window.after + "px" }} /></tr>`}
     </tbody></table>`;
 }
 
-/** The line above those that wait for a person. @param {{columns: number, more: boolean}} props */
-function WaitsHead({ columns, more }) {
-  return html`<tr key="waits" class="group"><td colspan=${columns}><div class="row"><span class="st" data-s="awaiting_approval"><${Glyph} s="awaiting_approval" />${inboxCount.value > 1 ? inboxCount.value + " wait for you" : "Waits for you"}</span><span class="push" />
-    ${more && html`<a href=${href("/runs?status=" + asks)}>All that wait</a>`}<a href=${href("/approvals")}>Open inbox</a></div></td></tr>`;
+/**
+ * The line above those that wait for a person. In a list that is narrowed it counts what
+ * fits: how many wait of all is in the rail.
+ * @param {{columns: number, waits: import("./runwaits.js").Waits, narrowed: boolean}} props
+ */
+function WaitsHead({ columns, waits, narrowed }) {
+  const here = waits.rows.length, n = narrowed ? here : Math.max(here, inboxCount.value), others = narrowed ? waits.more : waits.more || n > here;
+  const these = new URLSearchParams(place.value.query);
+  these.set("status", asks);
+  return html`<tr key="waits" class="group"><td colspan=${columns}><div class="row"><span class="st" data-s="awaiting_approval"><${Glyph} s="awaiting_approval" />${narrowed && waits.more ? `More than ${here} wait for you` : n > 1 ? n + " wait for you" : "1 waits for you"}</span><span class="push" />
+    ${others && html`<a href=${href("/runs?" + these)}>All that wait</a>`}<a href=${href("/approvals")}>Open inbox</a></div></td></tr>`;
 }
 
 /** @param {{run: any, n: number, index: number, current: boolean, chosen: boolean, fresh: boolean, last: boolean, onChoose: (id: string, on: boolean) => void, onMove: (i: number) => void, given: any}} props */

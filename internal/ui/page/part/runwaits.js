@@ -11,7 +11,8 @@ const nothing = [];
 const room = 5, fresh = 1000; // they are read again at most once in so many ms
 
 /**
- * @typedef {{rows: any[], more: boolean, read: boolean}} Waits  more: there are others; read: it is known by now
+ * @typedef {{rows: any[], more: boolean, read: boolean, renew: () => void}} Waits  more: there are others; read: it is known by now;
+ *   renew: shows what waits now, to somebody who asks for it
  * @param {Record<string, string>} filter  of the list. Where it asks for a status, for words or for costs, one looks
  *   for something else, and nothing is set apart
  * @param {boolean} held  somebody points at the list, is in it, or has scrolled: what waits stays where it is
@@ -23,7 +24,7 @@ export function useWaits(filter, held) {
   const now = useRef({ key, held, rows: state.rows, of: state.of }), timer = useRef(0), last = useRef(0), owed = useRef(false);
   now.current = { key, held, rows: state.rows, of: state.of };
 
-  const look = async () => {
+  const look = async (asked = false) => {
     clearTimeout(timer.current);
     const of = now.current.key;
     if (!of) return;
@@ -31,7 +32,7 @@ export function useWaits(filter, held) {
     try {
       const page = await get("/v1/runs", { query: { ...JSON.parse(of), status: asks, include: "strip", limit: room } });
       if (of !== now.current.key) return;
-      if (now.current.held && now.current.of === of) owed.current = true; // nothing moves under a hand
+      if (!asked && now.current.held && now.current.of === of) owed.current = true; // nothing moves under a hand
       else put({ rows: page.data, more: page.has_more, of, error: null });
     } catch (error) {
       if (of === now.current.key) put((before) => ({ ...before, of, error })); // the list says what is wrong
@@ -39,7 +40,7 @@ export function useWaits(filter, held) {
   };
   const soon = () => {
     clearTimeout(timer.current);
-    timer.current = setTimeout(look, Math.max(50, last.current + fresh - performance.now()));
+    timer.current = setTimeout(() => look(), Math.max(50, last.current + fresh - performance.now()));
   };
   useEffect(() => { owed.current = false; look(); return () => clearTimeout(timer.current); }, [key]);
   useEffect(() => {
@@ -47,7 +48,7 @@ export function useWaits(filter, held) {
     owed.current = false;
     look();
   }, [held]);
-  useReconnect(state.error, look);
+  useReconnect(state.error, () => look());
   useLive(["run.changed", "run.deleted", "resync"], (changes) => {
     if (!now.current.key) return;
     const known = new Set(now.current.rows.map((one) => one.id)), said = new Map();
@@ -62,5 +63,5 @@ export function useWaits(filter, held) {
     if (wanted) soon();
   });
   // What an earlier filter has found stays until there is something new.
-  return { rows: off ? nothing : state.rows, more: state.more, read: off || state.of !== "" };
+  return { rows: off ? nothing : state.rows, more: state.more, read: off || state.of !== "", renew: () => look(true) };
 }

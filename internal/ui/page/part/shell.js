@@ -111,6 +111,9 @@ function Tabs() {
     <//>`}`;
 }
 
+// Why a page does not come, as far as one can tell from here: a browser says little of it.
+const away = "The server does not answer. The page comes by itself as soon as it is back.", changed = "If the server has just been updated, load it again.";
+
 // The page of the address. The one before stays until it is loaded.
 function Outlet() {
   const at = place.value, name = at.route.page, main = useRef(/** @type {HTMLElement|null} */ (null));
@@ -134,7 +137,7 @@ function Outlet() {
   const { params, query } = last.current;
   const kind = shown && !error ? `main p-${shown.name}${shown.module.full ? " full" : ""}` : "main";
   return html`<main class=${kind} id="main" tabindex="-1" ref=${main}>
-    ${error ? html`<${Trouble} error=${error} what="This page could not be loaded. If the server has just been updated, load it again." retry=${() => { retry(tries + 1); location.reload(); }} />`
+    ${error ? html`<${Trouble} error=${link.value === "lost" ? away : `${changed} ${error.message || error}`} what="This page could not be loaded." retry=${() => { retry(tries + 1); location.reload(); }} />`
       : shown && html`<${Guard} key=${shown.name}><${shown.module.default} params=${params} query=${query} /><//>`}
   </main>`;
 }
