@@ -99,7 +99,7 @@ await visit("agents", async (v) => {
   await v.shot("meanwhile");
   equal((await api("GET", "/v1/agents/" + name)).description, "", "saved over the other's change");
   equal(await field("Description").inputValue(), "Mine", "what was typed");
-  await page.getByRole("button", { name: "Put mine upon it" }).click();
+  await page.getByRole("button", { name: "Put mine on v3" }).click();
   await page.waitForFunction(() => /v4/.test(document.querySelector(".top .btn.primary").textContent) && !document.querySelector(".top .btn.primary").disabled);
   await save().click();
   await page.locator(".top .tag", { hasText: "v4" }).waitFor();
@@ -117,7 +117,7 @@ await visit("agents", async (v) => {
     v.forgive(/412/);
   };
   await collide("Mine again", { description: "Theirs", max_steps: 6 });
-  await page.getByRole("button", { name: "Save mine over it" }).click();
+  await page.getByRole("button", { name: "Save mine as v6" }).click();
   await page.locator(".top .tag", { hasText: "v6" }).waitFor();
   const over = await api("GET", "/v1/agents/" + name);
   equal(over.description + over.max_steps, "Mine again6", "saved over theirs");

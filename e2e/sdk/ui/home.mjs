@@ -1,5 +1,5 @@
 // Home: what is so now, and what changes while one looks.
-import { api, seed, visit } from "./visit.mjs";
+import { api, seed, until, visit } from "./visit.mjs";
 
 const same = (what, got, want) => { if (got !== want) throw new Error(`${what}: ${JSON.stringify(got)}, want ${JSON.stringify(want)}`); };
 
@@ -24,15 +24,17 @@ await visit("home", async (v) => {
 
   // What begins elsewhere appears; nobody asks for it. While the pointer is in the list
   // it waits behind a button.
-  const figure = page.locator(".figures a", { hasText: "Waiting for you" }).locator(".n"), before = parseInt(await figure.textContent());
+  const figure = page.locator(".figures a", { hasText: "Waiting for you" }).locator(".n");
+  await until("how many wait", async () => /^\d/.test(await figure.textContent()));
+  const before = parseInt(await figure.textContent());
   const begin = (prompt) => api("POST", `/v1/agents/${seed["release-notes"]}/run`, { prompt, background: true });
   const asks = [];
   page.on("request", (request) => asks.push(new URL(request.url()).pathname));
   await page.getByRole("row", { name: /Summarise build 3200/ }).hover();
   await begin("Draft release notes for 3.18 and store them");
   await page.waitForFunction(([n]) => document.querySelectorAll(".figures .n")[1].textContent.startsWith(String(n)), [before + 1]);
-  same("the rail", await page.locator(".rail .count.you").textContent(), String(before + 1));
-  same("the title", (await page.title()).slice(0, 4), `(${before + 1}) `);
+  await until("the rail counts it", async () => (await page.locator(".rail .count.you").textContent()) === String(before + 1));
+  await until("the title counts it", async () => (await page.title()).startsWith(`(${before + 1}) `));
   await page.waitForFunction(([n]) => document.querySelector("[role=status]").textContent === n + " wait for you", [before + 1]);
   const title = () => page.locator(".runs tbody tr").first().locator("a").innerText(), first = await title();
   await page.getByRole("button", { name: "1 new" }).waitFor();

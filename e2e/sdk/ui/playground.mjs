@@ -1,6 +1,6 @@
 // The playground: a chat whose turns are runs, decided in place, found again by its
 // address; and workflows, replayed with other values.
-import { api, seed, visit } from "./visit.mjs";
+import { api, seed, until, visit } from "./visit.mjs";
 
 const pixel = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==", "base64");
 
@@ -45,7 +45,7 @@ await visit("playground", async (v) => {
   await page.reload();
   await page.locator(".turn-words strong", { hasText: "table" }).waitFor();
   await answers("Price comes first.");
-  equal(await page.locator("article").count(), 2, "turns of the chat");
+  await until("two turns of the chat", async () => (await page.locator("article").count()) === 2);
 
   // What needs a person is decided in place.
   await page.locator(".said").press("n");

@@ -1,17 +1,10 @@
 // Robots: how they stand, a task settled with the host, an execution that is steered, and
 // a configuration that is saved. The pictures are taken first; then two visits act, in which nobody else looks.
-import { api, seed, visit } from "./visit.mjs";
+import { api, seed, until, visit } from "./visit.mjs";
 
 const robots = "/v1/agent/robots";
 const card = (page, name) => page.locator("article.card", { has: page.getByRole("heading", { name }) });
 const same = (what, got, want) => { if (got !== want) throw new Error(`${what}: ${JSON.stringify(got)}, want ${JSON.stringify(want)}`); };
-const until = async (what, test) => {
-  for (let i = 0; i < 100; i++) {
-    if (await test()) return;
-    await new Promise((done) => setTimeout(done, 100));
-  }
-  throw new Error("never: " + what);
-};
 
 await visit("robots", async (v) => {
   const { page } = v;

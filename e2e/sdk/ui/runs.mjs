@@ -1,6 +1,6 @@
 // Runs, a run, and two of them side by side. The pictures are taken first; then one
 // visit tells what a person does there.
-import { api, seed, visit } from "./visit.mjs";
+import { api, seed, until, visit } from "./visit.mjs";
 
 const isDesk = ({ theme, width }) => theme === "light" && width > 600;
 const must = (holds, what) => { if (!holds) throw new Error(what); };
@@ -35,7 +35,7 @@ await visit("runs-list", async (v) => {
   await page.keyboard.type("tender documents");
   await page.getByRole("row", { name: /Read the tender documents/ }).waitFor();
   await page.getByRole("row", { name: /Match October/ }).waitFor({ state: "detached" });
-  must(await page.locator(".runs tr.group").count() === 0, "who looks for words is shown what waits");
+  await until("who looks for words is not shown what waits", async () => (await page.locator(".runs tr.group").count()) === 0);
   await page.waitForURL((address) => address.searchParams.get("q") === "tender documents");
   await page.keyboard.press("Escape");
   await page.getByRole("row", { name: /Match October/ }).waitFor();
@@ -61,8 +61,8 @@ await visit("runs-list", async (v) => {
   const asked = await api("POST", "/v1/runs", { model: "openai/gpt-5-mini", background: true, tools: ["mail.send"], approval: { required_for: ["mail.send"] }, prompt: 'Write to the carrier\nmail.send {"to":["c@carrier.example"],"subject":"Hello","body":"Hello"}\n= Sent.' });
   await page.mouse.move(5, 5);
   await letter.waitFor();
-  must(await page.locator(".runs").getByText("Write to the carrier").count() === 1, "what waits stands in the list twice");
-  must(await page.locator(".runs tr.last").evaluate((last) => [...last.parentElement.children].indexOf(last)) === 5, "more than five stand above the list, or fewer");
+  await until("what waits stands in the list once", async () => (await page.locator(".runs").getByText("Write to the carrier").count()) === 1);
+  await until("five stand above the list", () => page.locator(".runs tr.last").evaluate((last) => [...last.parentElement.children].indexOf(last) === 5));
   await page.locator(".runs tr.group").getByRole("link", { name: "All that wait" }).waitFor();
   await v.check("what waits");
   await first.hover();
@@ -72,6 +72,12 @@ await visit("runs-list", async (v) => {
   await page.mouse.move(5, 5);
   await letter.waitFor({ state: "detached" });
   await page.getByRole("row", { name: /Write to the carrier/ }).getByText("Cancelled").waitFor();
+
+  // A list that is narrowed counts what waits of its own.
+  await v.to("/runs?agent=" + seed["refund-desk"]);
+  await page.locator(".runs tr.group").getByText("1 waits for you").waitFor();
+  must(await page.locator(".runs tr.group").getByRole("link").count() === 1, "there is nothing more that waits");
+  await v.to("/runs");
 
   const row = page.getByRole("row", { name: /Summarise build 3200/ });
   await row.hover();
@@ -107,12 +113,12 @@ await visit("run-story", async (v) => {
   await v.open("/runs/" + seed.work);
   const steps = page.getByRole("region", { name: "Waterfall" }).getByRole("button"), aside = page.getByRole("complementary", { name: "Inspector" });
   await page.getByText("12345678901234567890.50").waitFor(); // to the digit
-  must(await steps.count() === 11, "spans: " + await steps.count());
+  await until("eleven spans", async () => (await steps.count()) === 11);
   const current = page.locator(".wr[aria-current]");
-  must(/payments\.transfer/.test(await current.textContent()), "what waits is not selected: " + await current.textContent());
+  await until("what waits is selected", async () => /payments\.transfer/.test(await current.textContent()));
   await page.keyboard.press("k");
   await page.getByRole("button", { name: "Exact prompt" }).waitFor();
-  must(new URL(page.url()).searchParams.get("step") === "model/3/1", "the step is not in the address: " + page.url());
+  await until("the step is in the address", () => new URL(page.url()).searchParams.get("step") === "model/3/1");
   await aside.getByText("act_05").first().waitFor();
   await page.keyboard.press("l");
   await page.locator(".toast", { hasText: "Link to this step copied" }).waitFor();
@@ -126,9 +132,9 @@ await visit("run-story", async (v) => {
   await drawer.waitFor({ state: "detached" });
   await page.keyboard.press("ArrowLeft"); // to the step, and fold it
   await page.keyboard.press("ArrowLeft");
-  must(await steps.count() === 9, "a folded step still shows its parts");
+  await until("a folded step shows no parts", async () => (await steps.count()) === 9);
   await page.keyboard.press("ArrowRight");
-  must(await steps.count() === 11, "the step does not unfold");
+  await until("the step unfolds", async () => (await steps.count()) === 11);
   await page.keyboard.press("c");
   await page.locator(".toast", { hasText: "Copied as curl" }).waitFor();
   must((await page.evaluate(() => navigator.clipboard.readText())).startsWith("curl -X POST"), "no curl was copied");
@@ -242,6 +248,7 @@ await visit("run-live", async (v) => {
   await page.evaluate((key) => fetch("/v1/session", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ key }) }), seed.secret);
   await page.goto(page.url().replace(/\/runs\/.*/, "/runs/" + seed.notes));
   await page.getByRole("button", { name: /^Approve/ }).waitFor();
+  v.forgive(/401/); // the page before may have asked something of the session that has ended
   must(await page.getByRole("button", { name: /^Approve/ }).isEnabled(), "a key that may approve can't");
   const pause = page.getByRole("button", { name: "Pause" });
   must(await pause.isDisabled() && /runs:write/.test(await pause.getAttribute("title")), "pausing does not say what it needs");

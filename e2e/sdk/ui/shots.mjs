@@ -9,6 +9,7 @@ const talk = async (page) => {
   await field.fill("Weekly digest of churn reasons for the support team");
   await field.press("Control+Enter");
   await page.getByText("slow first sync").or(page.getByText("Slow first sync")).first().waitFor();
+  await page.getByRole("button", { name: "Stop" }).waitFor({ state: "detached" }); // until then its Markdown is as it is typed
 };
 const approval = `/approvals/${seed.hero}/act_06`;
 

@@ -14,6 +14,8 @@ await visit("around", async (v) => {
     if (!all && path.includes("?")) continue;
     await v.open(path);
     await v.page.getByText(says).first().waitFor();
+    const ends = v.page.locator("dialog > footer").locator("button, a");
+    if (await ends.evaluateAll((all) => all.some((one) => one.getBoundingClientRect().left < 0))) throw new Error(name + ": the drawer's buttons do not fit");
     await v.done(name);
   }
 });
@@ -155,6 +157,7 @@ await visit("around-story", async (v) => {
   await v.check("a webhook that is changed");
   await v.shot("edit-webhook");
   await keep.click();
+  await keep.waitFor({ state: "detached" }); // the form has the same words
   await dialog.getByText("run.awaiting_approval").waitFor();
   const edited = (await api("GET", "/v1/webhooks")).data.find((one) => one.description === "The ear");
   if (edited.url !== seed.others + "/ear?other" || edited.events.join() !== "run.completed,run.awaiting_approval") throw new Error(JSON.stringify(edited));

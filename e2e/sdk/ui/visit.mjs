@@ -39,6 +39,15 @@ export async function api(method, path, body) {
   return text ? JSON.parse(text) : null;
 }
 
+/** Waits until something is so: what the page shows follows what was done, and not at once. */
+export async function until(what, test) {
+  for (let i = 0; i < 600; i++) {
+    if (await test()) return;
+    await new Promise((done) => setTimeout(done, 100));
+  }
+  throw new Error("never: " + what);
+}
+
 /** Starts a Chromium for a script that needs visits of its own kind. */
 export const launch = () => chromium.launch({ executablePath: process.env.CHROMIUM || "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu", "--font-render-hinting=none"] });
 

@@ -69,8 +69,9 @@ function Bar({ span, from, to, scale }) {
   const left = scale.x(from), right = scale.x(to), width = right - left, ms = to - from;
   const soft = span.kind === "model" && span.first_ms && ms ? Math.min(1, span.first_ms / ms) : 0;
   const kind = failed(span) ? "fail" : span.kind === "wait" ? (forPerson(span) ? "wait" : "idle") : span.kind === "child" ? "model" : span.kind;
-  // Beside the bar where there is room, or before it.
+  // Beside the bar where there is room and no folded gap, or before it.
+  const cut = left > 0.14 && scale.folds.some((one) => { const x = scale.x(one.from + one.kept / 2); return x >= right && x < right + 0.1; });
   const label = span.kind === "step" ? "" : span.end ? duration(ms) : soFar(ms);
   return html`<span class=${cx("b", kind, !span.end && span.kind !== "wait" && span.kind !== "step" && "live-b")} style=${{ left: left * 100 + "%", width: width * 100 + "%" }}>${soft > 0 && html`<i style=${{ width: soft * 100 + "%" }} />`}</span>
-    ${label && (right < 0.86 ? html`<span class="bl" style=${{ left: `calc(max(${right * 100}%, ${left * 100}% + 2px) + 6px)` }}>${label}</span>` : left > 0.14 ? html`<span class="bl" style=${{ right: `calc(${(1 - left) * 100}% + 6px)` }}>${label}</span>` : null)}`;
+    ${label && (right < 0.86 && !cut ? html`<span class="bl" style=${{ left: `calc(max(${right * 100}%, ${left * 100}% + 2px) + 6px)` }}>${label}</span>` : left > 0.14 ? html`<span class="bl" style=${{ right: `calc(${(1 - left) * 100}% + 6px)` }}>${label}</span>` : null)}`;
 }
