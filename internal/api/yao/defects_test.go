@@ -179,7 +179,7 @@ func TestRestartDefects(t *testing.T) {
 			w.until("my-robot", held, robot.ExecCompleted)
 		},
 		"an execution that is not there yet": func(t *testing.T, _ *worker, w *world) {
-			for range 20 {
+			for range 12 { // as many as may be at work and wait
 				w.look("my-robot", w.execute("my-robot", "Look")) // 404 would fail
 			}
 		},
