@@ -36,6 +36,14 @@ type manifest struct {
 	Runs map[string]past `json:"runs"`
 	// Shown is what objects were, by the path that shows them.
 	Shown map[string]json.RawMessage `json:"shown"`
+	// Second is another project; nil where the program had one alone.
+	Second *project `json:"second,omitempty"`
+}
+
+// project is a project beside the first, with a run that waits for a person.
+type project struct {
+	Secret string `json:"secret"` // of a key that may do all in it
+	Run    past   `json:"run"`
 }
 
 // past is a run as it was.
@@ -67,6 +75,10 @@ func TestFixture(t *testing.T) {
 	for name, run := range m.Runs {
 		run.Events, run.Digest = logDigest(t, copied, run.ID, 0)
 		m.Runs[name] = run
+	}
+	if m.Second != nil {
+		run := &m.Second.Run
+		run.Events, run.Digest = logDigest(t, copied, run.ID, 0)
 	}
 	if err := pack(to, m, w.Data()); err != nil {
 		t.Fatal(err)

@@ -133,6 +133,8 @@ func live(t *testing.T, w *rig.World) manifest {
 	if _, absent := s.ask("POST", "/v1/agent/robots", object{"member_id": "analyst", "display_name": "Analyst", "language_model": "offline"}); !absent {
 		robot(s, ids)
 	}
+	webTask(s, ids, &m)
+	m.Second = second(s)
 	for name, id := range ids {
 		m.Runs[name] = s.past(id)
 	}
@@ -337,6 +339,44 @@ func robot(s speaker, ids map[string]string) {
 	s.must("POST", "/v1/agent/robots/analyst/completions", object{
 		"chat_id": "settling", "messages": []object{{"role": "user", "content": "Compare three competitors"}},
 	})
+}
+
+// webTask makes a task of the WebAgent API, which has a workflow that somebody wrote.
+func webTask(s speaker, ids map[string]string, m *manifest) {
+	s.t.Helper()
+	answer, absent := s.ask("POST", "/api/runs", object{
+		"prompt": "What is the sum of 2 and 3?", "use_cached_workflow": true, "cached_workflow": object{
+			"prompt":     "What is the sum of {{ a }} and {{ b }}?",
+			"parameters": []object{{"name": "a", "type": "number"}, {"name": "b", "type": "number"}},
+			"steps": []object{
+				{"description": "Add them.", "actions": []object{{"name": "compute", "params": object{"expression": "{{ a }} + {{ b }}"}}}},
+				{"actions": []object{{"name": "done", "params": object{"text": "{{ a }} + {{ b }} = {{ result }}"}}}},
+			},
+		},
+	})
+	if absent {
+		return
+	}
+	ids["webagent"] = field(s.t, answer, "run_id")
+	m.Shown["/api/tasks/1"], m.Shown["/api/runs/1"], m.Shown["/api/tasks/1/runs"] = nil, nil, nil
+}
+
+// second makes another project with a key, an agent and a run that waits; nil where
+// this program has no second project.
+func second(s speaker) *project {
+	s.t.Helper()
+	if _, absent := s.ask("GET", "/v1/projects", nil); absent {
+		return nil
+	}
+	p := project{Secret: field(s.t, s.must("POST", "/v1/keys", object{"name": "theirs", "project": "second", "scopes": []string{"admin"}}), "secret")}
+	theirs := speaker{t: s.t, url: s.url, key: p.Secret}
+	theirs.must("POST", "/v1/agents", object{
+		"name": "clerk", "model": "auto", "instructions": "Work for the second project.", "tools": []string{"email.send"},
+		"approval": object{"required_for": []string{"email.send"}},
+	})
+	started := theirs.must("POST", "/v1/agents/clerk/run", object{"prompt": rig.Steps("theirs", letter("theirs@example.com"), "= Wrote for the second.")})
+	p.Run = theirs.past(field(s.t, started, "id"))
+	return &p
 }
 
 // until waits for a run's status.

@@ -70,6 +70,7 @@ func TestUpgrade(t *testing.T) {
 			u := upgraded{t: t, w: w, c: server.Client(), past: past}
 			u.reads(server.URL)
 			u.goesOn()
+			u.staysApart(server.URL)
 			u.works()
 			u.sound()
 			server.Terminate()
@@ -229,6 +230,29 @@ func (u upgraded) goesOn() {
 	}
 }
 
+// staysApart holds that a second project reads as it did, that its run goes on by its
+// own key's word, and that the first project still sees none of it.
+func (u upgraded) staysApart(url string) {
+	u.t.Helper()
+	if u.past.Second == nil {
+		return
+	}
+	run := u.past.Second.Run
+	theirs := speaker{t: u.t, url: url, key: u.past.Second.Secret}
+	if lost := missing(run.Run, theirs.must("GET", "/v1/runs/"+run.ID, nil)); len(lost) > 0 {
+		u.t.Errorf("the second project's run reads differently:\n%s", strings.Join(lost, "\n"))
+	}
+	ours := speaker{t: u.t, url: url, key: rig.AdminKey}
+	if _, absent := ours.ask("GET", "/v1/runs/"+run.ID, nil); !absent {
+		u.t.Error("the first project sees the second's run")
+	}
+	theirs.must("POST", "/v1/runs/"+run.ID+"/approve", object{"action_ids": []string{"act_01"}})
+	theirs.until(run.ID, "completed")
+	if n := u.w.Mail.Addressees()["<theirs@example.com>"] + u.w.Mail.Addressees()["theirs@example.com"]; n != 1 {
+		u.t.Errorf("%d mails of the second project: %v", n, u.w.Mail.Addressees())
+	}
+}
+
 // works gives what is stored new work.
 func (u upgraded) works() {
 	u.t.Helper()
@@ -240,6 +264,13 @@ func (u upgraded) works() {
 	u.c.Post("/v1/runs", object{"model": "auto", "previous_run_id": u.past.Runs["continued"].ID, "prompt": "Go on."}, &r)
 	if r.Status != "completed" {
 		u.t.Errorf("a conversation does not go on: %+v %+v", r, r.Error)
+	}
+	if _, there := u.past.Runs["webagent"]; there {
+		var again struct{ Status, Result string }
+		u.c.Post("/api/tasks/1/runs", object{"parameters": object{"a": "4", "b": "5"}}, &again)
+		if again.Result != "4 + 5 = 9" {
+			u.t.Errorf("the workflow of an earlier day answers %+v", again)
+		}
 	}
 	if _, there := u.past.Runs["robot"]; there {
 		var turn struct {
@@ -289,7 +320,11 @@ func (u upgraded) young() bool {
 // kept holds that no stored event has changed.
 func (u upgraded) kept(dir string) {
 	u.t.Helper()
-	for name, run := range u.past.Runs {
+	all := maps.Clone(u.past.Runs)
+	if second := u.past.Second; second != nil {
+		all["of the second project"] = second.Run
+	}
+	for name, run := range all {
 		n, digest := logDigest(u.t, dir, run.ID, run.Events)
 		if n != run.Events || digest != run.Digest {
 			u.t.Errorf("the first %d of the stored events of %q are not what they were (%d)", run.Events, name, n)

@@ -150,10 +150,15 @@ func (m *member) pays(h run.Hold, cost run.Micros) {
 }
 
 // booked is what all have spent.
-func (l *lands) booked() (sum run.Micros) {
+func (l *lands) booked() run.Micros {
+	l.t.Helper()
+	return l.bookedIn("default")
+}
+
+func (l *lands) bookedIn(project string) (sum run.Micros) {
 	l.t.Helper()
 	day := run.DayOf(time.Now())
-	spends, err := l.store.Spent(l.t.Context(), "default", day, day)
+	spends, err := l.store.Spent(l.t.Context(), project, day, day)
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -270,11 +275,7 @@ func TestSharesOfTheDead(t *testing.T) {
 		h, _ = b.asks(100, time.Second)
 		b.pays(h, 60)
 		h, _ = a.asks(300, time.Second)
-		note := run.RowWrite{Row: run.Row{Kind: run.HoldKind, Project: "default", ID: h.ID, Data: []byte(fmt.Sprintf(
-			`{"id":%q,"Project":"default","Day":%q,"Agent":"a","Key":"k","Model":"m","tokens":1,"cost":300}`, h.ID, h.Day))}, Expect: run.AnyVersion}
-		if err := l.store.Append(t.Context(), run.Commit{Rows: []run.RowWrite{note}}); err != nil {
-			t.Fatal(err)
-		}
+		l.notes("default", h.ID, 300)
 		a.die()
 		died := time.Now()
 		if _, room := b.asks(441, 5*time.Second); room.Granted {
@@ -405,6 +406,56 @@ func TestSharesHearOfADeathAtOnce(t *testing.T) {
 		}
 		l.hold(0)
 	})
+}
+
+// A dead node's calls under way are charged in every project, also where no budget is
+// or was: once nothing of the node's can be on its way any more, and nobody else's.
+func TestSharesChargeTheDead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLands(t)
+		north := l.join("north")
+		l.join("east")
+		l.notes("default", "run_1/1/1/south", 300)
+		other := run.RowWrite{Row: run.Row{Kind: "project", ID: "other", Data: []byte("{}")}, Expect: run.AnyVersion}
+		if err := l.store.Append(t.Context(), run.Commit{Rows: []run.RowWrite{other}}); err != nil {
+			t.Fatal(err)
+		}
+		l.notes("other", "run_2/1/1/south", 50)
+		l.notes("default", "run_3/1/1/east", 7)
+		l.notes("default", "run_4/1/1/west", 11) // it dies later
+		north.shares.Missing("south")
+		time.Sleep(9 * time.Second)
+		north.shares.Missing("west")
+		north.shares.Missing("south") // once more, which begins nothing anew
+		if n := l.booked(); n != 0 {
+			t.Errorf("%d are booked of what may be on its way", n)
+		}
+		time.Sleep(3 * time.Second)
+		if n := l.booked(); n != 300 {
+			t.Errorf("%d are booked, want south's 300", n)
+		}
+		if n := l.bookedIn("other"); n != 50 {
+			t.Errorf("%d are booked in the other project, want 50", n)
+		}
+		time.Sleep(10 * time.Second)
+		if n := l.booked(); n != 311 {
+			t.Errorf("%d are booked, want south's and west's 311", n)
+		}
+		left, err := l.store.Rows(t.Context(), run.RowQuery{Kind: run.HoldKind, Project: "default"})
+		if err != nil || len(left) != 1 || left[0].ID != "run_3/1/1/east" {
+			t.Errorf("%v is still kept, %v", left, err)
+		}
+	})
+}
+
+// notes writes down what is kept for a call, as its driver does before it.
+func (l *lands) notes(project, id string, cost run.Micros) {
+	l.t.Helper()
+	note := run.RowWrite{Row: run.Row{Kind: run.HoldKind, Project: project, ID: id, Data: fmt.Appendf(nil,
+		`{"id":%q,"Project":%q,"Day":%q,"Agent":"a","Key":"k","Model":"m","tokens":1,"cost":%d}`, id, project, run.DayOf(time.Now()), cost)}, Expect: run.AnyVersion}
+	if err := l.store.Append(l.t.Context(), run.Commit{Rows: []run.RowWrite{note}}); err != nil {
+		l.t.Fatal(err)
+	}
 }
 
 // hold has reads of all rows of a kind wait for so long, or for as long as they may.
