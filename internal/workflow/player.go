@@ -226,13 +226,28 @@ func (s *session) result() string {
 			m = newest
 		}
 		text, _, _ := cutLast(bare(m.Text), recordMark)
-		text = strings.TrimSpace(text)
+		text = only(strings.TrimSpace(text))
 		if len(text) > maxResult {
 			text = strings.ToValidUTF8(text[:maxResult], "") + "…"
 		}
 		return text
 	}
 	return ""
+}
+
+// only is the value of an object that has a single one, if that is a text, a number or
+// a boolean: the object is then the tool's wrapping. All else is itself.
+func only(output string) string {
+	var object map[string]*Text
+	if !strings.HasPrefix(output, "{") || json.Unmarshal([]byte(output), &object) != nil || len(object) != 1 {
+		return output
+	}
+	for _, value := range object {
+		if value != nil {
+			return string(*value)
+		}
+	}
+	return output
 }
 
 // shows reports whether a tool shows how something is now.

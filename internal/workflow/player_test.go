@@ -124,3 +124,26 @@ func TestResult(t *testing.T) {
 		}
 	}
 }
+
+// TestResultOfOneValue: what a tool wraps into an object for its own sake is said as a
+// person would read it; all else as it is.
+func TestResultOfOneValue(t *testing.T) {
+	for output, want := range map[string]string{
+		`{"result":"9"}`:               "9",
+		`{"sum": 9.50}`:                "9.50",
+		`{"late":true}`:                "true",
+		`{"result":"4","printed":"1"}`: `{"result":"4","printed":"1"}`,
+		`{"result":null}`:              `{"result":null}`,
+		`{"invoices":[{"id":1}]}`:      `{"invoices":[{"id":1}]}`,
+		`{}`:                           `{}`,
+		`["9"]`:                        `["9"]`,
+		`"9"`:                          `"9"`,
+		`{result}`:                     `{result}`,
+		`{"a":"b"} and more`:           `{"a":"b"} and more`,
+	} {
+		s := &session{req: &run.Request{Messages: []run.Message{{Role: run.ToolRole, Tool: "compute", Text: "[Output of compute: data]\n" + output}}}}
+		if got := s.result(); got != want {
+			t.Errorf("%s: %q, want %q", output, got, want)
+		}
+	}
+}
