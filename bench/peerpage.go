@@ -55,7 +55,8 @@ func between(page, begin, end, section string) (string, error) {
 func (c *contest) section(m machine) (string, error) {
 	var text strings.Builder
 	fmt.Fprintf(&text, "Measured on %s at commit `%s`: %s, %d cores, %s; %s; Node.js %s. A synced write of 4 KiB takes %s here. The load of the machine was %s before it began%s. %s.\n\n",
-		m.Date, m.Commit, m.Processor, m.Cores, m.Memory, m.System, c.node, m.Disk, c.load, c.company(), plural(c.rounds, "round"))
+		m.Date, m.Commit, m.Processor, m.Cores, m.Memory, m.System, c.node, m.Disk, c.load,
+		beside(c.load, ", which goes on: what a server takes in time here is mostly waiting for its turn, so figures say less than the ratios between them"), plural(c.rounds, "round"))
 	if err := c.settings(&text); err != nil {
 		return "", err
 	}
@@ -65,12 +66,13 @@ func (c *contest) section(m machine) (string, error) {
 	return text.String(), nil
 }
 
-// company says what a load that is not ours means for the figures.
-func (c *contest) company() string {
-	if load, err := strconv.ParseFloat(c.load, 64); err != nil || load < 1 {
+// beside says that a load of before the first measurement is not ours, and what that
+// means for the figures; of a machine at rest, nothing.
+func beside(load, meaning string) string {
+	if load, err := strconv.ParseFloat(load, 64); err != nil || load < 1 {
 		return ""
 	}
-	return ", by other work, which goes on: what a server takes in time here is mostly waiting for its turn, so figures say less than the ratios between them"
+	return ", by other work" + meaning
 }
 
 func plural(n int, what string) string {

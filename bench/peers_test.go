@@ -207,8 +207,8 @@ func TestPeersSection(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if busy := (&contest{bench: &bench{load: "7.5"}}).company(); busy == "" || c.company() != "" {
-		t.Errorf("a busy machine is told from an idle one by %q and %q", busy, c.company())
+	if busy, idle := beside("7.5", "."), beside(c.load, "."); busy == "" || idle != "" {
+		t.Errorf("a busy machine is told from an idle one by %q and %q", busy, idle)
 	}
 	for _, want := range []string{
 		"| runs a second, 64 clients | 1000 (900–1100) | `make bench-peers` |", "| runs a second, 1 client | not measured |",
