@@ -38,6 +38,10 @@ func (p *Player) Reply(ctx context.Context, req *run.Request, emit func(run.Delt
 	if req.Replay == nil {
 		return p.next.Reply(ctx, req, emit)
 	}
+	return p.replay(ctx, req, emit)
+}
+
+func (p *Player) replay(ctx context.Context, req *run.Request, emit func(run.Delta)) (run.Reply, error) {
 	var plan Plan
 	if err := json.Unmarshal(req.Replay, &plan); err != nil {
 		return run.Reply{}, fmt.Errorf("reading a replay: %w", err)

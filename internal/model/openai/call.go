@@ -19,14 +19,35 @@ import (
 const lingerAfterDone = 100 * time.Millisecond
 
 // call makes one request and reads its answer. It waits at the end of a deep
-// stack, once for each stream that is open: requests go by pointer, which keeps
-// that stack within 8 KiB.
-func (c *Client) call(ctx context.Context, req *run.Request, known remote.Lessons, emit func(run.Delta)) (run.Reply, error) {
+// stack, once for each stream that is open: requests go by pointer, results have
+// names, and what is done before and after the wait has frames of its own, which
+// keeps that stack within 8 KiB.
+func (c *Client) call(ctx context.Context, req *run.Request, known remote.Lessons, emit func(run.Delta)) (reply run.Reply, err error) {
 	names := remote.NewNames(req.Tools)
-	encoded := c.encode(req, names, known)
-
 	watch := remote.NewWatch(ctx, c.cfg.Timeouts)
 	defer watch.Stop()
+	answer, err := c.send(ctx, watch, req, c.encode(req, names, known))
+	if err != nil {
+		return reply, err
+	}
+	defer answer.Body.Close()
+	from := &remote.Body{From: answer.Body, Watch: watch}
+	if answer.StatusCode != http.StatusOK {
+		return reply, c.failed(ctx, answer, from, req)
+	}
+	parts := newAssembler(emit, names, req.Step)
+	err = c.receive(from, answer.Header.Get("Content-Type"), parts)
+	parts.fill(&reply)
+	reply.Model = c.cfg.Name + "/" + req.Model
+	if err != nil {
+		reply.Finish = "" // what had come of it
+		err = c.explain(ctx, watch, req, err)
+	}
+	return reply, err
+}
+
+// send makes the request, and returns its answer when that begins.
+func (c *Client) send(ctx context.Context, watch *remote.Watch, req *run.Request, encoded []byte) (*http.Response, error) {
 	request := c.template.WithContext(watch.Context)
 	request.ContentLength = int64(len(encoded))
 	request.Body = io.NopCloser(bytes.NewReader(encoded))
@@ -35,38 +56,23 @@ func (c *Client) call(ctx context.Context, req *run.Request, known remote.Lesson
 		request.Header.Set("Traceparent", req.Trace)
 	}
 	request.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(encoded)), nil }
-
 	answer, err := c.transport.RoundTrip(request)
 	watch.Answered()
 	if err != nil {
-		return run.Reply{}, watch.Broken(ctx, c.cfg.Name, err, problem.ModelUnavailable)
+		return nil, watch.Broken(ctx, c.cfg.Name, err, problem.ModelUnavailable)
 	}
-	defer answer.Body.Close()
-	from := &remote.Body{From: answer.Body, Watch: watch}
-	if answer.StatusCode != http.StatusOK {
-		return run.Reply{}, c.failed(ctx, answer, from, req)
-	}
+	return answer, nil
+}
 
-	parts := newAssembler(emit, names, req.Step)
+// receive reads the answer by one of the readers that are at hand.
+func (c *Client) receive(from *remote.Body, contentType string, parts *assembler) error {
 	read := c.readers.Get().(*reader)
 	defer func() {
 		read.release()
 		c.readers.Put(read)
 	}()
 	read.reset(from)
-	if err := c.read(read, answer.Header.Get("Content-Type"), watch, parts); err != nil {
-		return c.partial(req, parts), c.explain(ctx, watch, req, err)
-	}
-	reply := parts.reply()
-	reply.Model = c.cfg.Name + "/" + req.Model
-	return reply, nil
-}
-
-// partial is what had come of a reply that failed.
-func (c *Client) partial(req *run.Request, parts *assembler) run.Reply {
-	reply := parts.reply()
-	reply.Model, reply.Finish = c.cfg.Name+"/"+req.Model, ""
-	return reply
+	return c.read(read, contentType, from.Watch, parts)
 }
 
 // read feeds the answer to the assembler: as a stream, or as one JSON text when

@@ -41,7 +41,8 @@ func FuzzStream(f *testing.F) {
 		if err := client.read(read, "", watch, parts); err != nil {
 			return
 		}
-		reply := parts.reply()
+		var reply run.Reply
+		parts.fill(&reply)
 		total := len(reply.Text) + len(reply.Reasoning)
 		ids := map[string]bool{}
 		for _, c := range reply.Calls {

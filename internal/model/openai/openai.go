@@ -145,25 +145,38 @@ func (c *Client) Close() {
 // Reply makes one model call. A parameter that only a default had set and that
 // the model refuses is left out and the call made again, so a call may be up to
 // a few requests; nothing is emitted before the one that is accepted.
-func (c *Client) Reply(ctx context.Context, req *run.Request, emit func(run.Delta)) (run.Reply, error) {
+func (c *Client) Reply(ctx context.Context, req *run.Request, emit func(run.Delta)) (reply run.Reply, err error) {
 	if emit == nil {
 		emit = func(run.Delta) {}
 	}
 	if name := remote.Unheard(&req.Params, c.never); name != "" {
-		return run.Reply{}, remote.Refused(c.cfg.Name+"/"+req.Model, name, "this provider has no such parameter")
+		return reply, remote.Refused(c.cfg.Name+"/"+req.Model, name, "this provider has no such parameter")
 	}
 	known := c.never | c.memory.Of(req.Model)
 	for {
-		reply, err := c.call(ctx, req, known, emit)
-		var refused *refusal
-		if !errors.As(err, &refused) {
+		reply, err = c.call(ctx, req, known, emit)
+		if err == nil {
+			return reply, nil
+		}
+		learned := known
+		if learned, err = c.learn(req, known, err); learned == known {
 			return reply, err
 		}
-		learned := refused.lesson(req, known)
-		if learned == known {
-			return reply, refused.problem(c.cfg.Name + "/" + req.Model)
-		}
-		c.memory.Add(req.Model, learned)
 		known = learned
 	}
+}
+
+// learn takes note of a parameter that a call was refused for. If there is none, what
+// is known stays, and the error is the one to report.
+func (c *Client) learn(req *run.Request, known remote.Lessons, err error) (remote.Lessons, error) {
+	var refused *refusal
+	if !errors.As(err, &refused) {
+		return known, err
+	}
+	learned := refused.lesson(req, known)
+	if learned == known {
+		return known, refused.problem(c.cfg.Name + "/" + req.Model)
+	}
+	c.memory.Add(req.Model, learned)
+	return learned, nil
 }

@@ -231,19 +231,16 @@ func (a *assembler) identify() {
 	}
 }
 
-// reply returns what has come.
-func (a *assembler) reply() run.Reply {
+// fill puts what has come into a reply.
+func (a *assembler) fill(reply *run.Reply) {
 	a.identify()
-	reply := run.Reply{
-		Text: string(a.text.bytes), Reasoning: string(a.reasoning.bytes),
-		Finish: finishOf(a.finish, len(a.calls)), Usage: a.usage,
-	}
+	reply.Text, reply.Reasoning = string(a.text.bytes), string(a.reasoning.bytes)
+	reply.Finish, reply.Usage = finishOf(a.finish, len(a.calls)), a.usage
 	for _, c := range a.calls {
 		reply.Calls = append(reply.Calls, run.Call{ID: c.id, Name: a.names.Own(c.name), Arguments: string(c.arguments.bytes)})
 	}
 	reply.Spans = a.spans.Told()
 	reply.Carry = carried(a.calls)
-	return reply
 }
 
 // valid is a text of which no part comes later.

@@ -39,10 +39,10 @@ func (r *Router) Drain() {
 // pass, and before anything of a reply has come, the models that stand behind it
 // in the list of fallbacks are called, each once. One whose endpoint is known to
 // be down, or to refuse calls for now, is passed over while another one is left.
-func (r *Router) Reply(ctx context.Context, req *run.Request, emit func(run.Delta)) (run.Reply, error) {
+func (r *Router) Reply(ctx context.Context, req *run.Request, emit func(run.Delta)) (reply run.Reply, err error) {
 	to, unknown := r.resolve(req.Model)
 	if unknown != nil {
-		return run.Reply{}, problem.New(problem.ModelUnknown, "%s", unknown.message)
+		return reply, problem.New(problem.ModelUnknown, "%s", unknown.message)
 	}
 	if emit == nil {
 		emit = func(run.Delta) {}
@@ -51,6 +51,11 @@ func (r *Router) Reply(ctx context.Context, req *run.Request, emit func(run.Delt
 	if len(chain) == 1 {
 		return r.call(ctx, &chain[0], req, emit)
 	}
+	return r.callOne(ctx, chain, req, emit)
+}
+
+// callOne calls the first of several models that answers.
+func (r *Router) callOne(ctx context.Context, chain []target, req *run.Request, emit func(run.Delta)) (reply run.Reply, err error) {
 	begun := false
 	heard := func(d run.Delta) {
 		begun = true
@@ -58,7 +63,7 @@ func (r *Router) Reply(ctx context.Context, req *run.Request, emit func(run.Delt
 	}
 	var spent run.Usage
 	for i := 0; ; i++ {
-		reply, err := r.call(ctx, &chain[i], req, heard)
+		reply, err = r.call(ctx, &chain[i], req, heard)
 		reply.Usage = reply.Usage.Add(spent)
 		if err == nil || i == len(chain)-1 || begun || ctx.Err() != nil || !passes(err) {
 			return reply, err
@@ -111,16 +116,22 @@ func passes(err error) bool {
 }
 
 // call calls one model, once, and says what that has cost.
-func (r *Router) call(ctx context.Context, to *target, req *run.Request, emit func(run.Delta)) (run.Reply, error) {
+func (r *Router) call(ctx context.Context, to *target, req *run.Request, emit func(run.Delta)) (reply run.Reply, err error) {
 	wired := *req // the caller's own is not ours to change
 	wired.Model = to.wire
-	reply, err := r.take(ctx, to, &wired, emit)
+	reply, err = r.take(ctx, to, &wired, emit)
+	return reply, r.account(to, &wired, &reply, err)
+}
+
+// account says in a reply who has answered and what that has cost, and returns the
+// call's error as its caller is told it.
+func (r *Router) account(to *target, wired *run.Request, reply *run.Reply, err error) error {
 	if reply.Model == "" {
 		reply.Model = to.full()
 	}
 	late := problem.Is(err, problem.ModelTimeout)
-	if to.endpoint != offline && (err == nil || late || begun(&reply)) {
-		reply.Usage = r.estimated(to, &wired, &reply, late)
+	if to.endpoint != offline && (err == nil || late || begun(reply)) {
+		reply.Usage = r.estimated(to, wired, reply, late)
 	}
 	if err == nil || reply.Usage != (run.Usage{}) {
 		reply.Usage = r.priced(to, reply.Usage)
@@ -129,9 +140,9 @@ func (r *Router) call(ctx context.Context, to *target, req *run.Request, emit fu
 	if to.guessed && errors.As(err, &failure) && failure.Code == problem.ModelRefused {
 		hinted := *failure
 		hinted.Detail += " Set ERRAND_MODEL to a model that " + to.endpoint + " has."
-		return reply, &hinted
+		return &hinted
 	}
-	return reply, err
+	return err
 }
 
 // begun reports whether a call that failed has brought something, and so has cost
@@ -141,22 +152,22 @@ func begun(reply *run.Reply) bool {
 }
 
 // take makes the call when the endpoint is to be called, and when it is its turn.
-func (r *Router) take(ctx context.Context, to *target, req *run.Request, emit func(run.Delta)) (run.Reply, error) {
+func (r *Router) take(ctx context.Context, to *target, req *run.Request, emit func(run.Delta)) (reply run.Reply, err error) {
 	at := to.at
 	if at == nil { // the offline model, which has no limits and does not fail
 		return to.model.Reply(ctx, req, emit)
 	}
 	trying, err := at.circuit.enter(ctx, r.stopped)
 	if err != nil {
-		return run.Reply{}, err
+		return reply, err
 	}
 	entered, err := at.gate.enter(ctx, req.Run)
 	if err != nil {
 		_ = at.circuit.leave(trying, context.Canceled) // it has not been called
-		return run.Reply{}, err
+		return reply, err
 	}
 	began, silent := r.cfg.Now(), true
-	reply, err := to.model.Reply(ctx, req, func(d run.Delta) {
+	reply, err = to.model.Reply(ctx, req, func(d run.Delta) {
 		if silent {
 			silent = false
 			at.circuit.alive(r.cfg.Now().Sub(began))
