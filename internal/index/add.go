@@ -174,7 +174,7 @@ func (x *Index) store(ctx context.Context, in *intake) error {
 	now := x.cfg.Now()
 	in.source.Created, in.source.Updated = now, now
 	refused := in.change
-	return x.keep.Write(ctx, in.project, func(tx Tx) error {
+	return x.keep.Write(ctx, in.project, func(ctx context.Context, tx Tx) error {
 		in.change = refused // a transaction may be begun again
 		before, err := x.text(ctx, tx)
 		if err != nil {

@@ -36,9 +36,10 @@ type Lister interface {
 
 // Writer changes what is kept.
 type Writer interface {
-	// Write calls change in a transaction. Meanwhile nobody else changes the project,
-	// on no node. An error of change takes all of it back, and is returned.
-	Write(ctx context.Context, project string, change func(Tx) error) error
+	// Write calls change in a transaction, with the context in which to use it: a backing
+	// may give a change only so long. Meanwhile nobody else changes the project, on no
+	// node. An error of change takes all of it back, and is returned.
+	Write(ctx context.Context, project string, change func(context.Context, Tx) error) error
 	// Clear removes up to limit documents of a project, and its sources with the last
 	// of them, and returns how many of both there were.
 	Clear(ctx context.Context, project string, limit int) (count int, err error)

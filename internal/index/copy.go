@@ -25,7 +25,7 @@ type Copied struct {
 // Copy brings all that one backing has into another one, and holds what each source
 // then has there against what it has here.
 func Copy(ctx context.Context, from Whole, to interface {
-	Write(ctx context.Context, project string, change func(Tx) error) error
+	Write(ctx context.Context, project string, change func(context.Context, Tx) error) error
 }) (all Copied, err error) {
 	projects, err := from.Projects(ctx)
 	if err != nil {
@@ -39,7 +39,7 @@ func Copy(ctx context.Context, from Whole, to interface {
 			}
 			for _, source := range page {
 				after = source.ID
-				err := to.Write(ctx, clean(project), func(tx Tx) error { return copySource(ctx, from, tx, project, source) })
+				err := to.Write(ctx, clean(project), func(ctx context.Context, tx Tx) error { return copySource(ctx, from, tx, project, source) })
 				if err != nil {
 					return all, err
 				}

@@ -35,7 +35,9 @@ func (m *memory) Entries(_ context.Context, _, source, after string, limit int) 
 	return found, nil
 }
 
-func (m *memory) Write(_ context.Context, _ string, change func(Tx) error) error { return change(m) }
+func (m *memory) Write(ctx context.Context, _ string, change func(context.Context, Tx) error) error {
+	return change(ctx, m)
+}
 
 func (m *memory) Bytes(context.Context) (int64, error) { return 0, nil }
 

@@ -83,5 +83,5 @@ func (x *Index) Remove(ctx context.Context, project, idOrName string) (Source, e
 	if err != nil {
 		return found, err
 	}
-	return found, x.keep.Write(ctx, project, func(tx Tx) error { return tx.Drop(ctx, found.ID) })
+	return found, x.keep.Write(ctx, project, func(ctx context.Context, tx Tx) error { return tx.Drop(ctx, found.ID) })
 }

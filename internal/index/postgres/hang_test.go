@@ -3,25 +3,37 @@
 package postgres
 
 import (
+	"context"
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
-
+	"errand/internal/index"
 	"errand/internal/problem"
+	store "errand/internal/store/postgres"
 	"errand/internal/store/postgres/pgtest"
 )
 
 // TestHangs has all connections of the index wait for what does not come, as those to a
 // server that hangs: who asks next is told so in its time, too.
 func TestHangs(t *testing.T) {
-	pool, err := pgxpool.New(t.Context(), pgtest.Database(t))
+	keeper, err := store.Open(t.Context(), store.Config{DSN: pgtest.Database(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(pool.Close)
-	b := New(pool)
-	b.readTime = 50 * time.Millisecond
+	t.Cleanup(func() {
+		if err := keeper.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	b := New(keeper.Pool())
+	b.readTime, b.writeTime = 50*time.Millisecond, 50*time.Millisecond
+	sleep := func(ctx context.Context, at index.Tx) error {
+		_, err := at.(*tx).at.Exec(ctx, "SELECT pg_sleep(600)")
+		return err
+	}
+	if err := b.Write(t.Context(), "p", sleep); !problem.Is(err, problem.Overloaded) {
+		t.Errorf("a change without an end ends with %v", err)
+	}
 	if err := b.query(t.Context(), nil, "SELECT pg_sleep(600)"); !problem.Is(err, problem.Overloaded) {
 		t.Errorf("a statement without an end ends with %v", err)
 	}
@@ -30,5 +42,8 @@ func TestHangs(t *testing.T) {
 	}
 	if err := b.query(t.Context(), nil, "SELECT 1"); !problem.Is(err, problem.Overloaded) {
 		t.Errorf("whose turn does not come is told %v", err)
+	}
+	if err := b.Write(t.Context(), "p", sleep); !problem.Is(err, problem.Overloaded) {
+		t.Errorf("whose turn to change does not come is told %v", err)
 	}
 }

@@ -46,14 +46,14 @@ type Backing struct {
 	room   chan struct{} // has an entry for each connection in use
 	closed chan struct{}
 	once   sync.Once
-	// readTime is the constant of that name; tests have less patience.
-	readTime time.Duration
+	// The constants of these names; tests have less patience.
+	readTime, writeTime time.Duration
 }
 
 // New works on a database that has the store's tables. The pool stays its owner's.
 func New(pool *pgxpool.Pool) *Backing {
 	most := max(1, min(connections, int(pool.Config().MaxConns)/3))
-	return &Backing{pool: pool, room: make(chan struct{}, most), closed: make(chan struct{}), readTime: readTime}
+	return &Backing{pool: pool, room: make(chan struct{}, most), closed: make(chan struct{}), readTime: readTime, writeTime: writeTime}
 }
 
 // Close waits for what is under way.
@@ -99,6 +99,8 @@ const (
 	// searchTime is above what the server gives a statement: words that are in very many
 	// documents take their time, and so do checks, which read what all projects have.
 	searchTime = 32 * time.Second
+	// writeTime is the same for a change: above what the server gives its statements.
+	writeTime = 2 * time.Minute
 )
 
 // query runs a statement that reads and passes each line to scan.

@@ -18,30 +18,32 @@ const limits = "SET LOCAL statement_timeout = '60s'; SET LOCAL lock_timeout = '2
 const sendBytes = 1 << 20
 
 // Write calls change in a transaction that has the project's line locked.
-func (b *Backing) Write(ctx context.Context, project string, change func(index.Tx) error) error {
-	return b.transact(ctx, func(at pgx.Tx) error { return Within(at).Write(ctx, project, change) })
+func (b *Backing) Write(ctx context.Context, project string, change func(context.Context, index.Tx) error) error {
+	return b.transact(ctx, func(ctx context.Context, at pgx.Tx) error { return Within(at).Write(ctx, project, change) })
 }
 
 // transact runs f in a transaction, again if that may help.
-func (b *Backing) transact(ctx context.Context, f func(pgx.Tx) error) error {
-	if err := b.enter(ctx); err != nil {
+func (b *Backing) transact(ctx context.Context, f func(context.Context, pgx.Tx) error) error {
+	changing, cancel := context.WithTimeout(ctx, b.writeTime)
+	defer cancel()
+	if err := b.enter(changing); err != nil {
 		return explain(ctx, err)
 	}
 	defer b.leave()
 	for try := 1; ; try++ {
 		begun := false
-		err := pgx.BeginFunc(ctx, b.pool, func(at pgx.Tx) error {
+		err := pgx.BeginFunc(changing, b.pool, func(at pgx.Tx) error {
 			begun = true
-			if _, err := at.Exec(ctx, limits); err != nil {
+			if _, err := at.Exec(changing, limits); err != nil {
 				return err
 			}
-			return f(at)
+			return f(changing, at)
 		})
 		again := !begun && lost(ctx, err) || code(err) == "40P01"
 		if err == nil {
 			return nil
 		}
-		if !again || try == tries {
+		if !again || try == tries || changing.Err() != nil {
 			return explain(ctx, err)
 		}
 	}
@@ -54,12 +56,12 @@ func Within(at pgx.Tx) Guest { return Guest{at} }
 type Guest struct{ at pgx.Tx }
 
 // Write calls change with the project's line locked, until the transaction ends.
-func (g Guest) Write(ctx context.Context, project string, change func(index.Tx) error) error {
+func (g Guest) Write(ctx context.Context, project string, change func(context.Context, index.Tx) error) error {
 	t := &tx{at: g.at, project: text(project)}
 	if err := t.lock(ctx); err != nil {
 		return err
 	}
-	if err := change(t); err != nil {
+	if err := change(ctx, t); err != nil {
 		return err
 	}
 	return t.settle(ctx)
@@ -224,7 +226,7 @@ func (b *Backing) Clear(ctx context.Context, project string, limit int) (count i
 	if err != nil || there.mark == 0 {
 		return 0, err
 	}
-	err = b.transact(ctx, func(at pgx.Tx) error {
+	err = b.transact(ctx, func(ctx context.Context, at pgx.Tx) error {
 		t := &tx{at: at, project: text(project)}
 		if err := t.lock(ctx); err != nil {
 			return err

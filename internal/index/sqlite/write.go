@@ -9,8 +9,8 @@ import (
 )
 
 // Write calls change in a transaction.
-func (b *Backing) Write(ctx context.Context, project string, change func(index.Tx) error) error {
-	return b.write(ctx, func(conn *sqlite.Conn) error { return change(&tx{conn, project}) })
+func (b *Backing) Write(ctx context.Context, project string, change func(context.Context, index.Tx) error) error {
+	return b.write(ctx, func(conn *sqlite.Conn) error { return change(ctx, &tx{conn, project}) })
 }
 
 // tx is an index.Tx.
