@@ -9,6 +9,17 @@ await visit("shell", async (v) => {
   await page.getByText("No page has this address.").waitFor();
   await v.check("nowhere");
 
+  // A page that comes when one is already on the way to the next is not shown with the
+  // words of another address.
+  await page.evaluate(async (run) => {
+    const module = performance.getEntriesByType("resource").find((one) => one.name.endsWith("/lib/route.js"));
+    const { go, load } = await import(module.name);
+    const left = load("run").then(() => go("/webhooks"));
+    go("/runs/" + run);
+    await left;
+  }, seed.payment);
+  await page.getByText("The chat of the back office").waitFor();
+
   // Find or do: by words, by id, by keys.
   await page.keyboard.press("Control+k");
   const field = page.getByRole("combobox", { name: "Find or do" });

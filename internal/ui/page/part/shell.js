@@ -118,23 +118,25 @@ const away = "The server does not answer. The page comes by itself as soon as it
 function Outlet() {
   const at = place.value, name = at.route.page, main = useRef(/** @type {HTMLElement|null} */ (null));
   const [shown, show] = useState(/** @type {{name: string, module: import("../lib/route.js").Page}|null} */ (null));
-  const [error, fail] = useState(/** @type {any} */ (null)), [tries, retry] = useState(0), last = useRef(at);
+  const [error, fail] = useState(/** @type {any} */ (null)), [tries, retry] = useState(0), before = useRef(name);
+  const last = useRef(/** @type {Record<string, import("../lib/route.js").Place>} */ ({})); // where one was on each page
   useEffect(() => {
     let gone = false;
     fail(null);
     load(name).then((module) => {
       if (gone) return;
-      if (last.current.route.page !== name) {
+      if (before.current !== name) {
         crumbs.value = [];
         main.current?.focus({ preventScroll: true });
       }
+      before.current = name;
       show({ name, module });
     }, (reason) => { if (!gone) fail(reason); });
     return () => { gone = true; };
   }, [name, tries]);
   useReturn(!!error, () => retry(tries + 1)); // the server was away, and what it did not give it gives now
-  if (shown?.name === name) last.current = at;
-  const { params, query } = last.current;
+  last.current[name] = at;
+  const { params, query } = last.current[shown?.name || name]; // one may be on the way to the next already
   const kind = shown && !error ? `main p-${shown.name}${shown.module.full ? " full" : ""}` : "main";
   return html`<main class=${kind} id="main" tabindex="-1" ref=${main}>
     ${error ? html`<${Trouble} error=${link.value === "lost" ? away : `${changed} ${error.message || error}`} what="This page could not be loaded." retry=${() => { retry(tries + 1); location.reload(); }} />`
