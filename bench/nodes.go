@@ -163,7 +163,7 @@ func (b *bench) nodesSection(old string, m machine) string {
 	}
 	var text strings.Builder
 	fmt.Fprintf(&text, "## Several nodes\n\nMeasured on %s at commit `%s`, on the machine above (%d cores, which PostgreSQL, all servers, model, tool and clients share), in %d rounds that take turns. Its load was %s before it began%s. The work is that of the figures above, the clients spread it over the nodes.\n\n",
-		m.Date, m.Commit, m.Cores, b.rounds, b.load, beside(b.load, ": what the first row is below the table above, the others are too"))
+		m.Date, m.Commit, m.Cores, b.rounds, b.load, otherWork(b.load, m.Cores, ": what the first row is below the table above, the others are too"))
 	text.WriteString("| | runs a second, 32 clients | p50 | p99 | one client alone, p50 | CPU of the servers per run | CPU of PostgreSQL per run |\n|---|---|---|---|---|---|---|\n")
 	for _, name := range squads() {
 		q := b.squads[name]

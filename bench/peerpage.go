@@ -56,7 +56,7 @@ func (c *contest) section(m machine) (string, error) {
 	var text strings.Builder
 	fmt.Fprintf(&text, "Measured on %s at commit `%s`: %s, %d cores, %s; %s; Node.js %s. A synced write of 4 KiB takes %s here. The load of the machine was %s before it began%s. %s.\n\n",
 		m.Date, m.Commit, m.Processor, m.Cores, m.Memory, m.System, c.node, m.Disk, c.load,
-		beside(c.load, ", which goes on: what a server takes in time here is mostly waiting for its turn, so figures say less than the ratios between them"), plural(c.rounds, "round"))
+		otherWork(c.load, m.Cores, ", which goes on: what a server takes in time here is mostly waiting for its turn, so figures say less than the ratios between them"), plural(c.rounds, "round"))
 	if err := c.settings(&text); err != nil {
 		return "", err
 	}
@@ -66,10 +66,10 @@ func (c *contest) section(m machine) (string, error) {
 	return text.String(), nil
 }
 
-// beside says that a load of before the first measurement is not ours, and what that
-// means for the figures; of a machine at rest, nothing.
-func beside(load, meaning string) string {
-	if load, err := strconv.ParseFloat(load, 64); err != nil || load < 1 {
+// otherWork says that a load of before the first measurement is not ours, and what that
+// means for the figures; of a machine with room to spare, nothing.
+func otherWork(load string, cores int, meaning string) string {
+	if load, err := strconv.ParseFloat(load, 64); err != nil || load < float64(cores) {
 		return ""
 	}
 	return ", by other work" + meaning

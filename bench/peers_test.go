@@ -207,7 +207,7 @@ func TestPeersSection(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if busy, idle := beside("7.5", "."), beside(c.load, "."); busy == "" || idle != "" {
+	if busy, idle := otherWork("7.5", 2, "."), otherWork("1.9", 2, "."); busy == "" || idle != "" {
 		t.Errorf("a busy machine is told from an idle one by %q and %q", busy, idle)
 	}
 	for _, want := range []string{

@@ -247,7 +247,7 @@ func only(output string) string {
 		return output
 	}
 	for _, value := range object {
-		if value != nil {
+		if value != nil && *value != "" {
 			return string(*value)
 		}
 	}

@@ -134,6 +134,7 @@ func TestResultOfOneValue(t *testing.T) {
 		`{"late":true}`:                "true",
 		`{"result":"4","printed":"1"}`: `{"result":"4","printed":"1"}`,
 		`{"result":null}`:              `{"result":null}`,
+		`{"result":""}`:                `{"result":""}`,
 		`{"invoices":[{"id":1}]}`:      `{"invoices":[{"id":1}]}`,
 		`{}`:                           `{}`,
 		`["9"]`:                        `["9"]`,

@@ -11,6 +11,10 @@ await visit("shell", async (v) => {
 
   // A page that comes when one is already on the way to the next is not shown with the
   // words of another address.
+  await page.route("**/pages/run.js", async (request) => {
+    await new Promise((done) => setTimeout(done, 300)); // until it has been asked for by both
+    await request.continue();
+  });
   await page.evaluate(async (run) => {
     const module = performance.getEntriesByType("resource").find((one) => one.name.endsWith("/lib/route.js"));
     const { go, load } = await import(module.name);
@@ -19,6 +23,7 @@ await visit("shell", async (v) => {
     await left;
   }, seed.payment);
   await page.getByText("The chat of the back office").waitFor();
+  await page.unroute("**/pages/run.js");
 
   // Find or do: by words, by id, by keys.
   await page.keyboard.press("Control+k");

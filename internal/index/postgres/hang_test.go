@@ -31,6 +31,11 @@ func TestHangs(t *testing.T) {
 		_, err := at.(*tx).at.Exec(ctx, "SELECT pg_sleep(600)")
 		return err
 	}
+	defer func(began time.Time) { // before the server itself ends a statement
+		if took := time.Since(began); took > 20*time.Second {
+			t.Errorf("it took %v", took)
+		}
+	}(time.Now())
 	if err := b.Write(t.Context(), "p", sleep); !problem.Is(err, problem.Overloaded) {
 		t.Errorf("a change without an end ends with %v", err)
 	}

@@ -99,8 +99,9 @@ const (
 	// searchTime is above what the server gives a statement: words that are in very many
 	// documents take their time, and so do checks, which read what all projects have.
 	searchTime = 32 * time.Second
-	// writeTime is the same for a change: above what the server gives its statements.
-	writeTime = 2 * time.Minute
+	// writeTime is the same for a change, of several statements: above what they take
+	// on a server that is busy, for a change that is given up is begun from the start.
+	writeTime = 5 * time.Minute
 )
 
 // query runs a statement that reads and passes each line to scan.
@@ -203,7 +204,7 @@ func explain(ctx context.Context, cause error) error {
 	case said == "53100":
 		return problem.New(problem.StorageFull, "The disk of the database is full: the index was not changed. Searches go on with what is in it.").Because(cause)
 	case errors.Is(cause, errClosed), lost(ctx, cause), said == "55P03", said == tooLong, said == "40P01", strings.HasPrefix(said, "53"):
-		return busy(cause, "The database of this server did not change the index in time: it does not answer, or others are adding to the same project. "+
+		return busy(cause, "The database of this server did not say in time that the index is changed: it does not answer, or others are adding to the same project. "+
 			"Send it again: what is there already is not added twice.")
 	}
 	return fmt.Errorf("changing the index: %w", cause)

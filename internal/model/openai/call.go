@@ -124,7 +124,7 @@ func (c *Client) readStream(read *reader, watch *remote.Watch, parts *assembler)
 			return err
 		}
 		if read.chunk.failure != nil {
-			return &wireFailure{body: read.chunk.failure}
+			return failedWith(read.chunk.failure)
 		}
 		if err := parts.add(&read.chunk); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net/http"
@@ -12,6 +13,9 @@ import (
 
 // wireFailure is a provider error that came where an answer should be.
 type wireFailure struct{ body []byte }
+
+// failedWith keeps the error when the reader that brought it reads for others.
+func failedWith(body []byte) *wireFailure { return &wireFailure{body: bytes.Clone(body)} }
 
 func (*wireFailure) Error() string { return "the provider reports an error" }
 

@@ -258,3 +258,40 @@ func TestRefusedParameters(t *testing.T) {
 		})
 	}
 }
+
+// TestErrorsStayApart: an error within a stream is told to its own call, whoever reads
+// with the same reader next.
+func TestErrorsStayApart(t *testing.T) {
+	echo := func(w http.ResponseWriter, r *http.Request) {
+		var asked struct {
+			Messages []struct{ Content string }
+		}
+		if err := json.NewDecoder(r.Body).Decode(&asked); err != nil || len(asked.Messages) != 1 {
+			t.Errorf("%+v, %v", asked, err)
+			return
+		}
+		w.Header().Set("Content-Type", "text/event-stream")
+		fmt.Fprintf(w, "data: {\"error\":{\"message\":%q}}\n\n", asked.Messages[0].Content)
+	}
+	server := httptest.NewServer(http.HandlerFunc(echo))
+	defer server.Close()
+	client, err := New(Config{Name: "test", BaseURL: server.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	var all sync.WaitGroup
+	for i := range 8 {
+		mine := fmt.Sprintf("the error of caller %d", i)
+		all.Go(func() {
+			for range 100 {
+				_, err := client.Reply(t.Context(), &run.Request{Model: "m", Messages: []run.Message{{Role: run.User, Text: mine}}}, nil)
+				if err == nil || !strings.Contains(problem.From(err).Detail, mine) {
+					t.Errorf("%q was told %v", mine, err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+}

@@ -40,7 +40,7 @@ func newAssembler(emit func(run.Delta), names remote.Names, step int) *assembler
 // add takes one chunk.
 func (a *assembler) add(c *chunk) error {
 	if c.failure != nil {
-		return &wireFailure{body: c.failure}
+		return failedWith(c.failure)
 	}
 	if c.hasUsage {
 		a.usage = c.usage // the latest counts: some servers send them with every chunk

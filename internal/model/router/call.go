@@ -120,7 +120,8 @@ func (r *Router) call(ctx context.Context, to *target, req *run.Request, emit fu
 	wired := *req // the caller's own is not ours to change
 	wired.Model = to.wire
 	reply, err = r.take(ctx, to, &wired, emit)
-	return reply, r.account(to, &wired, &reply, err)
+	err = r.account(to, &wired, &reply, err)
+	return reply, err
 }
 
 // account says in a reply who has answered and what that has cost, and returns the
