@@ -51,6 +51,17 @@ await visit("agents", async (v) => {
   await v.done("edit");
   if (brief) return;
 
+  // A key saves what stands there now, though the server has only spoken of what stood there before.
+  await v.open("/agents/new");
+  await field("Name").fill("quick-" + mark);
+  await page.getByRole("button", { name: "2 problems" }).waitFor(); // neither a model nor instructions
+  await page.route("**/v1/agents/validate", () => {}); // a slow answer: none
+  await field("Model").fill("openai/gpt-5-mini");
+  await field("Instructions").fill("You are quick.");
+  await page.keyboard.press("Control+s");
+  await page.getByRole("heading", { name: "quick-" + mark, level: 1 }).waitFor();
+  await page.unroute("**/v1/agents/validate");
+
   // A new one, tried before it is saved, with a call that asks first.
   await v.open("/agents/new");
   const name = "carrier-desk-" + mark;

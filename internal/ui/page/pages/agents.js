@@ -2,6 +2,7 @@
 // run of what stands in the form, and how programs call it.
 import { html, useEffect } from "../lib/html.js";
 import { Fault, all, get, lacking, may } from "../lib/api.js";
+import { announce } from "../lib/announce.js";
 import { href } from "../lib/root.js";
 import { crumbs, go, setQuery } from "../lib/route.js";
 import { Empty, Skeleton, useLoad } from "../lib/load.js";
@@ -45,7 +46,7 @@ function One({ id, list, query }) {
   const models = useLoad((signal) => get("/v1/models", { signal }).then((said) => said.data.filter((/** @type {any} */ one) => !one.agent)), []);
   const name = edit.fresh ? "New agent" : edit.base?.name || "";
   useEffect(() => { crumbs.value = [{ text: "Agents", path: "/agents" }, { text: name || "…" }]; }, [name]);
-  useKeys([{ keys: "mod+s", does: edit.fresh ? "Create the agent" : "Save as the next version", where: "Agents", run: () => { if (!blocked(edit)) edit.save(); } }]);
+  useKeys([{ keys: "mod+s", does: edit.fresh ? "Create the agent" : "Save as the next version", where: "Agents", run: () => byKey(edit) }]);
   useCommands(edit.base?.id ? [
     { text: "Talk to " + name, note: "Action", icon: "play", run: () => go("/playground?agent=" + id) },
     { text: "Versions of " + name, note: "Action", icon: "clock", run: () => setQuery({ tab: "versions" }, { push: true }) },
@@ -67,13 +68,23 @@ function One({ id, list, query }) {
     <aside class="try" aria-label="Test run and snippets"><${TestRun} key=${id} edit=${edit} tools=${tools.data || []} problems=${bad} />${!edit.fresh && html`<${Calls} agent=${edit.base} />`}</aside>`;
 }
 
-/** Why it can't be saved now. @param {import("../part/agentedit.js").Edit} edit */
-function blocked(edit) {
-  const bad = Object.keys(edit.faults).length;
+/** Why it can't be saved now. @param {import("../part/agentedit.js").Edit} edit @param {Record<string, string>} [faults] */
+function blocked(edit, faults = edit.faults) {
+  const bad = Object.keys(faults).length;
   if (lacking("agents:write")) return lacking("agents:write");
   if (edit.theirs) return "Decide first what becomes of the other’s change.";
   if (bad && !edit.error) return `Resolve ${problems(bad)} first`;
   return edit.changed.length ? "" : "Nothing is changed.";
+}
+
+// A key can't wait for the server's word on what was typed just before it, as the button
+// does: what is only said of an earlier text keeps nothing from being saved.
+/** @param {import("../part/agentedit.js").Edit} edit */
+function byKey(edit) {
+  const why = blocked(edit, edit.sure);
+  if (!why) return edit.save();
+  announce(why);
+  if (Object.keys(edit.sure).length) toFirst();
 }
 
 /** @param {{edit: import("../part/agentedit.js").Edit}} props */

@@ -1,7 +1,7 @@
 // An agent that is edited: what is saved, what stands in the form, what the server says
 // to it, and what others have saved meanwhile, over which it saves nothing by itself.
 // Drafts outlive their page: what was not saved is there when one comes back.
-import { signal, useEffect, useRef, useState } from "../lib/html.js";
+import { signal, useEffect, useState } from "../lib/html.js";
 import { get, may, patch, post } from "../lib/api.js";
 import { toast } from "../lib/announce.js";
 import { useLoad } from "../lib/load.js";
@@ -88,32 +88,31 @@ export function useEdit(id, onSaved) {
   const faults = held ? { ...(error?.fields || {}), ...check.faults } : {};
   // In a new one, what nobody has come to yet is not marked as wrong.
   const shown = fresh && !error ? Object.fromEntries(Object.entries(faults).filter(([name]) => changed.includes(name.split(/[.[]/)[0]))) : faults;
-  return { id, fresh, saved, base, draft, changed, busy, error, faults, shown, checking: check.asking, refused: check.error, theirs, set, save, over, join, discard: () => { keep(id, null); setError(null); } };
+  const sure = check.asking ? check.own : faults;
+  return { id, fresh, saved, base, draft, changed, busy, error, faults, shown, sure, refused: check.error, theirs, set, save, over, join, discard: () => { keep(id, null); setError(null); } };
 }
 
 /** @typedef {ReturnType<typeof useEdit>} Edit */
 
 /**
- * What the server says to what stands in the form, a moment after it was typed.
+ * What the server says to what stands in the form, a moment after it was typed. While it
+ * is asked, faults are its last word, on what stood there before, with what is plainly
+ * wrong now; own are these alone.
  * @param {string} id @param {any} base @param {Draft|undefined} draft
  */
 function useCheck(id, base, draft) {
-  const [state, set] = useState({ faults: /** @type {Record<string, string>} */ ({}), error: /** @type {any} */ (null), asking: false });
-  const { definition, faults } = draft ? definitionOf(draft) : { definition: {}, faults: {} };
-  const asked = draft ? JSON.stringify(id === "new" ? definition : changesOf(base, draft)) : "", last = useRef("");
+  const [said, set] = useState({ of: "", faults: /** @type {Record<string, string>} */ ({}), error: /** @type {any} */ (null) });
+  const { definition, faults: own } = draft ? definitionOf(draft) : { definition: {}, faults: {} };
+  const asked = draft && may("agents:write") ? JSON.stringify(id === "new" ? definition : changesOf(base, draft)) : "";
   useEffect(() => {
-    if (!asked || !may("agents:write")) return set({ faults: {}, error: null, asking: false });
-    set((before) => ({ ...before, asking: true }));
-    const over = new AbortController(), at = ++turns;
-    last.current = asked;
+    if (!asked) return set({ of: "", faults: {}, error: null });
+    const over = new AbortController();
     const timer = setTimeout(() => post("/v1/agents/validate", JSON.parse(asked), { query: { agent: id === "new" ? "" : id }, signal: over.signal })
-      .then((said) => { if (at === turns) set({ faults: said.errors, error: null, asking: false }); }, (error) => over.signal.aborted || set((before) => ({ ...before, error, asking: false }))), 250);
+      .then((answer) => { if (!over.signal.aborted) set({ of: asked, faults: answer.errors, error: null }); }, (error) => { if (!over.signal.aborted) set({ of: asked, faults: {}, error }); }), 250);
     return () => { clearTimeout(timer); over.abort(); };
   }, [asked, id]);
-  return { ...state, faults: { ...(draft ? state.faults : {}), ...faults } };
+  return { faults: { ...(asked ? said.faults : {}), ...own }, own, error: said.error, asking: asked !== said.of };
 }
-
-let turns = 0; // so that an answer to an earlier text is never taken for one to the latest
 
 /**
  * The messages for a field and all below it, in one line; or "".

@@ -32,7 +32,7 @@ export function TestRun({ edit, tools, problems }) {
   const [busy, setBusy] = useState(""), [error, setError] = useState(/** @type {any} */ (null)), draft = edit.draft, going = !!id && (!run || run.id !== id || !isOver(run.status));
   const lacks = lacking("runs:write"), unsafe = (draft?.tools || []).some((/** @type {string} */ one) => tools.find((tool) => tool.name === one)?.effect !== "safe");
   const start = async () => {
-    if (!draft || !task.trim() || busy || lacks || problems) return;
+    if (!draft || !task.trim() || busy || lacks || Object.keys(edit.sure).length) return;
     lastTask = task;
     setBusy("run");
     setError(null);

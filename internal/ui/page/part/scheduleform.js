@@ -33,7 +33,7 @@ function Form({ of, whom, onClose, onSaved }) {
   const [missed, setMissed] = useState(of?.missed || "skip"), [overlap, setOverlap] = useState(of?.overlap || "skip");
   const preview = usePreview(when), { busy, error, wrong, stray, attempt } = useAttempt(), off = !target || !!preview.error;
   const save = async () => {
-    if (off || busy) return;
+    if (!target || busy || (preview.error && !preview.asking)) return; // a key does not wait for the word on what was typed last
     const cut = target.indexOf(" "), fresh = JSON.stringify(fieldsOf(when)), same = !!of && fresh === JSON.stringify(fieldsOf(whenOf(of))); // said anew, an interval would count from now
     const body = { [target.slice(0, cut)]: target.slice(cut + 1), ...(same ? {} : JSON.parse(fresh)), input, missed, overlap };
     const saved = await attempt(() => (of ? patch("/v1/schedules/" + of.id, body) : post("/v1/schedules", body)));

@@ -60,21 +60,20 @@ export function NextTimes({ times, tz }) {
 
 /** What the server says of a draft, as it is typed. @param {When} when */
 export function usePreview(when) {
-  const [state, put] = useState(/** @type {{times: string[]|null, tz: string, error: any, asking: boolean}} */ ({ times: null, tz: when.tz, error: null, asking: true })), asked = JSON.stringify(fieldsOf(when));
+  const [said, put] = useState(/** @type {{of: string, times: string[]|null, tz: string, error: any}} */ ({ of: "", times: null, tz: when.tz, error: null })), asked = JSON.stringify(fieldsOf(when));
   useEffect(() => {
     const stop = new AbortController();
-    put((before) => ({ ...before, asking: true }));
     const timer = setTimeout(async () => {
       try {
-        const said = await post("/v1/schedules/preview", { ...JSON.parse(asked), count: 5 }, { signal: stop.signal });
-        if (!stop.signal.aborted) put({ times: said.next_runs, tz: said.tz, error: null, asking: false });
+        const answer = await post("/v1/schedules/preview", { ...JSON.parse(asked), count: 5 }, { signal: stop.signal });
+        if (!stop.signal.aborted) put({ of: asked, times: answer.next_runs, tz: answer.tz, error: null });
       } catch (error) {
-        if (!stop.signal.aborted) put((before) => ({ ...before, error, asking: false }));
+        if (!stop.signal.aborted) put((before) => ({ ...before, of: asked, error }));
       }
     }, 200);
     return () => { clearTimeout(timer); stop.abort(); };
   }, [asked]);
-  return state;
+  return { ...said, asking: asked !== said.of };
 }
 
 /**

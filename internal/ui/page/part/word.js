@@ -126,17 +126,15 @@ export function useWord(item, onDecided) {
  * @returns {{digest: string, preview: string, error: any, asking: boolean}}
  */
 function useCheck(item, args) {
-  const none = { digest: "", preview: "", error: null, asking: false };
-  const [state, set] = useState(/** @type {{digest: string, preview: string, error: any, asking: boolean}} */ (none));
-  const text = args === undefined || args === null ? "" : json(args);
+  const none = { digest: "", preview: "", error: null }, text = args === undefined || args === null || json(args) === json(item.arguments) ? "" : json(args);
+  const asked = text && [item.run, item.id, item.digest, text].join(" ");
+  const [said, set] = useState(/** @type {{of: string, digest: string, preview: string, error: any}} */ ({ of: "", ...none }));
   useEffect(() => {
-    if (!text || text === json(item.arguments)) return set(none);
-    set({ ...none, asking: true });
+    if (!asked) return undefined;
     const over = new AbortController();
     const timer = setTimeout(() => post(`/v1/runs/${item.run}/actions/${item.id}/check`, { arguments: args }, { signal: over.signal })
-      .then((said) => set({ digest: said.digest, preview: said.preview, error: null, asking: false }),
-        (error) => over.signal.aborted || set({ ...none, error })), 250);
+      .then(({ digest, preview }) => set({ of: asked, digest, preview, error: null }), (error) => over.signal.aborted || set({ of: asked, ...none, error })), 250);
     return () => { clearTimeout(timer); over.abort(); };
-  }, [text, item.run, item.id, item.digest]);
-  return state;
+  }, [asked]);
+  return asked && asked === said.of ? { ...said, asking: false } : { ...none, asking: !!asked }; // an answer counts for what it was asked about
 }
