@@ -15,6 +15,10 @@ import (
 // at, while the database says what is due. Where the two differ, a job would come again
 // late by as much, or at once and for ever; and while a node leads whose clock is
 // behind, all jobs of all nodes would be late.
+//
+// River's cleaner and rescuer alone go by this machine's clock, and can't be told another:
+// where the database's is behind, rows go as soon as their jobs are done, where it is
+// ahead they stay as much longer.
 type clock struct {
 	now  func() time.Time
 	off  atomic.Int64 // what the database's clock says more than this machine's

@@ -82,8 +82,8 @@ function blocked(edit, faults = edit.faults) {
 /** @param {import("../part/agentedit.js").Edit} edit */
 function byKey(edit) {
   const why = blocked(edit, edit.sure);
-  if (!why) return edit.save();
-  announce(why);
+  if (!why) edit.save();
+  else announce(why);
   if (Object.keys(edit.sure).length) toFirst();
 }
 
