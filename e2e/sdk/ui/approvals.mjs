@@ -70,7 +70,7 @@ await visit("approvals-story", async (v) => {
     history.pushState(null, "", address);
     dispatchEvent(new PopStateEvent("popstate"));
   }), there);
-  await page.locator(".pressed", { hasText: "had only just appeared, so nothing was decided" }).waitFor();
+  await page.locator(".pressed", { hasText: "had only just appeared, so nothing was done" }).waitFor();
   await page.waitForTimeout(350); // from here on A counts, but for what follows it
   for (const [text, delay] of [["a small amount, as agreed", 0], ["a bad idea", 160], ["Ask Ana about an answer", 0]]) {
     await page.keyboard.type(text, { delay });

@@ -3,7 +3,7 @@
 // approve anything. So such a key counts only where it stands alone: nothing was being
 // written shortly before it, and nothing follows it at once. It says what it does with
 // each press, so that nothing happens, and nothing is left undone, in silence.
-import { html, useLayoutEffect, useState } from "./html.js";
+import { html, useLayoutEffect, useRef, useState } from "./html.js";
 import { announce } from "./announce.js";
 
 /** How long a press waits for another key, in ms: whoever writes is quicker. */
@@ -71,6 +71,18 @@ export function halt(event) {
 
 addEventListener("blur", halt);
 addEventListener("pointerdown", halt, true);
+
+/**
+ * What a finger hits that was still on the one before does nothing: says why, in the
+ * first 300 ms after what is shown has changed, and "" later.
+ * @param {string} which
+ * @returns {() => string}
+ */
+export function useEarly(which) {
+  const shownAt = useRef(Infinity);
+  useLayoutEffect(() => { shownAt.current = performance.now(); }, [which]);
+  return () => (performance.now() - shownAt.current > 300 ? "" : "It had only just appeared, so nothing was done. Read it, then press again.");
+}
 
 /** @type {Press} */
 const none = { held: false, why: "" };

@@ -93,7 +93,7 @@ function Head({ robot, stand, onChanged }) {
     setBusy(false);
     onChanged();
   };
-  useCommands([{ text: (held ? "Resume " : "Pause ") + robot.display_name, icon: held ? "play" : "pause", run: hold }], [held, robot.member_id]);
+  useCommands([{ text: (held ? "Resume " : "Pause ") + robot.display_name, icon: held ? "play" : "pause", acts: true, run: hold }], [held, robot.member_id]);
   return html`<div class="top robot-top"><h1 class="cut">${robot.display_name}</h1><${Status} s=${looks[state].s} tag word=${wordOf(robot, state)} /><span class="row id-row"><code class="id">${robot.member_id}</code><${Copy} text=${robot.member_id} label="Copy the robot’s id" /></span><span class="push" />
       <${Button} busy=${busy} lacks=${lacking("agents:write")} title=${held ? undefined : "It starts nothing until it is resumed; what is under way goes on"} onClick=${hold}><${Icon} name=${held ? "play" : "pause"} />${held ? "Resume" : "Pause"}<//>
       <${Button} kind="primary" lacks=${lacking("runs:write")} onClick=${() => setQuery({ talk: 1 }, { push: true })}><${Icon} name="plus" />Assign task <${Key} k="t" /><//></div>

@@ -10,8 +10,9 @@ import { isOver } from "../lib/glyph.js";
 import { entries } from "./entries.js";
 
 /**
- * @typedef {{text: string, note?: string, icon?: string, s?: string, keys?: string, words?: string, run: () => void}} Command
- *   note: what kind of thing it is; s: a status, for its glyph; words: more to be found by
+ * @typedef {{text: string, note?: string, icon?: string, s?: string, keys?: string, words?: string, acts?: boolean, run: () => void}} Command
+ *   note: what kind of thing it is; s: a status, for its glyph; words: more to be found by; acts: it
+ *   changes something, without asking
  */
 
 /** @returns {Command[]} */
@@ -31,7 +32,7 @@ export function places() {
     { text: "Audit log", note: "Settings", icon: "shield", words: "verify", run: () => go("/settings/audit") },
     { text: "System", note: "Settings", icon: "gear", words: "version storage queue doctor", run: () => go("/settings/system") },
     { text: dark.peek() ? "Light theme" : "Dark theme", note: "Action", icon: "sun", run: toggleTheme },
-    { text: "Sign out", note: "Action", icon: "out", run: signOut },
+    { text: "Sign out", note: "Action", icon: "out", acts: true, run: signOut },
   ];
 }
 
@@ -64,8 +65,8 @@ function robotCommands(one) {
     }
   };
   const verbs = [held
-    ? { text: "Resume " + name, note: "Action", icon: "go", run: set("idle", name + " works again") }
-    : { text: "Pause " + name, note: "Action", icon: "pause", run: set("paused", name + " is paused") }];
+    ? { text: "Resume " + name, note: "Action", icon: "go", acts: true, run: set("idle", name + " works again") }
+    : { text: "Pause " + name, note: "Action", icon: "pause", acts: true, run: set("paused", name + " is paused") }];
   return [{ text: name, note: "Robot", icon: "robots", words: one.member_id, run: () => go("/robots/" + encodeURIComponent(one.member_id)) }, ...(may("agents:write") ? verbs : [])];
 }
 

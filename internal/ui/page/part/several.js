@@ -4,13 +4,13 @@ import { html, useLayoutEffect, useMemo, useRef, useState } from "../lib/html.js
 import { lacking } from "../lib/api.js";
 import { Button, Check } from "../lib/field.js";
 import { Key, useKeys } from "../lib/keys.js";
-import { Pressed, useMeant } from "../lib/deliberate.js";
+import { Pressed, useEarly, useMeant } from "../lib/deliberate.js";
 import { Seen, countHidden } from "../lib/hidden.js";
 import { plural, shortID } from "../lib/format.js";
 import { Trouble } from "../lib/fault.js";
 import { Arguments, longFields } from "./arguments.js";
 import { Effect } from "./action.js";
-import { sendAll, useEarly } from "./word.js";
+import { sendAll } from "./word.js";
 import { nameOf } from "./gone.js";
 
 /** @typedef {import("../lib/inbox.js").Approval} Approval */

@@ -1,8 +1,9 @@
 // A person's word on one action: what is sent, and how it stands while it is being
 // given. Nothing shows as decided before the server has said so.
-import { useEffect, useLayoutEffect, useRef, useState } from "../lib/html.js";
+import { useEffect, useLayoutEffect, useState } from "../lib/html.js";
 import { Fault, post } from "../lib/api.js";
 import { json } from "../lib/exact.js";
+import { useEarly } from "../lib/deliberate.js";
 import { readInbox } from "../lib/inbox.js";
 
 /**
@@ -60,18 +61,6 @@ export async function sendAll(items, will) {
     }
   }
   return { decided, not };
-}
-
-/**
- * What a finger hits that was still on the one before decides nothing: says why, in the
- * first 300 ms after what is shown has changed, and "" later.
- * @param {string} which
- * @returns {() => string}
- */
-export function useEarly(which) {
-  const shownAt = useRef(Infinity);
-  useLayoutEffect(() => { shownAt.current = performance.now(); }, [which]);
-  return () => (performance.now() - shownAt.current > 300 ? "" : "It had only just appeared, so nothing was decided. Read it, then press again.");
 }
 
 /**
