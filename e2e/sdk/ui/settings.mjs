@@ -1,5 +1,5 @@
 // Settings: a key from its making to its end, and what the other sections say.
-import { api, seed, url, visit } from "./visit.mjs";
+import { api, seed, until, url, visit } from "./visit.mjs";
 
 /** Whether a secret opens anything. */
 const opens = async (secret) => (await fetch(url + "/v1/runs?limit=1", { headers: { Authorization: "Bearer " + secret } })).status === 200;
@@ -14,6 +14,25 @@ for (const [section, says] of Object.entries(sections)) {
     await v.done();
   }, ({ theme, width }) => (theme === "light") === (width > 600));
 }
+
+// Whatever comes last pushes nothing away.
+await visit("settings-late", async (v) => {
+  const { page } = v, held = [];
+  await page.route(/\/v1\/(budgets|agents)\b/, (route) => { held.push(route); });
+  const usage = page.waitForResponse(/\/v1\/usage/);
+  await v.open("/settings/budgets");
+  await usage;
+  await until("both are asked for", () => held.length === 2);
+  for (const path of ["budgets", "agents"]) {
+    await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 50)))); // painted
+    const answer = page.waitForResponse((one) => one.url().includes(path));
+    held.find((route) => route.request().url().includes(path)).continue();
+    await answer;
+  }
+  await page.getByText("agent invoice-clerk").waitFor();
+  await page.getByRole("columnheader", { name: "Day" }).waitFor();
+  await v.done();
+}, ({ width }) => width < 600);
 
 await visit("settings-story", async (v) => {
   const { page } = v;

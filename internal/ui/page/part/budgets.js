@@ -14,17 +14,19 @@ import { count, money, tokens } from "../lib/format.js";
 /** @param {{query: URLSearchParams}} props */
 export function Budgets({ query }) {
   const budgets = useLoad((signal) => all("/v1/budgets", {}, { signal }), [], { on: ["run.changed"] });
-  const agents = useLoad((signal) => all("/v1/agents", {}, { signal }), []);
+  const agents = useLoad((signal) => all("/v1/agents", {}, { signal }), []), by = query.get("by") || "day";
+  const usage = useLoad((signal) => get("/v1/usage", { query: { group_by: by }, signal }).then((said) => ({ ...said, by })), [by]);
+  const ready = (budgets.data || budgets.error) && (agents.data || agents.error); // what comes later pushes nothing down
   const [open, setOpen] = useState(/** @type {any} */ (null)), lacks = lacking("admin");
   const nameOf = (/** @type {string} */ id) => agents.data?.find((one) => one.id === id)?.name || id;
   return html`<section aria-label="Budgets">
     <div class="head"><h2>Budgets</h2><span class="note">days and months are UTC’s</span><span class="push" /><${Button} kind="primary" lacks=${lacks} onClick=${() => setOpen({})}><${Icon} name="plus" />New budget<//></div>
     ${budgets.error && html`<${Trouble} error=${budgets.error} what="The budgets could not be read." retry=${budgets.reload} />`}
-    ${budgets.data?.map((one) => html`<${Line} key=${one.id} one=${one} nameOf=${nameOf} onEdit=${() => setOpen(one)} lacks=${lacks} />`)}
-    ${budgets.data?.length === 0 && html`<${Empty} what="No budgets: runs may spend what they need." how="A budget bounds what an agent, a key or the whole project uses in a day or a month." />`}
-    ${!budgets.data && !budgets.error && html`<${Skeleton} rows=${2} height=${60} show=${budgets.slow} />`}
+    ${ready && budgets.data?.map((one) => html`<${Line} key=${one.id} one=${one} nameOf=${nameOf} onEdit=${() => setOpen(one)} lacks=${lacks} />`)}
+    ${ready && budgets.data?.length === 0 && html`<${Empty} what="No budgets: runs may spend what they need." how="A budget bounds what an agent, a key or the whole project uses in a day or a month." />`}
+    ${!ready && html`<${Skeleton} rows=${2} height=${60} show=${budgets.slow} />`}
     ${open && html`<${BudgetForm} of=${open} agents=${agents.data || []} onClose=${() => setOpen(null)} onSaved=${() => { setOpen(null); budgets.reload(); }} />`}</section>
-    <${Usage} by=${query.get("by") || "day"} nameOf=${nameOf} />`;
+    ${ready && html`<${Usage} usage=${usage} asked=${by} nameOf=${nameOf} />`}`;
 }
 
 /** @param {{one: any, nameOf: (id: string) => string, onEdit: () => void, lacks: string}} props */
@@ -79,12 +81,12 @@ function BudgetForm({ of, agents, onClose, onSaved }) {
       <${TextField} label="Runs" value=${runs} onInput=${setRuns} error=${wrong.max_runs} inputmode="numeric" /></div><//>`;
 }
 
-/** @param {{by: string, nameOf: (id: string) => string}} props */
-function Usage({ by, nameOf }) {
-  const usage = useLoad((signal) => get("/v1/usage", { query: { group_by: by }, signal }), [by]);
+/** @param {{usage: import("../lib/load.js").Loaded<any>, asked: string, nameOf: (id: string) => string}} props */
+function Usage({ usage, asked, nameOf }) {
+  const by = usage.data?.by || asked; // what is shown until the other is read
   const named = (/** @type {any} */ row) => (by === "agent" ? (row.agent ? nameOf(row.agent) : "runs without an agent") : row[by] || "–");
   return html`<section aria-label="Usage"><div class="head"><h2>Usage</h2><span class="note">this month</span><span class="push" />
-    <${Choice} label="Usage by" value=${by} onChange=${(/** @type {string} */ to) => setQuery({ by: to === "day" ? "" : to })} options=${["day", "agent", "key", "model"].map((one) => ({ value: one, text: "By " + one }))} /></div>
+    <${Choice} label="Usage by" value=${asked} onChange=${(/** @type {string} */ to) => setQuery({ by: to === "day" ? "" : to })} options=${["day", "agent", "key", "model"].map((one) => ({ value: one, text: "By " + one }))} /></div>
     ${usage.error && html`<${Trouble} error=${usage.error} what="The usage could not be read." retry=${usage.reload} />`}
     ${usage.data ? html`<div class="scroll" tabindex="0"><table class="table"><thead><tr><th>${by[0].toUpperCase() + by.slice(1)}</th><th class="num">Runs</th><th class="num desk">Model calls</th><th class="num desk">Input</th><th class="num desk">Cached</th><th class="num desk">Output</th><th class="num">Cost</th></tr></thead>
       <tbody>${[...usage.data.data].reverse().map((/** @type {any} */ row, i) => html`<tr key=${i}><td>${named(row)}</td><${Sums} of=${row} /></tr>`)}</tbody>
