@@ -156,7 +156,7 @@ func open(t *testing.T, w *rig.World, there *target) {
 func resolve(t *testing.T) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "resolv.conf")
-	if err := os.WriteFile(file, []byte("nameserver 127.0.0.1\noptions attempts:1\n"), 0o644); err != nil {
+	if err := os.WriteFile(file, []byte("nameserver 127.0.0.1\noptions attempts:1 timeout:30\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {

@@ -1,6 +1,7 @@
 package overload
 
 import (
+	"fmt"
 	"net/http"
 	"os"
 	"strconv"
@@ -27,7 +28,6 @@ func TestFiveTimesTooMuch(t *testing.T) {
 	w.Env["ERRAND_LOG_LEVEL"] = "error"
 	w.Model.Paces(pace)
 	s := w.Start()
-	c := s.Client()
 	usual := newLoad(s)
 	usual.steady(driven, 2*time.Second, `{"model":"auto","prompt":"usual","background":false}`)
 	wait := p99(usual.acks)
@@ -36,57 +36,84 @@ func TestFiveTimesTooMuch(t *testing.T) {
 	w.Eventually("the quiet runs to end", func() bool { return figures(t, s)["errand_runs_driven"] == 0 })
 	before := resident(t, s, "VmRSS")
 
-	rush := newLoad(s)
-	rush.flood(5*perSecond, 4*time.Second, `{"model":"auto","prompt":"rush","background":true}`)
+	slack := max(time.Second, 20*p99(calm.acks)) // of a machine that does other things as well, with the race detector
+	tries := 3                                   // a machine that stands still for a second makes one of them slow
+	if os.Getenv("ERRAND_SOAK") != "" {
+		slack, tries = 0, 1
+	}
+	if len(usual.strange)+len(usual.refusals) > 0 {
+		t.Fatalf("at a load that it can bear %d requests were refused, and these went wrong: %v", len(usual.refusals), usual.strange)
+	}
+	for try := 1; ; try++ {
+		r := rushes(t, s, wait)
+		r.grown -= before
+		t.Logf("usual: run p99 %v, acknowledged p99 %v; rush: %d accepted (acknowledged p99 %v, worked p99 %v), %d refused (p99 %v), +%d MB, recovered after %v",
+			wait, p99(calm.acks), len(r.accepted), p99(r.acks), p99(r.working), len(r.refusals), p99(r.refusals), r.grown>>20, r.recovered)
+		slow := r.slow(wait, p99(calm.acks), slack)
+		switch {
+		case len(r.strange) > 0:
+			t.Fatalf("neither accepted nor told to come again: %v", r.strange)
+		case len(r.refusals) < len(r.accepted) || len(r.accepted) < driven*11:
+			t.Fatalf("%d accepted and %d refused: this was no rush", len(r.accepted), len(r.refusals))
+		case r.grown > 256<<20:
+			t.Fatalf("it needs %d MB more", r.grown>>20)
+		case slow == "":
+			return
+		case try == tries:
+			t.Fatal(slow)
+		}
+		t.Log(slow)
+	}
+}
+
+// rushed is what came of a rush.
+type rushed struct {
+	*load
+	working   []time.Duration // of each run that was accepted, from its turn to its end
+	recovered time.Duration   // from the end of the rush until runs are as quick as usual
+	grown     int             // resident bytes, at most
+}
+
+// rushes asks five times as much as the server can do, waits until what it accepted has
+// ended and runs take no more than twice as long as usual.
+func rushes(t *testing.T, s *rig.Server, usual time.Duration) rushed {
+	t.Helper()
+	c := s.Client()
+	r := rushed{load: newLoad(s)}
+	r.flood(5*perSecond, 4*time.Second, `{"model":"auto","prompt":"rush","background":true}`)
 	ended := time.Now()
-	peak := resident(t, s, "VmHWM") - before
-	again := newLoad(s)
-	for again.ask(`{"model":"auto","prompt":"again"}`); len(again.accepted) == 0; again.ask(`{"model":"auto","prompt":"again"}`) {
+	r.grown = resident(t, s, "VmHWM")
+	for { // how soon it should be is held below
+		after := newLoad(s)
+		if after.ask(`{"model":"auto","prompt":"after"}`); len(after.acks) == 1 && after.acks[0] <= 2*usual {
+			break
+		}
 		if time.Since(ended) > rig.Patience {
-			t.Fatalf("it does not recover: %v", again.strange)
+			t.Fatalf("it does not recover: %v", after.strange)
 		}
 		rig.Pause(10 * time.Millisecond)
 	}
-	var working []time.Duration
-	for _, id := range rush.accepted {
+	r.recovered = time.Since(ended)
+	for _, id := range r.accepted {
 		c.Until(id, "completed")
-		working = append(working, worked(t, c, id))
+		r.working = append(r.working, worked(t, c, id))
 	}
-	for begun := time.Now(); ; rig.Pause(10 * time.Millisecond) {
-		after := newLoad(s)
-		if after.ask(`{"model":"auto","prompt":"after"}`); len(after.acks) == 1 && after.acks[0] <= 2*wait {
-			break
-		}
-		if time.Since(begun) > rig.Patience { // how soon it should be is held below
-			t.Fatal("it is still slow")
-		}
-	}
-	recovered := time.Since(ended)
+	return r
+}
 
-	t.Logf("usual: run p99 %v, acknowledged p99 %v; rush: %d accepted (acknowledged p99 %v, worked p99 %v), %d refused (p99 %v), +%d MB, recovered after %v",
-		wait, p99(calm.acks), len(rush.accepted), p99(rush.acks), p99(working), len(rush.refusals), p99(rush.refusals), peak>>20, recovered)
-	slack := max(time.Second, 20*p99(calm.acks)) // of a machine that does other things as well, with the race detector
-	if os.Getenv("ERRAND_SOAK") != "" {
-		slack = 0
-	}
+// slow says what took too long; "" = nothing.
+func (r rushed) slow(usual, ack, slack time.Duration) string {
 	switch {
-	case len(usual.strange)+len(rush.strange)+len(again.strange) > 0:
-		t.Errorf("neither accepted nor told to come again: %v %v %v", usual.strange, rush.strange, again.strange)
-	case len(usual.refusals) > 0:
-		t.Errorf("%d requests were refused at a load that it can bear", len(usual.refusals))
-	case len(rush.refusals) < len(rush.accepted) || len(rush.accepted) < driven*11:
-		t.Errorf("%d accepted and %d refused: this was no rush", len(rush.accepted), len(rush.refusals))
-	case p99(rush.refusals) > 50*time.Millisecond+slack:
-		t.Errorf("a refusal takes %v", p99(rush.refusals))
-	case p99(rush.acks) > 2*p99(calm.acks)+slack:
-		t.Errorf("an acknowledgement takes %v instead of %v", p99(rush.acks), p99(calm.acks))
-	case p99(working) > 2*wait+slack:
-		t.Errorf("an accepted run works for %v instead of %v", p99(working), wait)
-	case recovered > 5*time.Second+slack:
-		t.Errorf("it needs %v to recover", recovered)
-	case peak > 256<<20:
-		t.Errorf("it needs %d MB more", peak>>20)
+	case p99(r.refusals) > 50*time.Millisecond+slack:
+		return fmt.Sprintf("a refusal takes %v", p99(r.refusals))
+	case p99(r.acks) > 2*ack+slack:
+		return fmt.Sprintf("an acknowledgement takes %v instead of %v", p99(r.acks), ack)
+	case p99(r.working) > 2*usual+slack:
+		return fmt.Sprintf("an accepted run works for %v instead of %v", p99(r.working), usual)
+	case r.recovered > 5*time.Second+slack:
+		return fmt.Sprintf("it needs %v to recover", r.recovered)
 	}
+	return ""
 }
 
 // worked is the time from a run's turn to its end.
