@@ -223,7 +223,9 @@ func TestBudgetSurvivesAKill(t *testing.T) {
 		ids[i] = paying(c, fmt.Sprint("cut ", i), "fail")
 	}
 	w.Eventually("the calls", func() bool { return len(w.Model.Calls()) == 2+len(ids) })
-	rig.Pause(300_000_000) // the reservations reach the disk with the commits behind them
+	w.Eventually("the reservations on the disk", func() bool { // which they reach with the commits behind them
+		return sql(t, w, "SELECT count(*) FROM rows WHERE kind = 'hold'")[0] == fmt.Sprint(len(ids))
+	})
 	var before, after budget
 	c.Get("/v1/budgets/b", &before)
 	s.Kill()
@@ -270,7 +272,9 @@ func TestBudgetIsRaised(t *testing.T) {
 		}
 	}
 	c.Do("PATCH", "/v1/budgets/"+small.ID, `{"max_cost_usd":0.02}`).Is(http.StatusOK)
-	rig.Pause(200_000_000)
+	w.Eventually("both to be refused again", func() bool {
+		return told(c, first)["budget.refused"] == 2 && told(c, second)["budget.refused"] == 2
+	})
 	if n := len(w.Model.Calls()); n != 0 {
 		t.Errorf("%d calls without room", n)
 	}
@@ -283,12 +287,8 @@ func TestBudgetIsRaised(t *testing.T) {
 	c.Until(third, "paused")
 	c.Do("DELETE", "/v1/budgets/"+small.ID, nil).Is(http.StatusOK)
 	c.Until(third, "completed")
-	told := map[string]int{}
-	for _, event := range c.Events(first) {
-		told[event.Type]++
-	}
-	if told["budget.refused"] < 2 || told["budget.refused"] != told["budget.raised"] {
-		t.Errorf("the log has %v", told)
+	if log := told(c, first); log["budget.refused"] < 2 || log["budget.refused"] != log["budget.raised"] {
+		t.Errorf("the log has %v", log)
 	}
 	var traced struct {
 		Trace []struct{ Type, Decision, Text string }
@@ -303,6 +303,16 @@ func TestBudgetIsRaised(t *testing.T) {
 	if strings.Join(story, " ") != "refused raised" {
 		t.Errorf("the trace tells %v", story)
 	}
+}
+
+// told counts the events of a run's log, by type.
+func told(c *rig.Client, id string) map[string]int {
+	c.T.Helper()
+	count := map[string]int{}
+	for _, event := range c.Events(id) {
+		count[event.Type]++
+	}
+	return count
 }
 
 // TestNoMoreRuns: a run that a budget has no room for is not made, and each API says

@@ -61,7 +61,7 @@ func TestMCPProgram(t *testing.T) {
     args: [%s, stdio]
     env: {OF_ITS_OWN: "${A_VALUE}"}
     effects: {trigger-long-running-operation: once}
-    timeout: 2
+    timeout: 10
   down: {url: "http://127.0.0.1:9/mcp", timeout: 1}`, rig.NodePath(t), filepath.Join(rig.SDK(t), everything)))
 	w.Env["A_VALUE"] = "a-value-of-the-operator"
 	s := w.Start()
@@ -77,11 +77,11 @@ func TestMCPProgram(t *testing.T) {
 		t.Errorf("%+v", down)
 	}
 	c.Post("/v1/agents", `{"name":"all","model":"auto","instructions":"Use the tools.","approval":{"required_for":[]},"tools":["everything__echo","everything__get-sum","everything__get-structured-content","everything__get-tiny-image","everything__get-env","everything__trigger-long-running-operation"]}`, nil)
-	var run rig.Run
-	c.Post("/v1/agents/all/run?wait=30", map[string]any{"prompt": rig.Steps("all",
+	var run rig.Run // its last call takes longer than the timeout: progress prolongs it
+	c.Post("/v1/agents/all/run?wait=90", map[string]any{"prompt": rig.Steps("all",
 		`everything__echo {"message":"hi there"}`, `everything__get-sum {"a":2,"b":40}`,
 		`everything__get-structured-content {"location":"Chicago"}`, `everything__get-tiny-image {}`, `everything__get-env {}`,
-		`everything__trigger-long-running-operation {"duration":4,"steps":8}`, rig.Say("Done."))}, &run)
+		`everything__trigger-long-running-operation {"duration":12,"steps":24}`, rig.Say("Done."))}, &run)
 	if run.Status != "completed" || run.Summary() != "Done." {
 		t.Fatalf("%+v %+v\n%s", run, run.Error, s.Log())
 	}

@@ -45,7 +45,7 @@ func TestDrain(t *testing.T) {
 	short := background(c, "short", []string{"book.short"}, `book.short {}`, rig.Say("short"))
 	endless := background(c, "endless", []string{"book.endless"}, `book.endless {}`, rig.Say("endless"))
 	waiting := gated(t, c, "waiting")
-	talking := background(c, "talking", nil, rig.Say("%s", strings.Repeat("on and on ", 50)))
+	talking := background(c, "talking", nil, rig.Say("%s", strings.Repeat("on and on ", 330)))
 	w.Eventually("the calls", func() bool { return len(w.Tools.Ledger()) == 2 })
 	var streams []<-chan []rig.Frame
 	for _, r := range []rig.Run{short, endless, waiting, talking} {
@@ -75,10 +75,11 @@ func TestDrain(t *testing.T) {
 	}
 	if took := time.Since(begun); took < 5*time.Second || took > stopTime {
 		t.Errorf("it took %v: a call that does not end gets 10 s", took)
-	} else if streamed > took/2 {
+	} else if streamed > took*4/5 { // what ends with the server ends in the last moment, and who reads may be slow
 		t.Errorf("the streams ended %v after the signal, and the server after %v: not at once", streamed, took)
 	}
 
+	w.Model.Paces(0)
 	c = w.Start().Client()
 	if r := c.Until(short.ID, "completed"); r.Summary() != "short" {
 		t.Errorf("%+v", r)

@@ -121,7 +121,7 @@ func TestStreamOverARestart(t *testing.T) {
 	w.Model.Paces(30 * time.Millisecond)
 	s := w.Start()
 	c := s.Client()
-	text := strings.TrimSpace(strings.Repeat("word by word ", 15))
+	text := strings.TrimSpace(strings.Repeat("word by word ", 70))
 	r := background(c, "speak", nil, rig.Say("%s", text))
 	live := c.Stream(r.ID, "")
 	var seen []rig.Frame
@@ -133,6 +133,7 @@ func TestStreamOverARestart(t *testing.T) {
 		seen = append(seen, f)
 	}
 	s.Kill()
+	w.Model.Paces(0)
 	if _, err := readOn(live); err == nil {
 		t.Error("the stream of a killed server ended as if it were over")
 	}

@@ -248,8 +248,8 @@ func TestServerKilledInReplay(t *testing.T) {
 	}
 }
 
-// pause puts a pause of some seconds into the workflow, before the search, and lets
-// the model bring back what a restart has cost.
+// pause puts a pause, which outlasts a slow kill, into the workflow before the search,
+// and lets the model bring back what a restart has cost.
 func (w *world) pause(number int) {
 	w.T.Helper()
 	var task struct {
@@ -258,7 +258,7 @@ func (w *world) pause(number int) {
 	path := fmt.Sprintf("/api/tasks/%d", number)
 	w.c.Get(path, &task)
 	steps := task.Workflow["steps"].([]any)
-	rest := map[string]any{"description": "Wait.", "actions": []any{map[string]any{"name": "wait", "params": map[string]any{"seconds": 4}}}}
+	rest := map[string]any{"description": "Wait.", "actions": []any{map[string]any{"name": "wait", "params": map[string]any{"seconds": 20}}}}
 	task.Workflow["steps"] = slices.Insert(steps, 2, any(rest))
 	w.c.Do("PUT", path, map[string]any{"cached_workflow": task.Workflow}).Is(http.StatusOK)
 	w.Model.Plays(func(c rig.Conversation) rig.Turn {

@@ -42,7 +42,7 @@ func TestFiveTasks(t *testing.T) {
 		},
 		{
 			"How many lamps are in stock?", nil,
-			[]scene{w.open("/stock"), act("wait", map[string]any{"seconds": 2}), quote("12 lamps are in stock.", "12")},
+			[]scene{w.open("/stock"), act("wait", map[string]any{"seconds": 6}), quote("12 lamps are in stock.", "12")},
 			"navigate wait done", `"12"`, "GET /stock",
 		},
 		{
@@ -164,7 +164,7 @@ func TestOrder(t *testing.T) {
 	w := newWorld(t)
 	both := func(page string) rig.Turn {
 		turn := w.open("/stock")(page)
-		for _, next := range []scene{act("wait", map[string]any{"seconds": 2}), act("extract", nil), w.open("/orders"), act("extract", nil)} {
+		for _, next := range []scene{act("wait", map[string]any{"seconds": 6}), act("extract", nil), w.open("/orders"), act("extract", nil)} {
 			turn.Calls = append(turn.Calls, next(page).Calls...)
 		}
 		return turn

@@ -61,11 +61,18 @@ func (m *Model) Plays(script func(Conversation) Turn) {
 	m.script = script
 }
 
-// Paces makes each chunk of a stream take this long.
+// Paces makes each chunk of a stream take this long, also of one that is under way: a
+// test can let the rest come at once when it has seen enough.
 func (m *Model) Paces(pace time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.pace = pace
+}
+
+func (m *Model) pacing() time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.pace
 }
 
 // Mute makes it say nothing of how many tokens a call had.
@@ -79,6 +86,7 @@ func (m *Model) Mute() {
 type Turn struct {
 	Text  string
 	Calls []ToolCall
+	Until <-chan struct{} // a stream does not end before this is closed; nil: it ends at once
 }
 
 // ToolCall is one call that the model asks for.
@@ -206,7 +214,7 @@ func (m *Model) answer(w http.ResponseWriter, r *http.Request) {
 	defer m.begin()()
 	m.mu.Lock()
 	m.seen = append(m.seen, asked)
-	script, pace, used := m.script, m.pace, usage()
+	script, used := m.script, usage()
 	if m.mute {
 		used = nil
 	}
@@ -216,7 +224,7 @@ func (m *Model) answer(w http.ResponseWriter, r *http.Request) {
 	}
 	turn := script(asked)
 	if asked.Stream {
-		s := stream{w: w, r: r, pace: pace, usage: used}
+		s := stream{w: w, r: r, pace: m.pacing, usage: used}
 		s.reply(turn, asked.Step())
 		return
 	}
@@ -260,7 +268,7 @@ func calls(turn Turn, step int, stream bool) []any {
 type stream struct {
 	w    http.ResponseWriter
 	r    *http.Request
-	pace time.Duration
+	pace func() time.Duration
 
 	usage map[string]any
 }
@@ -279,6 +287,13 @@ func (s stream) reply(turn Turn, step int) {
 			return
 		}
 	}
+	if turn.Until != nil {
+		select {
+		case <-turn.Until:
+		case <-s.r.Context().Done():
+			return
+		}
+	}
 	if s.chunk(map[string]any{}, reason) {
 		s.send(map[string]any{"choices": []any{}, "usage": s.usage})
 		fmt.Fprint(s.w, "data: [DONE]\n\n")
@@ -287,9 +302,9 @@ func (s stream) reply(turn Turn, step int) {
 
 // chunk reports whether the client is still there.
 func (s stream) chunk(delta map[string]any, reason any) bool {
-	if s.pace > 0 {
+	if pace := s.pace(); pace > 0 {
 		select {
-		case <-time.After(s.pace):
+		case <-time.After(pace):
 		case <-s.r.Context().Done():
 			return false
 		}

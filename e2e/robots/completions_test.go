@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,6 +18,9 @@ import (
 const pieceTime = 50 * time.Millisecond
 
 const capital = "The capital of France is Paris."
+
+// tale takes so long that a reader who comes late hears it in pieces, too.
+var tale = strings.TrimSpace(strings.Repeat("and so on ", 40))
 
 // copied is a request's body, which stays to be read again.
 func copied(r *http.Request) []byte {
@@ -71,7 +75,7 @@ func TestOpenAI(t *testing.T) {
 	want := object{
 		"created":       object{"text": capital, "finish": "stop", "model": "agent:guide", "status": "completed", "ids": true, "request": true, "usage": 18.0},
 		"streamed":      object{"text": capital, "finish": "stop", "status": "completed", "run": true, "usage": 18.0},
-		"helper":        object{"text": capital, "same": true, "pieces": true},
+		"helper":        object{"text": tale, "same": true, "pieces": true},
 		"calls":         object{"finish": "tool_calls", "name": "weather", "arguments": `{"city":"Rome"}`},
 		"ran":           "It is 31 C in Rome.",
 		"parsed":        object{"city": "Rome"},

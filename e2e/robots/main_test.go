@@ -47,6 +47,8 @@ func playing(c rig.Conversation) rig.Turn {
 		return call("email.send", `{"to":"ada@example.com","subject":"Hello","body":"Hello Ada"}`)
 	case wish == "mail":
 		return rig.Turn{Text: "The letter is on its way."}
+	case wish == "tale":
+		return rig.Turn{Text: tale}
 	case wish == "json":
 		return rig.Turn{Text: `{"city":"Rome"}`}
 	}

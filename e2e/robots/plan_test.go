@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -65,11 +66,27 @@ type watched struct {
 	frames <-chan []rig.Frame
 }
 
+// poller is how often a poller has looked so far, and whether it looks no more.
+type poller struct {
+	looked atomic.Int64
+	over   atomic.Bool
+}
+
+// seen waits until the poller has looked once more from begin to end, so that no moment
+// is over before it could be seen.
+func (p *poller) seen() {
+	n := p.looked.Load() + 2 // the next one may have begun before
+	for p.looked.Load() < n && !p.over.Load() {
+		rig.Pause(pollTime)
+	}
+}
+
 // watch polls an execution, and reads its stream, until it has ended.
-func watch(s *rig.Server, c *rig.Client, id string) watched {
+func watch(s *rig.Server, c *rig.Client, p *poller, id string) watched {
 	path := robots + "/my-robot/executions/" + id
 	looks, frames := make(chan []look, 1), make(chan []rig.Frame, 1)
 	go func() {
+		defer p.over.Store(true)
 		var all []look
 		for over := false; !over; rig.Pause(pollTime) {
 			answer, err := c.Try(http.MethodGet, path, nil)
@@ -79,6 +96,7 @@ func watch(s *rig.Server, c *rig.Client, id string) watched {
 				break
 			}
 			all = append(all, look{time.Now(), answer.Body})
+			p.looked.Add(1)
 			over = slices.Contains([]string{"completed", "failed", "cancelled"}, x.Status)
 		}
 		looks <- all
@@ -323,15 +341,18 @@ func hold(w *rig.World, c *rig.Client, id string) {
 func TestPlanOfFive(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.Model.Plays(planning)
-	w.Model.Paces(5 * time.Millisecond)
+	var p poller
+	w.Model.Plays(func(c rig.Conversation) rig.Turn {
+		p.seen()
+		return planning(c)
+	})
 	s := w.Start()
 	c := s.Client()
 	c.Tool(w, "book.once", "once")
 	c.Post(robots, object{"member_id": "my-robot", "display_name": "My Robot", "robot_config": object{
 		"resources": object{"tools": list{"book.once"}}, "approval": object{"required_for": list{"book.*"}}}}, nil).Is(201)
 	first := accepted(t, c, string(c.Post(robots+"/my-robot/execute", object{"goals": "Do five things"}, nil).Body))
-	seen := watch(s, c, first)
+	seen := watch(s, c, &p, first)
 
 	release := w.Tools.Hold("book.once")
 	decide(c, first)

@@ -199,7 +199,7 @@ func (h *house) foreign(t *testing.T, c call, ask func(things) reply) {
 func (h *house) strangers(t *testing.T) {
 	id, revoked := h.key(t, map[string]any{"name": "revoked", "scopes": auth.Scopes()})
 	h.owner.Do("DELETE", "/v1/keys/"+id, nil).Is(http.StatusOK)
-	_, expired := h.key(t, map[string]any{"name": "expired", "scopes": auth.Scopes(), "expires_at": soon()})
+	expired := h.expiring(t)
 	h.w.Eventually("the end of the key", func() bool { return h.s.Client(expired).Do("GET", "/v1/runs", nil).Status == http.StatusUnauthorized })
 	families := map[string]string{}
 	for _, c := range ordered() {

@@ -57,20 +57,19 @@ func misdeeds() map[string]misdeed {
 // shows, and no tool was called.
 func TestEnds(t *testing.T) {
 	t.Parallel()
-	closed := httptest.NewServer(nil)
-	closed.Close()
+	const closed = "127.0.0.1:9"                 // a port that nobody gets by chance
 	stranger := httptest.NewUnstartedServer(nil) // its certificate is nobody's
 	stranger.Config.ErrorLog = log.New(io.Discard, "", 0)
 	stranger.StartTLS()
 	t.Cleanup(stranger.Close)
 	all, answers := misdeeds(), map[string]answer{}
 	elsewhere := map[string]string{
-		"refused": closed.URL, "name": "http://no..name/v1", "tls": stranger.URL + "/v1", // a name that is none is asked of no DNS server
+		"refused": "http://" + closed, "name": "http://no..name/v1", "tls": stranger.URL + "/v1", // a name that is none is asked of no DNS server
 	}
 	for name, m := range all {
 		answers[name] = m.does
 	}
-	elsewhere["no-tls"] = strings.Replace(closed.URL, "http:", "https:", 1)
+	elsewhere["no-tls"] = "https://" + closed
 	for name := range elsewhere {
 		all[name] = misdeed{code: "model_unavailable", asked: 5}
 	}

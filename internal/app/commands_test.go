@@ -28,8 +28,7 @@ func TestHelp(t *testing.T) {
 func TestFaultsSayWhatToDoNext(t *testing.T) {
 	notErrand := httptest.NewServer(http.NotFoundHandler())
 	defer notErrand.Close()
-	nobody := httptest.NewServer(http.NotFoundHandler())
-	nobody.Close()
+	const nobody = "127.0.0.1:9" // a port that nobody gets by chance
 	s := newWorld(t).serve()
 	for name, c := range map[string]struct {
 		env  []string
@@ -46,9 +45,9 @@ func TestFaultsSayWhatToDoNext(t *testing.T) {
 		"agent and tool":     {args: []string{"run", "--agent", "a", "--tool", "b", "task"}, code: exitUsage, want: []string{"--tool"}},
 		"unknown setting":    {env: []string{"ERRAND_RATE=3"}, args: []string{"serve"}, code: exitUsage, want: []string{"ERRAND_RATE"}},
 		"an unknown store":   {env: []string{"ERRAND_STORE=mysql://h/d"}, args: []string{"serve"}, code: exitUsage, want: []string{"mysql", "postgres://user"}},
-		"no database":        {env: []string{"ERRAND_STORE=postgres://u@" + strings.TrimPrefix(nobody.URL, "http://") + "/d"}, args: []string{"serve"}, code: exitFailed, want: []string{"database d", "can't be reached"}},
+		"no database":        {env: []string{"ERRAND_STORE=postgres://u@" + nobody + "/d"}, args: []string{"serve"}, code: exitFailed, want: []string{"database d", "can't be reached"}},
 		"address in use":     {args: []string{"serve", "--addr", strings.TrimPrefix(nobodyAt(t), "http://")}, code: exitFailed, want: []string{"--addr"}},
-		"nobody there":       {env: []string{"ERRAND_URL=" + nobody.URL}, args: []string{"runs", "list"}, code: exitFailed, want: []string{"errand serve", "ERRAND_URL"}},
+		"nobody there":       {env: []string{"ERRAND_URL=http://" + nobody}, args: []string{"runs", "list"}, code: exitFailed, want: []string{"errand serve", "ERRAND_URL"}},
 		"something else":     {env: []string{"ERRAND_URL=" + notErrand.URL}, args: []string{"runs", "list"}, code: exitFailed, want: []string{"404", "ERRAND_URL"}},
 		"wrong key":          {env: []string{"ERRAND_URL=" + s.url, "ERRAND_API_KEY=wrong"}, args: []string{"runs", "list"}, code: exitFailed, want: []string{"ERRAND_API_KEY"}},
 		"no such run":        {env: []string{"ERRAND_URL=" + s.url}, args: []string{"runs", "get", "run_" + strings.Repeat("0", 32)}, code: exitFailed, want: []string{"no run"}},

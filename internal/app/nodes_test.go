@@ -202,21 +202,22 @@ func (f *fellow) sees(t *testing.T, id run.ID, what string, as func(*run.State) 
 	return s
 }
 
-// reads reads the run's stream until it rests: what the model says, and in how many
-// pieces.
-func (f *fellow) reads(t *testing.T, id run.ID) (said string, pieces int) {
+// reads reads the run's stream until it rests: what the model says. It counts the pieces
+// as they come.
+func (f *fellow) reads(t *testing.T, id run.ID, pieces *atomic.Int64) (said string) {
 	t.Helper()
 	for u, err := range f.engine.Watch(t.Context(), "p", id, engine.Cursor{}) {
 		switch {
 		case err != nil:
 			t.Fatal(err)
 		case u.Rest:
-			return said, pieces
+			return said
 		case u.Delta != nil && u.Delta.Kind == run.TextDelta:
-			said, pieces = said+u.Delta.Text, pieces+1
+			said += u.Delta.Text
+			pieces.Add(1)
 		}
 	}
-	return said, pieces
+	return said
 }
 
 // driving finds the node that drives the run, and one that does not.
@@ -249,10 +250,13 @@ func TestNodes(t *testing.T) {
 	}
 	dsn := pgtest.Start(t, pgtest.Options{NoSync: true}).Database(t)
 	opening := script.Call("send", `{}`)
-	opening.Reply.Text = strings.Repeat("größer ", 10)
+	opening.Reply.Text = strings.Repeat("größer ", 200)
 	model := script.Steps(opening, script.Say("Done."))
+	var pieces atomic.Int64
 	model.Pace = func(context.Context, run.Request, run.Delta) error {
-		<-time.After(50 * time.Millisecond)
+		if pieces.Load() < 4 { // however late the reader comes
+			<-time.After(50 * time.Millisecond)
+		}
 		return nil
 	}
 	tool := &sender{}
@@ -268,8 +272,8 @@ func TestNodes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if said, pieces := nodes[1].reads(t, made.ID); pieces < 4 || said != opening.Reply.Text {
-		t.Errorf("in %d pieces: %q", pieces, said)
+	if said := nodes[1].reads(t, made.ID, &pieces); pieces.Load() < 4 || said != opening.Reply.Text {
+		t.Errorf("in %d pieces: %q", pieces.Load(), said)
 	}
 	if _, err := nodes[2].engine.Decide(t.Context(), "p", made.ID, engine.Decision{Actions: []string{"act_01"}, Approve: true}); err != nil {
 		t.Fatal(err)

@@ -224,17 +224,28 @@ func TestFormats(t *testing.T) {
 
 // TestStream: words come as they are written, the end says what came of it.
 func TestStream(t *testing.T) {
+	long := "It is Paris" + strings.Repeat(", of course", 30) + "."
 	model := script.Queue(
-		script.Say("It is Paris, of course."),
+		script.Say(long),
 		script.Line{Reply: run.Reply{Text: "I look it up.", Calls: []run.Call{{Name: "web.search", Arguments: "{}"}}}}, script.Say("It is Paris."),
 		script.Line{Reply: run.Reply{Text: "Look:", Calls: []run.Call{{ID: "a", Name: "weather", Arguments: `{"city":"Rome"}`}, {ID: "b", Name: "weather", Arguments: `{"city":"Oslo"}`}}}},
 		script.Line{Reply: run.Reply{Text: "It is", Finish: "length"}},
 	)
-	model.Pace = slowly
+	reads := make(chan struct{})
+	model.Pace = func(ctx context.Context, req run.Request, d run.Delta) error {
+		select {
+		case <-reads:
+		case <-ctx.Done():
+		}
+		return slowly(ctx, req, d)
+	}
 	w := newWorld(t, model)
 	w.save(clerk())
-	got := w.stream(body("test/big", "Capital?", "stream", true, "stream_options", object{"include_usage": true}))
-	if got.Text != "It is Paris, of course." || got.Pieces < 3 || got.Finish != "stop" || got.Status != "completed" || !got.Done || got.Usage["total_tokens"] != 15.0 || got.Run != got.Header.Get("X-Errand-Run") {
+	first := body("test/big", "Capital?", "stream", true, "stream_options", object{"include_usage": true})
+	begun := w.post(t.Context(), first)
+	close(reads)
+	got := w.tells(first, begun)
+	if got.Text != long || got.Pieces < 3 || got.Finish != "stop" || got.Status != "completed" || !got.Done || got.Usage["total_tokens"] != 15.0 || got.Run != got.Header.Get("X-Errand-Run") {
 		t.Errorf("%+v", got)
 	}
 	got = w.stream(body("clerk", "Capital?", "stream", true))

@@ -176,10 +176,14 @@ func (q *Queue) look() (time.Duration, error) {
 	return 0, nil
 }
 
-// begin gives the job to a worker, or notes that there is none.
+// begin gives the job to a worker, or notes that there is none. When the queue closes it
+// begins nothing: a job that Close has just interrupted would seem to be one to start.
 func (q *Queue) begin(job run.Job) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if q.looking.Err() != nil {
+		return false
+	}
 	if len(q.running) >= q.cfg.Workers {
 		q.behind = true
 		return false

@@ -165,7 +165,7 @@ func TestHangingServer(t *testing.T) {
 func TestLockedTable(t *testing.T) {
 	s := open(t, Config{DSN: pgtest.Database(t) + "&lock_timeout=50"})
 	err := pgx.BeginFunc(t.Context(), s.pool, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(t.Context(), "LOCK TABLE runs"); err != nil {
+		if _, err := tx.Exec(t.Context(), "SET LOCAL idle_in_transaction_session_timeout = 0; LOCK TABLE runs"); err != nil {
 			return err
 		}
 		_, err := s.Summary(t.Context(), runID(1))

@@ -97,11 +97,10 @@ func TestDownBesideUp(t *testing.T) {
 	}))
 	defer mute.Close()
 	defer mute.CloseClientConnections()
-	closed := httptest.NewServer(nil)
-	closed.Close()
+	const closed = "http://127.0.0.1:9" // a port that nobody gets by chance
 	begun := time.Now()
 	made, err := w.servers.Connect(t.Context(), project, []Connection{
-		{URL: mute.URL + "/mcp?key=secret-secret", Timeout: time.Second}, {Name: "peer", URL: p.http.URL}, {URL: closed.URL, Timeout: time.Second},
+		{URL: mute.URL + "/mcp?key=secret-secret", Timeout: time.Second}, {Name: "peer", URL: p.http.URL}, {URL: closed},
 	})
 	if err != nil || len(made.Tools) != 3 || len(made.Servers) != 1 || len(made.Faults) != 2 {
 		t.Fatalf("got %+v, %v", made, err)
@@ -110,7 +109,7 @@ func TestDownBesideUp(t *testing.T) {
 		t.Errorf("it took %v", took)
 	}
 	failed(t, made.Faults[0].Err, problem.ToolFailed, mute.URL+"/mcp?…", "within 1 seconds")
-	failed(t, made.Faults[1].Err, problem.ToolFailed, closed.URL, "no connection")
+	failed(t, made.Faults[1].Err, problem.ToolFailed, closed, "no connection")
 	if strings.Contains(made.Faults[0].Err.Error(), "secret-secret") && strings.Contains(problem.From(made.Faults[0].Err).Detail, "secret-secret") {
 		t.Errorf("the fault shows the key: %v", made.Faults[0].Err)
 	}
@@ -207,26 +206,32 @@ func TestSameOrigin(t *testing.T) {
 	}
 }
 
+// TestHang: a call of which nothing is heard ends with the timeout; progress keeps one
+// alive that takes longer, on the same connection.
 func TestHang(t *testing.T) {
 	for name, sse := range map[string]bool{"streamable": false, "sse": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p, w := newPeer(t, sse), newWorld(t)
-			made := w.connect(Connection{Name: "peer", URL: p.http.URL, Timeout: 3 * time.Second})
-			_, err := w.servers.Call(t.Context(), made.call(t, "peer__hang", `{}`))
-			failed(t, err, problem.ToolUnknown, "within 3 seconds", "may or may not")
-			select {
-			case <-p.cut:
-			case <-time.After(time.Minute):
-				t.Error("the server was not told that the call is cancelled")
-			}
-			// Progress keeps a call alive that takes longer than the timeout.
-			result, err := w.servers.Call(t.Context(), made.call(t, "peer__work", `{}`))
+			made := w.connect(Connection{Name: "peer", URL: p.http.URL, Timeout: 10 * time.Second})
+			hang, work := made.call(t, "peer__hang", `{}`), made.call(t, "peer__work", `{"rounds":20}`) // 12 s
+			hung := make(chan error, 1)
+			go func() {
+				_, err := w.servers.Call(t.Context(), hang)
+				hung <- err
+			}()
+			result, err := w.servers.Call(t.Context(), work)
 			if err != nil || result.Output != "done" {
 				t.Errorf("got %q, %v", result.Output, err)
 			}
 			if log := w.log.String(); !strings.Contains(log, "progress of an MCP call") {
 				t.Errorf("progress is not in the log:\n%s", log)
+			}
+			failed(t, <-hung, problem.ToolUnknown, "within 10 seconds", "may or may not")
+			select {
+			case <-p.cut:
+			case <-time.After(time.Minute):
+				t.Error("the server was not told that the call is cancelled")
 			}
 			if p.called("hang") != 1 {
 				t.Errorf("the call was made %d times", p.called("hang"))

@@ -215,9 +215,11 @@ func newPeer(t *testing.T, sse bool) *peer {
 		return nil, context.Canceled
 	})
 	p.add("work", "Takes a while and says how far it is.", string(object), func(ctx context.Context, r *sdk.CallToolRequest) (*sdk.CallToolResult, error) {
-		for i := range 6 {
+		in := struct{ Rounds int }{6}
+		_ = json.Unmarshal(r.Params.Arguments, &in)
+		for i := range in.Rounds {
 			pause(600 * time.Millisecond)
-			_ = r.Session.NotifyProgress(ctx, &sdk.ProgressNotificationParams{ProgressToken: r.Params.GetProgressToken(), Progress: float64(i), Total: 6})
+			_ = r.Session.NotifyProgress(ctx, &sdk.ProgressNotificationParams{ProgressToken: r.Params.GetProgressToken(), Progress: float64(i), Total: float64(in.Rounds)})
 		}
 		return text("done"), nil
 	})

@@ -62,9 +62,7 @@ func TestSearchKeepsToolPromises(t *testing.T) {
 		Bad:   []string{`{}`, `{"query":7}`, `{"query":""}`, `{"query":"x","count":0}`, `{"query":"x","count":21}`, `[]`, `{"query":"` + strings.Repeat("x", 401) + `"}`},
 	})
 	tooltest.Run(t, tooltest.Case{Tool: searcher(t, search.Settings{SearXNG: slow.URL}), Slow: `{"query":"x"}`})
-	nobody := httptest.NewServer(nil)
-	nobody.Close()
-	tooltest.Run(t, tooltest.Case{Tool: searcher(t, search.Settings{SearXNG: nobody.URL, Index: shelf{}}), Works: []string{`{"query":"fee"}`}, Fails: []string{`{"query":"zebra"}`}})
+	tooltest.Run(t, tooltest.Case{Tool: searcher(t, search.Settings{SearXNG: "http://127.0.0.1:9", Index: shelf{}}), Works: []string{`{"query":"fee"}`}, Fails: []string{`{"query":"zebra"}`}})
 }
 
 func TestWhatASearchGivesBack(t *testing.T) {
