@@ -44,7 +44,7 @@ func robotPlays() map[string][]string {
 		"Search ted.example for new tenders": {`robot.plan {"tasks":[{"description":"Search the register"},{"description":"Read what is found"}]}`, `logs.scan {"notices":1}`},
 		"Extract renewal terms of contract 2026-114": {
 			`robot.plan {"tasks":[{"description":"Read the contract"},{"description":"Name the date"}]}`, `robot.report {"task":"task-1","output":"It names two dates."}`,
-			`robot.ask {"task":"task-2","question":"Which of the two renewal dates is binding: 1 March or 1 April?"}`,
+			`robot.ask {"task":"task-2","question":"Which of the two renewal dates is binding: 1 March or 1 April?"}`, `robot.ask {"task":"task-2","question":"Of which year?"}`,
 			`robot.report {"task":"task-2","output":"It renews on 1 March."}`, `robot.deliver {"summary":"It renews on 1 March.","body":"It renews on **1 March**."}`,
 		},
 		"Check 214 parts in 6 shops": {

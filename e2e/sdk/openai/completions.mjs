@@ -33,7 +33,7 @@ const told = {};
 }
 {
   const pieces = [];
-  const stream = client.chat.completions.stream(ask("default", "capital:")).on("content.delta", ({ delta }) => pieces.push(delta));
+  const stream = client.chat.completions.stream(ask("default", "tale:")).on("content.delta", ({ delta }) => pieces.push(delta));
   const whole = await stream.finalChatCompletion();
   told.helper = { text: whole.choices[0].message.content, same: pieces.join("") === (await stream.finalContent()), pieces: pieces.length > 1 };
 }

@@ -58,9 +58,29 @@ await visit("agents", async (v) => {
   await page.route("**/v1/agents/validate", () => {}); // a slow answer: none
   await field("Model").fill("openai/gpt-5-mini");
   await field("Instructions").fill("You are quick.");
+  const creating = await v.hold("**/v1/agents", "POST");
   await page.keyboard.press("Control+s");
+  await creating.came();
+  await field("Description").fill("And brief."); // while it is saved
+  await creating.release();
   await page.getByRole("heading", { name: "quick-" + mark, level: 1 }).waitFor();
+  await page.getByText("1 change", { exact: true }).waitFor();
+  equal(await field("Description").inputValue(), "And brief.", "what was typed while it was created");
+  equal((await api("GET", "/v1/agents/quick-" + mark)).description, "", "what was not saved yet");
   await page.unroute("**/v1/agents/validate");
+
+  // What was read before it was saved comes after it: what is saved stays, and is read again.
+  const reading = await v.hold("**/v1/agents/agt_*", "GET");
+  await page.evaluate(() => { dispatchEvent(new Event("focus")); });
+  await reading.came();
+  await page.keyboard.press("Control+s");
+  await page.locator(".top .tag", { hasText: "v2" }).waitFor();
+  let reads = 0;
+  const again = page.waitForResponse((answer) => answer.request().method() === "GET" && /\/v1\/agents\/agt_\w+$/.test(answer.url()) && ++reads === 2);
+  await reading.release();
+  await again;
+  equal(await page.locator(".top .tag").innerText(), "v2", "the version that is shown");
+  equal(await field("Description").inputValue(), "And brief.", "what was saved");
 
   // A new one, tried before it is saved, with a call that asks first.
   await v.open("/agents/new");
@@ -151,6 +171,13 @@ await visit("agents", async (v) => {
   await page.getByRole("button", { name: "Restore v1" }).click();
   await page.locator(".top .tag", { hasText: "v8" }).waitFor();
   equal((await api("GET", "/v1/agents/" + name)).instructions, "You book carriers.", "restored");
+
+  // A version that somebody has saved since is shown, and not another in its place.
+  await theirs({ description: "From elsewhere" });
+  await v.to(`/agents/${made.id}?tab=versions&v=9&against=8`);
+  await page.locator(".d-add", { hasText: "From elsewhere" }).waitFor();
+  await page.evaluate(() => { dispatchEvent(new Event("focus")); });
+  await page.getByRole("button", { name: /^v9/ }).waitFor();
 
   // How programs call it: with this server's address.
   await page.getByRole("tab", { name: "OpenAI" }).click();

@@ -25,8 +25,15 @@ await visit("playground", async (v) => {
   const first = new URL(page.url()).searchParams.get("run");
 
   // The next turn goes on from the one before; its tool is seen, with what it was given.
+  const message = page.getByLabel("Message", { exact: true }), sending = await v.hold("**/v1/agents/*/run", "POST");
   await say("Which reason comes first?");
+  await sending.came();
+  equal(await message.inputValue(), "", "what is being sent");
+  await message.fill("And the second?"); // while it is sent
+  await sending.release();
   await answers("Price comes first.");
+  equal(await message.inputValue(), "And the second?", "what was typed while it was sent");
+  await message.fill("");
   await page.locator(".turn-steps summary", { hasText: "sql.lookup" }).click();
   await page.locator(".turn-more .args", { hasText: "churn reasons of week 46" }).waitFor();
   const second = new URL(page.url()).searchParams.get("run");
@@ -47,12 +54,18 @@ await visit("playground", async (v) => {
   await answers("Price comes first.");
   await until("two turns of the chat", async () => (await page.locator("article").count()) === 2);
 
-  // What needs a person is decided in place.
+  // What needs a person is decided in place. What is said in the chat before comes into no other.
+  const late = await v.hold("**/v1/agents/*/run", "POST");
+  await say("Thank you.");
+  await late.came();
   await page.locator(".said").press("n");
   await page.locator("article").first().waitFor({ state: "detached" });
+  await late.release();
   await page.getByLabel("Talk to", { exact: true }).selectOption({ label: "vendor-onboarding" });
   await say("Welcome the three new vendors");
   await page.getByRole("button", { name: /^Approve/ }).waitFor();
+  equal(await page.locator("article").count(), 1, "turns of the new chat");
+  equal((await api("GET", "/v1/runs/" + new URL(page.url()).searchParams.get("run"))).previous_run_id || "", "", "the run before the first");
   await page.waitForTimeout(350); // what has just appeared decides nothing
   await v.check("waits");
   await v.shot("waits");
@@ -70,6 +83,7 @@ await visit("playground", async (v) => {
   await page.getByText("70 B").waitFor();
   await say('What is in the files?\n= Two things.\nmail.send {"to":["ana@harbour.example"]}\n= Written.');
   await answers("Two things.");
+  await page.getByRole("button", { name: "Stop" }).waitFor({ state: "detached" }); // it has ended: what is said now is the next turn
   await page.getByRole("button", { name: "Choose" }).click();
   await page.getByLabel("Find a tool").fill("mail.send");
   await page.getByRole("checkbox", { name: /^mail\.send/ }).check();
@@ -102,7 +116,7 @@ await visit("playground", async (v) => {
   // And one made of any run that was successful.
   await page.getByRole("button", { name: "Make from a run" }).click();
   await page.getByLabel("Words of the run").fill("Which reason");
-  await page.getByRole("radio").first().check();
+  await page.getByRole("radio", { name: /Which reason/ }).first().check();
   await v.check("record");
   await v.shot("record");
   await page.getByRole("button", { name: "Make workflow" }).click();

@@ -31,6 +31,10 @@ await visit("robots", async (v) => {
   await v.open("/robots/part-finder?tab=history");
   await page.getByRole("link", { name: "Check 214 parts in 6 shops" }).waitFor();
   await v.done("history");
+  await page.getByLabel("Words of the goal").fill("nobody asked for this");
+  await page.getByRole("button", { name: "Show all" }).click();
+  await page.getByRole("link", { name: "Check 214 parts in 6 shops" }).waitFor();
+  if (await page.getByLabel("Words of the goal").inputValue()) throw new Error("all are shown, and the filter says something else");
   await v.open("/robots/part-finder?tab=results");
   await page.getByText("Nine of 214 prices have changed", { exact: false }).first().waitFor();
   await v.done("results");
@@ -63,9 +67,23 @@ await visit("robots-story", async (v) => {
   const talk = page.getByRole("complementary", { name: "Assign a task to Night Auditor" }), field = talk.getByLabel("Message to the host");
   await until("the field has the focus", () => field.evaluate((one) => one === document.activeElement));
   await page.keyboard.type("Find card payments of last week that nobody handed in a receipt for.");
+
+  // The talk goes on while one looks elsewhere; what is written while the host answers waits.
+  const answering = await v.hold("**/night-auditor/interact", "POST");
   await page.keyboard.press("Control+Enter");
-  await talk.getByText("All cards, or only those of the field team?", { exact: false }).waitFor();
+  await answering.came();
+  await v.to("/runs");
+  await talk.waitFor({ state: "detached" });
+  await v.to("/robots?talk=night-auditor");
+  await talk.getByText("Find card payments of last week", { exact: false }).waitFor();
   await field.fill("Field team. List only, send me the table.");
+  same("Send", await talk.getByRole("button", { name: "Send" }).isDisabled(), true);
+  await talk.getByText("Then you can send.", { exact: false }).waitFor();
+  await page.keyboard.press("Control+Enter");
+  await answering.release();
+  await talk.getByText("All cards, or only those of the field team?", { exact: false }).waitFor();
+  await talk.getByRole("button", { name: "Confirm goal" }).waitFor(); // it has said all
+  same("what is written", await field.inputValue(), "Field team. List only, send me the table.");
   await page.keyboard.press("Control+Enter");
   await talk.getByText("Shall I start?").waitFor();
   await v.shot("goal");
@@ -113,10 +131,42 @@ await visit("robots-story", async (v) => {
   await drawer.getByText("Which of the two renewal dates is binding: 1 March or 1 April?").waitFor();
   await v.shot("question");
   await v.check("a question");
-  await drawer.getByLabel("Your answer").fill("1 March");
-  await page.keyboard.press("Control+Enter");
+
+
+  // The task asks something else before the page has heard of it: what was written for
+  // the first question is no answer to the next.
+  const asking = `${robots}/contract-reader/executions/${seed.asking}`, answer = drawer.getByLabel("Your answer"), reading = Promise.withResolvers(), sending = Promise.withResolvers(), sent = [];
+  await answer.fill("1 April");
+  await page.route((address) => address.pathname === asking, (route) => reading.promise.then(() => route.continue()));
+  await api("POST", asking + "/tasks/task-2/reply", { message: "1 March" });
+  await until("it asks again", async () => (await api("GET", asking)).results.some((one) => one.input_question === "Of which year?"));
+  reading.resolve();
+  await drawer.getByText("Of which year?").first().waitFor();
+  same("the answer to another question", await answer.inputValue(), "");
+
+  // A key that is held down, or pressed once more, sends once.
+  const press = async () => {
+    await page.keyboard.down("Control");
+    for (let i = 0; i < 2; i++) await page.keyboard.down("Enter");
+    await page.keyboard.up("Enter");
+    await page.keyboard.press("Enter");
+    await page.keyboard.up("Control");
+  };
+  await page.route(/\/(reply|interact)$/, (route) => {
+    const what = route.request().url().split("/").pop();
+    sent.push(what);
+    return sending.promise.then(() => (what === "reply" ? route.continue() : route.fulfill({ json: { status: "acknowledged", message: "It has been told." } })));
+  });
+  await drawer.getByRole("button", { name: "Guide…" }).click();
+  await drawer.getByLabel("What it should know").fill("The contract was extended.");
+  await press();
+  await answer.fill("2027");
+  await press();
+  sending.resolve();
+  await page.locator(".toast", { hasText: "It was told" }).waitFor();
   await drawer.getByText("It renews on 1 March.").first().waitFor();
   await drawer.getByText("Completed", { exact: true }).waitFor();
+  same("what was sent", sent.join(), "interact,reply");
 
   // The robot is held, and says so.
   await page.keyboard.press("Escape");
@@ -130,6 +180,17 @@ await visit("robots-story", async (v) => {
 // saves over somebody else.
 await visit("robot-story", async (v) => {
   const { page } = v;
+
+  // From one robot to another: what the one does is not shown as the other's.
+  await v.open("/robots/accounts-payable");
+  await page.getByRole("article", { name: /Execution: Pay what agrees/ }).waitFor();
+  const reading = await v.hold("**/robots/part-finder/executions?*", "GET");
+  await v.to("/robots/part-finder");
+  await page.getByRole("heading", { level: 1, name: "Part Finder" }).waitFor();
+  await reading.came();
+  same("the other's executions", await page.getByRole("article").count(), 0);
+  await reading.release();
+
   await v.open("/robots?new=1");
   const making = page.getByRole("dialog", { name: "New robot" });
   await making.getByLabel("Name").fill("Ledger Clerk");
@@ -174,8 +235,27 @@ await visit("robot-story", async (v) => {
   await page.keyboard.press("Control+s");
   await page.getByText("Somebody else has saved this robot").waitFor();
   same("saved over it", (await api("GET", `${robots}/ledger-clerk`)).manager_id || "", "");
+  await api("PUT", `${robots}/ledger-clerk`, { bio: "Keeps the ledger of all branches and banks." });
+  await page.getByRole("button", { name: "Save mine over it" }).click();
+  await page.locator(".toast", { hasText: "Somebody else has saved it once more." }).waitFor();
+  same("saved over what nobody has seen", (await api("GET", `${robots}/ledger-clerk`)).manager_id || "", "");
   await page.getByRole("button", { name: "Take theirs" }).click();
-  await until("theirs", async () => (await page.getByLabel("Description").inputValue()) === "Keeps the ledger of all branches.");
+  await until("theirs", async () => (await page.getByLabel("Description").inputValue()) === "Keeps the ledger of all branches and banks.");
+
+  // What is typed while it is saved stays.
+  await page.getByLabel("Reports to").fill("ops");
+  const saving = await v.hold(`**${robots}/ledger-clerk`, "PUT");
+  await page.keyboard.press("Control+s");
+  await saving.came();
+  await page.getByLabel("What it is").fill("You keep two ledgers.");
+  await saving.release();
+  await until("it is saved", async () => !(await page.getByRole("button", { name: /^Save/ }).isDisabled()));
+  same("what was typed", await page.getByLabel("What it is").inputValue(), "You keep two ledgers.");
+  await page.getByText("1 change not saved").waitFor();
+  await page.keyboard.press("Control+s");
+  await page.getByText("Everything is saved").waitFor({ state: "attached" });
+  const kept = await api("GET", `${robots}/ledger-clerk`);
+  same("both", kept.manager_id + " " + kept.robot_config.identity.role, "ops You keep two ledgers.");
 
   // Its address answers, and the server says what it does not speak.
   await page.getByRole("button", { name: "Verify the address" }).click();

@@ -55,6 +55,17 @@ await visit("runs-list", async (v) => {
   await v.check("nothing fits");
   await page.getByRole("link", { name: "Show all runs" }).click();
   await page.getByRole("row", { name: /Match October/ }).waitFor();
+  // Words that are still being typed are cleared with the rest.
+  await page.getByLabel("API").selectOption("native");
+  await page.getByRole("button", { name: "Clear", exact: true }).waitFor();
+  await page.evaluate(() => new Promise((done) => {
+    const field = document.querySelector("search input[type=search]");
+    field.value = "tender";
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+    [...document.querySelectorAll("search button")].find((one) => one.textContent === "Clear").click();
+    setTimeout(done, 300); // behind the moment at which they would have been looked for
+  }));
+  must(new URL(page.url()).search === "" && (await page.getByLabel("Find runs").inputValue()) === "", "what was cleared is back: " + page.url());
 
   // What waits for a person stands above the rest, and stays in its place under a hand.
   const first = page.locator(".runs tr.group + tr"), letter = first.getByText("Write to the carrier");
@@ -87,6 +98,17 @@ await visit("runs-list", async (v) => {
   await page.getByRole("button", { name: "1 new" }).click();
   await page.getByRole("row", { name: /Count the paper clips/ }).getByText("Completed").first().waitFor();
   await page.mouse.move(5, 5);
+
+  // The keys mean the run that one has come to, whatever comes in before it.
+  await row.getByRole("link").focus();
+  await api("POST", "/v1/runs", { model: "openai/gpt-5-mini", background: true, prompt: "Count the rubber bands\n= None." });
+  await page.getByRole("button", { name: "1 new" }).waitFor();
+  await page.getByRole("heading", { level: 1, name: "Runs" }).click();
+  await page.getByRole("row", { name: /Count the rubber bands/ }).waitFor();
+  must((await page.locator("tr[data-current]").innerText()).includes("Summarise build 3200"), "another run is current");
+  await page.keyboard.press("x");
+  await page.getByRole("row", { name: /Summarise build 3200/, selected: true }).waitFor();
+  await page.keyboard.press("Escape");
 
   // Whoever comes back from a run stands where they were.
   await page.evaluate(() => scrollTo(0, 240));
@@ -167,9 +189,10 @@ await visit("run-story", async (v) => {
   await v.check("again");
   await v.shot("again");
   await page.getByRole("button", { name: /^Run again/ }).last().click();
+  const beside = await page.locator(".toast", { hasText: "Started again" }).getByRole("link", { name: "Compare" }).getAttribute("href"); // it stays for a few seconds
   await page.getByRole("heading", { level: 1, name: "Say it shorter" }).waitFor();
   await page.getByRole("tabpanel").getByText("Booked.").first().waitFor();
-  await page.locator(".toast", { hasText: "Started again" }).getByRole("link", { name: "Compare" }).click();
+  await v.to(beside.slice(beside.indexOf("/ui/") + 3));
   await page.getByRole("heading", { name: "What they were made of" }).waitFor();
   await page.locator("del", { hasText: "November" }).first().waitFor();
   await page.locator("ins", { hasText: "shorter" }).first().waitFor();
@@ -181,6 +204,17 @@ await visit("run-story", async (v) => {
   await page.getByRole("heading", { level: 1, name: /Weekly digest/ }).waitFor();
   await page.keyboard.press("[");
   await page.getByRole("heading", { level: 1, name: /Answer ticket/ }).waitFor();
+  let next; // it comes when one has left
+  await page.route("**/v1/runs?*limit=1", (route) => { next = route; });
+  await page.keyboard.press("]");
+  await until("the next one is asked for", () => next);
+  await v.to("/compare");
+  await page.getByRole("heading", { name: "Compare runs" }).waitFor();
+  const ended = page.waitForEvent("requestfinished", (one) => one === next.request());
+  await next.continue();
+  await ended;
+  await page.evaluate(() => new Promise((done) => setTimeout(done, 100)));
+  must(page.url().endsWith("/compare"), "the next run leads back to " + page.url());
 }, isDesk);
 
 // What goes on: paused, resumed, cancelled; answered; followed while it writes; deleted meanwhile.
@@ -192,9 +226,17 @@ await visit("run-live", async (v) => {
   await page.locator(".facts").getByText("Paused").waitFor();
   await page.getByRole("button", { name: "Resume" }).click();
   await page.locator(".facts").getByText("Running").waitFor();
+
+  // What a person has confirmed is done, whatever else is under way.
+  const pausing = Promise.withResolvers();
+  await page.route("**/pause", (route) => pausing.promise.then(() => route.fulfill({ json: {} })));
+  await page.getByRole("button", { name: "Pause", exact: true }).click();
   await page.getByRole("button", { name: "Cancel" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Cancel run" }).click();
   await page.locator(".facts").getByText("Cancelled").waitFor();
+  const paused = page.waitForResponse("**/pause");
+  pausing.resolve();
+  await paused;
 
   await page.goto(page.url().replace(/\/runs\/.*/, "/runs/" + seed.question));
   await page.getByText("Which of the two renewal dates is binding?").first().waitFor();
@@ -231,13 +273,13 @@ await visit("run-live", async (v) => {
   await page.getByText("This run was deleted.").waitFor();
   await page.goto(page.url().replace(/\/runs\/.*/, "/runs/run_00000000000000000000000000000000"));
   await page.getByText("There is no such run.").waitFor();
-  v.forgive(/404/);
   await v.check("no such run");
 
   // The stream breaks: it is said, what stands there stays, and it comes back by itself.
   await page.route("**/v1/runs/*/stream", (route) => route.abort());
   await page.goto(page.url().replace(/\/runs\/.*/, "/runs/" + seed.notes));
   await page.getByText("The stream of this run is lost.").waitFor();
+  v.forgive(/404/); // all of them: the page that has asked is gone
   await page.getByRole("button", { name: "Pause" }).waitFor();
   await v.check("a lost stream");
   await page.unroute("**/v1/runs/*/stream");
@@ -252,4 +294,89 @@ await visit("run-live", async (v) => {
   must(await page.getByRole("button", { name: /^Approve/ }).isEnabled(), "a key that may approve can't");
   const pause = page.getByRole("button", { name: "Pause" });
   must(await pause.isDisabled() && /runs:write/.test(await pause.getAttribute("title")), "pausing does not say what it needs");
+}, isDesk);
+
+// What a run asks within a chat: the key sends the form that is written in, and another
+// question takes neither the field from whoever writes nor the answer to the one before.
+await visit("run-asks", async (v) => {
+  const { page } = v, message = page.getByLabel("Message", { exact: true }), answer = page.getByLabel("Your answer"), asked = (text) => page.locator(".asked", { hasText: text }).waitFor();
+  const { id } = await api("POST", "/v1/runs", {
+    model: "openai/gpt-5-mini", background: true, functions: [{ type: "function", function: { name: "ask_person", description: "Asks.", parameters: { type: "object" } } }],
+    prompt: 'Book the invoices\nask_person {"question":"Of which month?"}\nask_person {"question":"Of which year?"}\n= They are booked.',
+  });
+  const waiting = async () => (await api("GET", `/v1/runs/${id}?include_trace=false`)).pending_calls[0]?.id;
+  await v.open("/playground?run=" + id);
+  await asked("Of which month?");
+  await answer.fill("November");
+  await message.fill("2026");
+  const first = await waiting(), reading = Promise.withResolvers(); // the page hears of nothing between the two
+  await page.route((address) => address.pathname === "/v1/runs/" + id, (route) => reading.promise.then(() => route.continue()));
+  await api("POST", `/v1/runs/${id}/tool_outputs`, { outputs: [{ action_id: first, output: "October" }] });
+  await until("it asks again", async () => ![undefined, first].includes(await waiting()));
+  reading.resolve();
+  await asked("Of which year?");
+  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 100)))); // it would take the focus once it is painted
+  must(await answer.inputValue() === "", "the answer to one question stands under another");
+  must(await message.evaluate((one) => one === document.activeElement), "a question has taken the focus from what was being written");
+  await page.keyboard.press("Control+Enter"); // the message, which is an answer, too
+  await page.locator(".turn-words", { hasText: "They are booked." }).waitFor();
+
+  const letter = await api("POST", "/v1/runs", { model: "openai/gpt-5-mini", background: true, tools: ["mail.send"], approval: { required_for: ["mail.send"] }, prompt: 'Write to the bank\nmail.send {"to":["b@bank.example"]}\n= Sent.' });
+  await v.to("/playground?run=" + letter.id);
+  await page.getByRole("button", { name: /^Reject…/ }).click();
+  await message.fill("Write in Dutch.");
+  await page.keyboard.press("Control+Enter");
+  await page.locator(".turn-later", { hasText: "Write in Dutch." }).waitFor();
+  must((await api("GET", "/v1/runs/" + letter.id)).status === "awaiting_approval", "a message has rejected an action");
+  await page.getByLabel("Why not?").fill("Not to the bank.");
+  await page.keyboard.press("Control+Enter");
+  await page.locator(".toast", { hasText: "Rejected mail.send" }).waitFor();
+}, isDesk);
+
+// What was asked for earlier and comes later takes nothing back; and what was read of one
+// is not shown as another's.
+await visit("runs-late", async (v) => {
+  const { page } = v;
+  await v.open("/runs?q=the%20late%20port");
+  await page.getByText("No run fits.").waitFor();
+  const letter = await api("POST", "/v1/runs", { model: "openai/gpt-5-mini", background: true, tools: ["mail.send"], approval: { required_for: ["mail.send"] }, prompt: 'Write to the late port\nmail.send {"to":["p@port.example"]}\n= Sent.' });
+  const row = page.locator("tr", { has: page.locator(`a[href$="${letter.id}"]`) }).first(), early = Promise.withResolvers(), late = Promise.withResolvers(), over = Promise.withResolvers();
+  await row.getByText("Awaiting approval").waitFor();
+  let asked = 0;
+  await page.route(/\/v1\/runs\?.*limit=50/, async (route) => {
+    const response = await route.fetch(), first = ++asked === 1;
+    if (first) early.resolve();
+    if (first) await late.promise;
+    await route.fulfill({ response }).catch(() => {}); // the page waits no more
+    if (first) over.resolve();
+  });
+  await api("POST", "/v1/runs", { model: "openai/gpt-5-mini", background: true, prompt: "Write to the late port once more\n= Done." });
+  await early.promise;
+  await api("POST", `/v1/runs/${letter.id}/cancel`);
+  await row.getByText("Cancelled").waitFor();
+  await until("it is read again", () => asked > 1);
+  late.resolve();
+  await over.promise;
+  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+  must(await row.getByText("Cancelled").count(), "an older answer was shown");
+
+  const prompt = page.getByRole("dialog").locator(".prompt");
+  await v.open(`/runs/${seed.digest}?prompt=1`);
+  await prompt.waitFor();
+  const reading = await v.hold("**/steps/2/prompt", "GET");
+  await page.getByRole("button", { name: "Step 2", exact: true }).click();
+  await page.getByRole("dialog", { name: "Prompt of step 2" }).waitFor();
+  await reading.came();
+  must(await prompt.count() === 0, "the prompt of another step");
+  await reading.release();
+  await prompt.waitFor();
+
+  const link = page.getByRole("region", { name: "First run" }).locator("h2 a");
+  await v.open(`/compare?a=${seed.digest}&b=${seed.ticket}`);
+  await page.getByRole("heading", { name: "Steps" }).waitFor();
+  const turned = await v.hold(/\/v1\/runs\/\w+\?include_trace=false/, "GET");
+  await page.keyboard.press("s");
+  await turned.came();
+  must((await link.getAttribute("href")).endsWith(seed.ticket), "the run of the other side");
+  await turned.release();
 }, isDesk);

@@ -165,8 +165,16 @@ await visit("around-story", async (v) => {
   await page.getByRole("button", { name: "Delete webhook" }).click();
   await row(/The ear/).waitFor({ state: "detached" });
 
-  // A schedule: previewed while it is typed, made, run, paused, changed, deleted.
+  // A schedule that is started shows that it is, and is not started twice.
   await page.keyboard.press("]");
+  const starting = await v.hold("**/v1/schedules/*/run", "POST"), runNow = page.getByRole("button", { name: "Run now: churn-digest" });
+  await runNow.click();
+  await starting.came();
+  if (!(await runNow.isDisabled())) throw new Error("it can be started twice");
+  await starting.release();
+  await page.locator(".toast", { hasText: "Started churn-digest" }).waitFor();
+
+  // One is previewed while it is typed, made, run, paused, changed, deleted.
   await page.getByRole("button", { name: "New schedule" }).click();
   await page.getByLabel("Starts").selectOption({ label: "log-triage" });
   await page.getByLabel("With", { exact: true }).fill("Summarise build 3500\n= Build 3500 is green.");
@@ -212,10 +220,12 @@ await visit("around-story", async (v) => {
   await page.getByText("from this index").waitFor();
   await v.check("a search");
   await v.shot("search");
-  await row(/\/returns/).click();
+  await row(/\/returns/).getByRole("link").press("Enter");
   await page.getByRole("button", { name: "Remove source…" }).click();
   await page.getByRole("button", { name: "Remove source", exact: true }).click();
   await row(/\/returns/).waitFor({ state: "detached" });
+  await page.keyboard.press("Enter"); // what was current is gone: nothing else is opened in its place
+  if (await dialog.count()) throw new Error("Enter has opened another source");
   await row(/handbook/).click();
   await v.shot("source");
   await page.getByRole("button", { name: "Remove returns.md…" }).click();

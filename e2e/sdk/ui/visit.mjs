@@ -148,6 +148,21 @@ class Visit {
     await this.page.locator(".main > *").first().waitFor();
   }
 
+  /** Lets such requests reach the server, and holds its answers: came waits for the first of them. */
+  async hold(pattern, method) {
+    let there = 0, free;
+    const freed = new Promise((done) => { free = done; }), held = [];
+    const answer = async (route) => {
+      const response = await route.fetch();
+      there++;
+      await freed;
+      await route.fulfill({ response });
+    };
+    const take = (route) => (route.request().method() === method ? void held.push(answer(route).catch(() => {})) : route.fallback()); // it may be that the page waits no more
+    await this.page.route(pattern, take);
+    return { came: () => until(`${method} ${pattern}`, () => there > 0), release: async () => { free(); await Promise.all(held); await this.page.unroute(pattern, take); } };
+  }
+
   /** Takes back what the console has said of an answer that the story is about. */
   forgive(pattern) {
     for (let i = this.faults.length - 1; i >= 0; i--) if (pattern.test(this.faults[i])) this.faults.splice(i, 1);

@@ -16,8 +16,8 @@ export const approvals = signal(/** @type {Approval[]|null} */ (null));
 /** Runs that wait for a message or for tools' outputs, as in the list of runs. */
 export const questions = signal(/** @type {any[]} */ ([]));
 export const inboxError = signal(/** @type {any} */ (null));
-/** When it was read last, in ms of Date.now(). */
-export const inboxAt = signal(0);
+/** When the reading began that this is from, in ms of performance.now(): what was decided later is not in it. */
+export const inboxFrom = signal(0);
 
 /** How many wait. */
 export const inboxCount = computed(() => (approvals.value?.length || 0) + questions.value.length);
@@ -32,12 +32,13 @@ export async function readInbox() {
   if (!may("runs:read")) return;
   if (reading) return void (again = true);
   reading = true;
+  const from = performance.now();
   try {
     const [actions, asking] = await Promise.all([all("/v1/approvals", {}, { exact: true }), get("/v1/runs", { query: { status: "awaiting_input", limit: 100 } })]);
     approvals.value = actions.sort(sooner);
     questions.value = asking.data;
     inboxError.value = null;
-    inboxAt.value = Date.now();
+    inboxFrom.value = from;
     waiting.value = inboxCount.value;
   } catch (error) {
     inboxError.value = error;

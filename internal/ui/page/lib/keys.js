@@ -17,9 +17,10 @@ export function setSingles(on) {
 }
 
 /**
- * @typedef {{keys: string, does: string, run: (event: KeyboardEvent) => void, where?: string, when?: () => boolean, modal?: boolean, typing?: boolean,
- *   decides?: import("./deliberate.js").Guard, meant?: () => (event: KeyboardEvent) => void}} Binding
+ * @typedef {{keys: string, does: string, run: (event: KeyboardEvent) => void, where?: string, when?: () => boolean, within?: () => Element|null|undefined, modal?: boolean,
+ *   typing?: boolean, decides?: import("./deliberate.js").Guard, meant?: () => (event: KeyboardEvent) => void}} Binding
  *   keys: "j", "g h", "mod+k", "ArrowLeft", alternatives by a comma: "j,ArrowDown"; does: for the list of keys, "" = not listed;
+ *   within: works while the focus is in there, and goes before all that work everywhere: of two forms, the one that is written in is sent;
  *   modal: works in a dialog; typing: works while a field has focus (those with mod always do); decides: it
  *   does what can't be undone, and has to be pressed by itself; meant: for this module, what it would do with what is shown now
  */
@@ -37,8 +38,8 @@ function nameOf(event) {
   return (mod ? "mod+" : "") + (event.altKey ? "alt+" : "") + (event.shiftKey && event.key.length > 1 ? "shift+" : "") + key;
 }
 
-/** @param {EventTarget|null} target */
-function isField(target) {
+/** Whether one writes in it. @param {EventTarget|null} target */
+export function isField(target) {
   if (!(target instanceof HTMLElement)) return false;
   if (target.isContentEditable || target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement) return true;
   return target instanceof HTMLInputElement && !["checkbox", "radio", "button", "submit", "reset", "file"].includes(target.type);
@@ -49,12 +50,13 @@ function isField(target) {
 function holds(name, field) {
   const modal = !!document.querySelector("dialog:modal"), withMod = name.startsWith("mod+");
   return (/** @type {Binding} */ b) => (!modal || b.modal) && (!field || withMod || b.typing || name === "Escape") &&
-    (withMod || singles.peek() || name.length > 1) && (!b.when || b.when());
+    (withMod || singles.peek() || name.length > 1) && (!b.within || !!b.within()?.contains(document.activeElement)) && (!b.when || b.when());
 }
 
 /** @param {Binding} found @param {KeyboardEvent} event */
 function does(found, event) {
   event.preventDefault();
+  if (event.repeat && nameOf(event).startsWith("mod+")) return; // held down it is one press: nothing is sent or saved twice
   const { decides, meant } = found;
   if (!decides || !meant) {
     found.run(event);
@@ -83,7 +85,7 @@ addEventListener("keydown", (event) => {
   if (event.defaultPrevented || event.isComposing) return;
   // Enter and Space press what has focus.
   const presses = (name === "Enter" || name === " ") && event.target instanceof Element && event.target.closest("button, a, summary, [role=tab], [role=option]");
-  const all = bindings.peek().filter(holds(name, field));
+  const all = bindings.peek().filter(holds(name, field)).sort((a, b) => Number(!!a.within) - Number(!!b.within));
   clearTimeout(forget);
   const found = all.findLast((b) => b.keys.split(",").includes(typed)) || all.findLast((b) => b.keys.split(",").includes(name));
   if (found && !found.decides && !field && isText(event, name)) {

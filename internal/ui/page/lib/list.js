@@ -105,6 +105,19 @@ export function useWindow({ count, row, onEnd, spare = 10, scroller }) {
 }
 
 /**
+ * Which of a list is current: kept by its id, so that nothing else is under the keys when
+ * rows come or go before it.
+ * @template T
+ * @param {T[]} rows
+ * @param {(row: T) => string} [idOf]
+ * @returns {[number, (i: number) => void]} its place, -1 = none, or it has left; and what makes another one current
+ */
+export function useAt(rows, idOf = (row) => /** @type {any} */ (row).id) {
+  const [id, keep] = useState("");
+  return [id ? rows.findIndex((one) => idOf(one) === id) : -1, (i) => keep(rows[i] ? idOf(rows[i]) : "")];
+}
+
+/**
  * Moving in a list by J and K or arrows, opening by Enter: one item has the tab stop.
  * Spread item(i) on each item's focusable element.
  * @param {{count: number, at: number, onMove: (i: number) => void, onOpen?: (i: number) => void, noun?: string, focus?: boolean, when?: () => boolean}} what

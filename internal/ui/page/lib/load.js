@@ -6,7 +6,8 @@ import { useReconnect, useLive } from "./live.js";
 /**
  * @template T
  * @typedef {{data: T|undefined, error: any, loading: boolean, slow: boolean, reload: () => Promise<void>, set: (change: (before: T) => T) => void}} Loaded
- *   slow: it has been loading for longer than 150 ms and there is nothing to show yet
+ *   slow: it has been loading for longer than 150 ms and there is nothing to show yet; set: puts what is known
+ *   otherwise, such as the answer to a change
  */
 
 /**
@@ -21,7 +22,7 @@ import { useReconnect, useLive } from "./live.js";
 export function useLoad(read, inputs, live = {}) {
   const [state, put] = useState(/** @type {{data: T|undefined, error: any, loading: boolean}} */ ({ data: undefined, error: null, loading: true }));
   const [slow, setSlow] = useState(false);
-  const latest = useRef(read), current = useRef(/** @type {AbortController|null} */ (null)), again = useRef(false), timer = useRef(0), began = useRef(0);
+  const latest = useRef(read), current = useRef(/** @type {AbortController|null} */ (null)), old = useRef(/** @type {AbortController|null} */ (null)), again = useRef(false), timer = useRef(0), began = useRef(0);
   latest.current = read;
 
   const reload = useCallback(async () => {
@@ -31,7 +32,7 @@ export function useLoad(read, inputs, live = {}) {
     put((before) => (before.loading ? before : { ...before, loading: true }));
     try {
       const data = await latest.current(mine.signal);
-      if (!mine.signal.aborted) put({ data, error: null, loading: false });
+      if (!mine.signal.aborted) put((before) => ({ data: old.current === mine && before.data !== undefined ? before.data : data, error: null, loading: false }));
     } catch (error) {
       if (!mine.signal.aborted) put((before) => ({ ...before, error, loading: false }));
     }
@@ -49,6 +50,7 @@ export function useLoad(read, inputs, live = {}) {
 
   useEffect(() => {
     const waits = setTimeout(() => setSlow(true), 150);
+    put((before) => (before.error ? { ...before, error: null } : before)); // it was about something else
     reload();
     return () => {
       clearTimeout(waits);
@@ -67,7 +69,15 @@ export function useLoad(read, inputs, live = {}) {
 
   useReconnect(state.error, reload);
 
-  const set = useCallback((/** @type {(before: T) => T} */ change) => put((before) => (before.data === undefined ? before : { ...before, data: change(before.data) })), []);
+  // A reading that is under way may be from before this: unless there is nothing yet, its
+  // answer does not count, and in any case it is read again.
+  const set = useCallback((/** @type {(before: T) => T} */ change) => {
+    if (current.current) {
+      old.current = current.current;
+      again.current = true;
+    }
+    put((before) => (before.data === undefined ? before : { ...before, data: change(before.data) }));
+  }, []);
   return { ...state, slow: slow && state.loading && state.data === undefined, reload, set };
 }
 

@@ -4,7 +4,7 @@ import { html, useEffect } from "../lib/html.js";
 import { Fault, all, get, lacking, may } from "../lib/api.js";
 import { announce } from "../lib/announce.js";
 import { href } from "../lib/root.js";
-import { crumbs, go, setQuery } from "../lib/route.js";
+import { crumbs, go, place, setQuery } from "../lib/route.js";
 import { Empty, Skeleton, useLoad } from "../lib/load.js";
 import { Trouble } from "../lib/fault.js";
 import { Button } from "../lib/field.js";
@@ -41,7 +41,7 @@ function Everything({ list }) {
 
 /** @param {{id: string, list: import("../part/agentlist.js").Agents, query: URLSearchParams}} props */
 function One({ id, list, query }) {
-  const edit = useEdit(id, (made) => { list.agents.reload(); if (id === "new") go("/agents/" + made.id, { replace: true }); });
+  const edit = useEdit(id, (made) => { list.agents.reload(); if (id === "new" && place.peek().path === "/agents/new") go("/agents/" + made.id, { replace: true }); });
   const tools = useLoad((signal) => (may("tools:read") ? all("/v1/tools", {}, { signal }) : Promise.resolve([])), []);
   const models = useLoad((signal) => get("/v1/models", { signal }).then((said) => said.data.filter((/** @type {any} */ one) => !one.agent)), []);
   const name = edit.fresh ? "New agent" : edit.base?.name || "";

@@ -1,7 +1,7 @@
 // The inbox: what waits for a person, one after the other, decided by keyboard.
 import { html, useEffect, useMemo, useRef, useState } from "../lib/html.js";
 import { href } from "../lib/root.js";
-import { go, setQuery } from "../lib/route.js";
+import { go, place, setQuery } from "../lib/route.js";
 import { Empty, Skeleton } from "../lib/load.js";
 import { Trouble } from "../lib/fault.js";
 import { Icon } from "../lib/glyph.js";
@@ -9,7 +9,7 @@ import { Key, useKeys } from "../lib/keys.js";
 import { useRoving } from "../lib/list.js";
 import { toast } from "../lib/announce.js";
 import { countHidden } from "../lib/hidden.js";
-import { approvals, inboxError, questions, readInbox } from "../lib/inbox.js";
+import { approvals, inboxError, inboxFrom, questions, readInbox } from "../lib/inbox.js";
 import { longFields } from "../part/arguments.js";
 import { Action } from "../part/action.js";
 import { Decide } from "../part/decide.js";
@@ -33,11 +33,11 @@ function rowsOf(oldest) {
 
 // Where the address names none, it is the first one, and stays that: what comes in before
 // it, or that somebody else decides on it, puts nothing else under a finger.
-/** @param {string} named @param {Row[]} rows @param {Set<string>} decided here, if they still stand in the list */
+/** @param {string} named @param {Row[]} rows @param {(name: string) => boolean} decided here, since the list was read */
 function useShown(named, rows, decided) {
   const first = useRef("");
-  if (named || decided.has(first.current)) first.current = "";
-  if (!named) first.current ||= rows.find((row) => !decided.has(row.name))?.name || "";
+  if (named || decided(first.current)) first.current = "";
+  if (!named) first.current ||= rows.find((row) => !decided(row.name))?.name || "";
   return named || first.current;
 }
 
@@ -45,17 +45,32 @@ function useShown(named, rows, decided) {
 export default function Approvals({ params, query }) {
   const oldest = query.get("sort") === "oldest", rows = useMemo(() => rowsOf(oldest), [approvals.value, questions.value, oldest]);
   const gone = useGone(approvals.value), [chosen, setChosen] = useState(/** @type {Set<string>} */ (new Set()));
-  const mine = useRef(/** @type {Set<string>} */ (new Set()));
-  const wanted = useShown(params.run ? (params.action === "question" ? params.run : params.run + "/" + params.action) : "", rows, mine.current);
+  // What was decided here, and when: it stands in the list until that is read again. What
+  // is in the list then waits for another word.
+  const mine = useRef(/** @type {Map<string, number>} */ (new Map())), decided = (/** @type {string} */ name) => (mine.current.get(name) || 0) > inboxFrom.value;
+  const wanted = useShown(params.run ? (params.action === "question" ? params.run : params.run + "/" + params.action) : "", rows, decided);
   const at = rows.findIndex((row) => row.name === wanted);
   const picked = rows.filter((row) => row.kind === "action" && chosen.has(row.name)).map((row) => row.item);
-  const show = (/** @type {number} */ i) => go(pathOf(rows[i]) + (oldest ? "?sort=oldest" : ""), { replace: true });
+  const latest = useRef({ rows, wanted });
+  latest.current = { rows, wanted };
+  useEffect(() => () => { latest.current = { rows: [], wanted: "" }; }, []);
+  useEffect(() => { // what comes back under its name has not been chosen
+    setChosen((all) => {
+      const here = [...all].filter((name) => rows.some((row) => row.name === name));
+      return here.length < all.size ? new Set(here) : all;
+    });
+  }, [rows]);
+  const lead = (/** @type {Row|undefined} */ row) => go((row ? pathOf(row) : "/approvals") + (oldest ? "?sort=oldest" : ""), { replace: true });
+  const show = (/** @type {number} */ i) => lead(rows[i]);
   const choose = (/** @type {string} */ name, /** @type {boolean} */ on) => setChosen((all) => new Set(on ? [...all, name] : [...all].filter((one) => one !== name)));
-  const follow = (/** @type {number} */ i, /** @type {string[]} */ left) => {
-    for (const name of left) mine.current.add(name);
-    const next = [...rows.slice(i + 1), ...rows.slice(0, Math.max(0, i))].find((row) => !left.includes(row.name));
-    go(next ? pathOf(next) : "/approvals", { replace: true });
+  // The answer to a decision may be late: whoever looks at another action by then, or is on
+  // the way to another page, stays there.
+  const follow = (/** @type {number} */ i, /** @type {string} */ name) => {
+    mine.current.set(name, performance.now());
     readInbox();
+    const now = latest.current;
+    if (now.wanted !== name || place.peek().route.page !== "approvals") return;
+    lead([...rows.slice(i + 1), ...rows.slice(0, i), ...now.rows].find((row) => !decided(row.name) && now.rows.some((one) => one.name === row.name)));
   };
   useKeys([
     { keys: "x", does: "Select", where: "Approvals", run: () => { const row = rows[at]; if (row?.kind === "action") choose(row.name, !chosen.has(row.name)); } },
@@ -73,7 +88,7 @@ export default function Approvals({ params, query }) {
     ${picked.length > 0
       ? html`<${Several} items=${picked} onLeave=${() => setChosen(new Set())} onDone=${(/** @type {any[]} */ decided, /** @type {boolean} */ approve) => {
         if (decided.length) toast(`${approve ? "Approved" : "Rejected"} ${decided.length} of ${picked.length}`);
-        for (const item of decided) { choose(nameOf(item), false); mine.current.add(nameOf(item)); }
+        for (const item of decided) { choose(nameOf(item), false); mine.current.set(nameOf(item), performance.now()); }
         readInbox();
       }} />`
       : html`<${Detail} row=${rows[at]} rows=${rows} at=${at} wanted=${wanted} show=${show} follow=${follow} />`}
@@ -81,7 +96,7 @@ export default function Approvals({ params, query }) {
 }
 
 /**
- * @param {{row: Row|undefined, rows: Row[], at: number, wanted: string, show: (i: number) => void, follow: (i: number, left: string[]) => void}} props
+ * @param {{row: Row|undefined, rows: Row[], at: number, wanted: string, show: (i: number) => void, follow: (i: number, name: string) => void}} props
  */
 function Detail({ row, rows, at, wanted, show, follow }) {
   if (!row) return html`<section class="detail" aria-label="The action that waits"><div class="in-w"><${Nothing} wanted=${wanted} /></div></section>`;
@@ -89,14 +104,14 @@ function Detail({ row, rows, at, wanted, show, follow }) {
     <button class="btn small" type="button" disabled=${at <= 0} onClick=${() => show(at - 1)}>Previous</button><button class="btn small" type="button" disabled=${at >= rows.length - 1} onClick=${() => show(at + 1)}>Next</button></div>`;
   if (row.kind === "question") {
     return html`<section class="detail" aria-label="The question that waits"><div class="in-w">${pager}
-      <${Question} key=${row.name} run=${row.item} onAnswered=${() => { toast("Answered", { detail: row.item.title, path: "/runs/" + row.item.id, link: "Open run" }); follow(at, [row.name]); }} /></div></section>`;
+      <${Question} key=${row.name} run=${row.item} onAnswered=${() => { toast("Answered", { detail: row.item.title, path: "/runs/" + row.item.id, link: "Open run" }); follow(at, row.name); }} /></div></section>`;
   }
   const after = rows[at + 1] || (at > 0 ? rows[0] : undefined);
   return html`<${Waiting} key=${row.name} item=${row.item} pager=${pager} next=${after ? (after.kind === "question" ? (after.item.agent_name || "a run") + " asks a question" : after.item.tool) : ""} onDecided=${(/** @type {any} */ item, /** @type {string} */ said) => {
     /** @type {Record<string, string>} */
     const words = { approved: "Approved ", rejected: "Rejected ", stopped: "Stopped the run of " };
     toast(words[said] + item.tool, { detail: item.title, s: said === "approved" ? "completed" : "cancelled", path: "/runs/" + item.run, link: "Open run" });
-    follow(at, [row.name]);
+    follow(at, row.name);
   }} />`;
 }
 

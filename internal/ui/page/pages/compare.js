@@ -1,5 +1,5 @@
 // Two runs side by side: what they were made of, what each step did, what they said.
-import { html, useEffect, useMemo, useState } from "../lib/html.js";
+import { html, useEffect, useMemo, useRef, useState } from "../lib/html.js";
 import { get, lacking, may } from "../lib/api.js";
 import { href } from "../lib/root.js";
 import { crumbs, setQuery } from "../lib/route.js";
@@ -21,7 +21,7 @@ import { figuresOf, stepsOf, traitsOf } from "../part/comparing.js";
 export default function Compare({ query }) {
   const a = query.get("a") || "", b = query.get("b") || "";
   useEffect(() => { crumbs.value = [{ text: "Runs", path: "/runs" }, { text: "Compare" }]; }, []);
-  const left = useSide(a), right = useSide(b);
+  const known = useRef(new Map()).current, left = useSide(a, known), right = useSide(b, known);
   const swap = () => setQuery({ a: b, b: a });
   useKeys([{ keys: "s", does: "Swap the two", where: "Compare", run: swap }]);
   if (!may("runs:read")) return html`<h1>Compare runs</h1><${Empty} what="Your key may not read runs." how=${lacking("runs:read")} />`;
@@ -30,15 +30,17 @@ export default function Compare({ query }) {
     ${left.data && right.data && html`<${Both} a=${left.data} b=${right.data} />`}`;
 }
 
-/** @param {string} id */
-function useSide(id) {
+/** A run under its own id: the one that stood there before is no other's, and one that is swapped is there. @param {string} id @param {Map<string, any>} known */
+function useSide(id, known) {
   const path = "/v1/runs/" + encodeURIComponent(id);
-  return useLoad(async (signal) => {
+  const side = useLoad(async (signal) => {
     if (!id || !may("runs:read")) return null;
     const prompt = get(path + "/steps/1/prompt", { signal }).catch((error) => { if (error.status === 404) return null; throw error; }); // it has had no step yet
     const [run, trace, first] = await Promise.all([get(path, { query: { include_trace: false }, signal }), get(path + "/trace", { signal }), prompt]);
-    return { run, trace, prompt: first, agent: null };
+    known.set(id, { run, trace, prompt: first, agent: null });
+    return id;
   }, [id], { on: ["run.changed", "resync"], when: ({ data }) => data.run?.id === id, every: 1000 });
+  return { ...side, data: known.get(id) };
 }
 
 /** @param {{side: any, id: string, slot: "a"|"b", other: any, label: string}} props */

@@ -1,9 +1,9 @@
 // Search index: what of the project's own web.search can find.
-import { html, useState } from "../lib/html.js";
+import { html } from "../lib/html.js";
 import { all, lacking } from "../lib/api.js";
 import { href } from "../lib/root.js";
 import { setQuery } from "../lib/route.js";
-import { useRoving } from "../lib/list.js";
+import { useAt, useRoving } from "../lib/list.js";
 import { Empty, Skeleton, useLoad } from "../lib/load.js";
 import { Trouble } from "../lib/fault.js";
 import { Icon } from "../lib/glyph.js";
@@ -16,7 +16,7 @@ import { AddPage, SourceDrawer, Search } from "../part/source.js";
 
 /** @param {{params: Record<string, string>, query: URLSearchParams}} props */
 export default function Index({ query }) {
-  const list = useLoad((signal) => all("/v1/index", {}, { signal }), []), rows = list.data || [], [at, setAt] = useState(-1), open = query.get("source") || "";
+  const list = useLoad((signal) => all("/v1/index", {}, { signal }), []), rows = list.data || [], [at, setAt] = useAt(rows), open = query.get("source") || "";
   const show = (/** @type {string} */ id) => setQuery({ source: id }, { push: true }), close = () => setQuery({ source: null }), lacks = lacking("index:write");
   const roving = useRoving({ count: rows.length, at, onMove: setAt, onOpen: (i) => show(rows[i].id), noun: "source" });
   return html`<${ToolTabs} at="/index" />

@@ -35,7 +35,7 @@ export default function Playground({ query }) {
   useEffect(() => { crumbs.value = [{ text: "Playground" }]; }, []);
   const unsafe = given.filter((name) => tools.data?.find((one) => one.name === name)?.effect !== "safe");
   const pick = (/** @type {string} */ value) => { lastWith = value; setQuery(value.startsWith("agent:") ? { agent: value.slice(6), model: null } : { model: value.slice(6), agent: null }); };
-  const fresh = () => { lastWith = chosen; go("/playground" + (agent ? "?agent=" + encodeURIComponent(agent) : model ? "?model=" + encodeURIComponent(model) : "")); };
+  const fresh = () => { lastWith = chosen; chat.leave(); go("/playground" + (agent ? "?agent=" + encodeURIComponent(agent) : model ? "?model=" + encodeURIComponent(model) : "")); };
   useKeys([{ keys: "n", does: "New chat", where: "Playground", run: fresh }], [chosen]);
   const whom = { agent, model, instructions: told, tools: given, asks: careful ? unsafe : [] };
   return html`<div class="talk">
@@ -109,14 +109,14 @@ function Conversation({ chat, name, about, loading }) {
 function Composer({ chat, whom, name }) {
   const [text, setText] = useState(""), field = useRef(/** @type {any} */ (null)), choose = useRef(/** @type {any} */ (null)), files = useFiles();
   const lacks = whom.agent ? (may("agents:execute") || may("runs:write") ? "" : lacking("agents:execute")) : lacking("runs:write"), noFiles = lacking("files:write") || lacking("files:read");
-  const ready = !!text.trim() && !chat.busy && !lacks && files.ready && (!!whom.agent || !!whom.model) && (!chat.going || !!chat.current);
+  const ready = !!text.trim() && !chat.busy && !chat.reading && !lacks && files.ready && (!!whom.agent || !!whom.model) && (!chat.going || !!chat.current);
   const send = async () => {
     if (!ready) return;
-    if (await chat.send(text, chat.going ? [] : files.files, whom)) {
-      setText("");
-      if (!chat.going) files.clear();
-      field.current?.focus();
-    }
+    const added = chat.going ? [] : files.files;
+    setText(""); // what is typed from now on is the next message
+    field.current?.focus();
+    if (!(await chat.send(text, added, whom))) setText((now) => now || text);
+    else for (const one of added) files.remove(one.key);
   };
   const take = (/** @type {FileList|undefined|null} */ list) => { if (!noFiles && !chat.going) for (const one of list || []) files.add(one); };
   const empty = !chat.turns.length && !chat.reading;

@@ -43,7 +43,12 @@ async function readStand(member, signal) {
 
 /** @param {{params: Record<string, string>, query: URLSearchParams}} props */
 export default function Robot({ params, query }) {
-  const member = params.id, robot = useLoad((signal) => get(robotPath(member), { signal }), [member], { on: ["resync"] }), one = robot.data?.member_id === member ? robot.data : null;
+  return html`<${One} key=${params.id} member=${params.id} query=${query} />`;
+}
+
+/** @param {{member: string, query: URLSearchParams}} props */
+function One({ member, query }) {
+  const robot = useLoad((signal) => get(robotPath(member), { signal }), [member], { on: ["resync"] }), one = robot.data;
   const stand = useLoad((signal) => (may("runs:read") ? readStand(member, signal) : Promise.resolve({ open: [], lines: [], spent: null })), [member], { on: ["run.changed", "run.deleted", "resync"], when: ofRobots, every: 500 });
   const tab = Math.max(0, tabs.findIndex(([name]) => name === query.get("tab"))), name = one?.display_name || member, talking = query.has("talk");
   useEffect(() => { crumbs.value = [{ text: "Robots", path: "/robots" }, { text: name }]; }, [name]);
@@ -69,11 +74,11 @@ export default function Robot({ params, query }) {
       ${!one && !robot.error && html`<${Skeleton} rows=${6} show=${robot.slow} />`}
       ${one && html`<nav class="tabs" aria-label="Parts of this page">${tabs.map(([path, text], i) => html`<a key=${path} href=${href(`/robots/${encodeURIComponent(member)}${i ? "?tab=" + path : ""}`)} aria-current=${i === tab ? "page" : undefined}>${text}${i === 0 && stand.data?.open.length ? html` <span class="count">${stand.data.open.length}</span>` : ""}</a>`)}</nav>`}
       ${one && tab === 0 && html`<${Active} member=${member} stand=${stand} tick=${tick} onOpen=${open} />`}
-      ${one && tab === 1 && html`<${History} key=${member} member=${member} query=${query} onOpen=${open} />`}
-      ${one && tab === 2 && html`<${Results} key=${member} member=${member} query=${query} onOpen=${open} />`}
-      ${one && tab === 3 && html`<${RobotConfig} key=${member} robot=${one} onSaved=${(/** @type {any} */ saved) => robot.set(() => saved)} />`}
+      ${one && tab === 1 && html`<${History} member=${member} query=${query} onOpen=${open} />`}
+      ${one && tab === 2 && html`<${Results} member=${member} query=${query} onOpen=${open} />`}
+      ${one && tab === 3 && html`<${RobotConfig} robot=${one} onSaved=${(/** @type {any} */ saved) => robot.set(() => saved)} />`}
     </section>
-    ${talking && one && html`<${RobotTalk} key=${member} member=${member} name=${name} onClose=${() => setQuery({ talk: null })} />`}
+    ${talking && one && html`<${RobotTalk} member=${member} name=${name} onClose=${() => setQuery({ talk: null })} />`}
     ${query.get("exec") && html`<${ExecutionDrawer} key=${query.get("exec")} member=${member} id=${query.get("exec")} onClose=${() => setQuery({ exec: null })} onAgain=${(/** @type {string} */ exec) => setQuery({ exec })} />`}
   </div></div>`;
 }

@@ -1,6 +1,6 @@
 // Robots: how each stands, as it changes; what they did last; and the talk in which one
 // gives a task.
-import { html, useMemo, useRef, useState } from "../lib/html.js";
+import { html, useMemo, useRef } from "../lib/html.js";
 import { lacking } from "../lib/api.js";
 import { href } from "../lib/root.js";
 import { go, setQuery } from "../lib/route.js";
@@ -11,7 +11,7 @@ import { Glyph, Icon, Status } from "../lib/glyph.js";
 import { Clock, Until } from "../lib/time.js";
 import { money } from "../lib/format.js";
 import { useKeys } from "../lib/keys.js";
-import { useRoving } from "../lib/list.js";
+import { useAt, useRoving } from "../lib/list.js";
 import { useCommands } from "../lib/commands.js";
 import { RobotCard } from "../part/robotcard.js";
 import { RobotTalk } from "../part/robottalk.js";
@@ -25,7 +25,7 @@ export const full = true;
 
 /** @param {{query: URLSearchParams}} props */
 export default function Robots({ query }) {
-  const { list, work, activity, lost } = useRobots(), field = useRef(/** @type {any} */ (null)), [at, setAt] = useState(-1);
+  const { list, work, activity, lost } = useRobots(), field = useRef(/** @type {any} */ (null));
   const words = (query.get("q") || "").toLowerCase(), state = query.get("state") || "", talk = query.get("talk");
   const known = !!work.data || !!work.error; // a state without what waits would be another one a moment later
   const robots = useNeedsFirst(useMemo(() => (known ? list.data || [] : []).map((robot) => {
@@ -35,6 +35,7 @@ export default function Robots({ query }) {
   const shown = robots.filter((one) => (!state || one.state === state) && `${one.robot.display_name}\n${one.robot.member_id}\n${one.robot.bio || ""}`.toLowerCase().includes(words));
   const partner = list.data?.find((one) => one.member_id === talk), making = query.has("new");
   const assign = (/** @type {Robot} */ robot) => setQuery({ talk: robot.member_id }, { push: true });
+  const [at, setAt] = useAt(shown, (one) => one.robot.member_id);
   const roving = useRoving({ count: shown.length, at, onMove: setAt, onOpen: (i) => go("/robots/" + encodeURIComponent(shown[i].robot.member_id)), noun: "robot", when: () => !making });
   useKeys([
     { keys: "/", does: "Filter", where: "Robots", run: () => field.current?.focus() },

@@ -2,7 +2,7 @@
 import { html, useEffect, useMemo, useRef, useState } from "../lib/html.js";
 import { get, lacking, may } from "../lib/api.js";
 import { href, server } from "../lib/root.js";
-import { crumbs, go, setQuery } from "../lib/route.js";
+import { crumbs, go, place, setQuery } from "../lib/route.js";
 import { announce, toast } from "../lib/announce.js";
 import { copy } from "../lib/clip.js";
 import { curl } from "../lib/snippet.js";
@@ -108,9 +108,10 @@ function first(run, spans) {
 
 /** The run before or behind this one in the list that one has come from. @param {string} id @param {boolean} back */
 async function neighbour(id, back) {
-  const filter = lastFilter.peek(), newer = back !== (filter.order === "oldest");
+  const filter = lastFilter.peek(), newer = back !== (filter.order === "oldest"), here = place.peek().path;
   try {
     const page = await get("/v1/runs", { query: { ...filter, order: newer ? "oldest" : "", starting_after: id, limit: 1 } });
+    if (place.peek().path !== here) return; // one has gone elsewhere meanwhile
     if (page.data[0]) go("/runs/" + page.data[0].id);
     else announce(back ? "This is the first run of the list" : "This is the last run of the list");
   } catch (error) {

@@ -11,6 +11,7 @@ import { Button } from "../lib/field.js";
 import { Glyph, Icon, isOver } from "../lib/glyph.js";
 import { inboxCount } from "../lib/inbox.js";
 import { Key, useKeys } from "../lib/keys.js";
+import { useAt } from "../lib/list.js";
 import { count, plural } from "../lib/format.js";
 import { At } from "../lib/time.js";
 import { RunFilter } from "../part/runfilter.js";
@@ -22,10 +23,10 @@ import { useWaits } from "../part/runwaits.js";
 export default function Runs({ query }) {
   const words = query.toString(), filter = useMemo(() => filterOf(query, Date.now()), [words]);
   const [pointed, point] = useState(false), [inside, setInside] = useState(false), [scrolled, setScrolled] = useState(false);
-  const held = pointed || inside || scrolled, back = useBack(), list = useRunList(filter, held || back.rows > 0, back.rows), waits = useWaits(filter, held), [at, move] = useState(-1);
+  const held = pointed || inside || scrolled, back = useBack(), list = useRunList(filter, held || back.rows > 0, back.rows), waits = useWaits(filter, held);
   back.to(list, waits.read);
   // Both are shown at once, so that nothing is pushed down by what comes a moment later.
-  const runs = useMemo(() => (waits.read ? [...waits.rows, ...list.items.filter((one) => !waits.rows.some((other) => other.id === one.id))] : []), [waits.read, waits.rows, list.items]);
+  const runs = useMemo(() => (waits.read ? [...waits.rows, ...list.items.filter((one) => !waits.rows.some((other) => other.id === one.id))] : []), [waits.read, waits.rows, list.items]), [at, move] = useAt(runs);
   const [chosen, setChosen] = useState(/** @type {Set<string>} */ (new Set()));
   useEffect(() => { lastFilter.value = filter; move(-1); setChosen(new Set()); }, [words]);
   useEffect(() => {

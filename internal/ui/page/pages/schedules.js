@@ -4,7 +4,7 @@ import { all, get, lacking, may } from "../lib/api.js";
 import { href } from "../lib/root.js";
 import { setQuery } from "../lib/route.js";
 import { useCommands } from "../lib/commands.js";
-import { useRoving } from "../lib/list.js";
+import { useAt, useRoving } from "../lib/list.js";
 import { Empty, Skeleton, useLoad } from "../lib/load.js";
 import { Trouble } from "../lib/fault.js";
 import { Button } from "../lib/field.js";
@@ -21,10 +21,17 @@ import { ScheduleDrawer, fire, hold, stateOf } from "../part/schedule.js";
 export default function Schedules({ query }) {
   const list = useLoad((signal) => all("/v1/schedules", {}, { signal }), [], { on: ["run.changed", "resync"], every: 2000 });
   const robots = useLoad((signal) => (may("agents:read") ? get("/v1/agent/robots", { query: { pagesize: 100 }, signal }).then((page) => page.data || []) : Promise.resolve([])), []);
-  const [at, setAt] = useState(-1), rows = list.data || [], lacks = lacking("agents:write") || lacking("runs:write"), open = query.get("schedule") || "", edit = query.get("edit");
+  const rows = list.data || [], [at, setAt] = useAt(rows), lacks = lacking("agents:write") || lacking("runs:write"), open = query.get("schedule") || "", edit = query.get("edit");
   const show = (/** @type {string} */ id) => setQuery({ schedule: id }, { push: true }), add = () => setQuery({ schedule: "new", edit: "1" }, { push: true }), close = () => setQuery({ schedule: null, edit: null });
   const roving = useRoving({ count: rows.length, at, onMove: setAt, onOpen: (i) => show(rows[i].id), noun: "schedule" });
   const nameOf = (/** @type {any} */ one) => (one.agent ? agentName(one.agent) || one.agent : robots.data?.find((/** @type {any} */ each) => each.member_id === one.robot)?.display_name || one.robot);
+  const [starting, setStarting] = useState(/** @type {string[]} */ ([]));
+  const start = async (/** @type {any} */ one) => {
+    setStarting((all) => [...all, one.id]);
+    await fire(one, nameOf(one));
+    setStarting((all) => all.filter((id) => id !== one.id));
+    list.reload();
+  };
   useCommands([{ text: "New schedule", note: "Action", icon: "plus", run: add }], []);
   return html`<${ToolTabs} at="/schedules" />
     <section aria-label="Schedules"><div class="head"><h2>Schedules</h2><span class="note">the clocks of robots stand with the robots</span><span class="push" /><${Button} kind="primary" lacks=${lacks} onClick=${add}><${Icon} name="plus" />New schedule<//></div>
@@ -37,7 +44,7 @@ export default function Schedules({ query }) {
           <td class="cut"><${State} of=${one} />${one.next_run && html`<span class="sub phone">next <${Until} at=${one.next_run} /></span>`}</td>
           <td class="num desk">${one.next_run ? html`<${Until} at=${one.next_run} />` : html`<span class="faint">–</span>`}</td>
           <td class="desk last cut">${one.last_run ? html`<a href=${href("/runs/" + one.last_run)}><${Status} s=${one.last_status || "running"} /></a> <span class="faint"><${Ago} at=${one.last_run_at} ago /></span>` : html`<span class="faint">none yet</span>`}</td>
-          <td class="desk num"><span class="acts"><${Button} kind="small" lacks=${lacking("runs:write")} onClick=${() => fire(one, nameOf(one)).then(list.reload)} aria-label=${"Run now: " + nameOf(one)}>Run now<//>
+          <td class="desk num"><span class="acts"><${Button} kind="small" busy=${starting.includes(one.id)} lacks=${lacking("runs:write")} onClick=${() => start(one)} aria-label=${"Run now: " + nameOf(one)}>Run now<//>
             <${Button} kind="small quiet" lacks=${lacking("agents:write")} onClick=${() => hold(one, nameOf(one)).then(list.reload)} aria-label=${(one.paused ? "Resume " : "Pause ") + nameOf(one)}>${one.paused ? "Resume" : "Pause"}<//></span></td></tr>`)}</tbody></table>`}
       ${list.data?.length === 0 && html`<${Empty} what="Nothing starts by the clock yet." how="A schedule starts a saved agent or a robot at times, in intervals or without end, once for each time, whatever crashes."><${Button} lacks=${lacks} onClick=${add}>New schedule<//><//>`}
       ${!list.data && !list.error && html`<${Skeleton} rows=${3} height=${46} show=${list.slow} />`}</section>

@@ -4,7 +4,7 @@ import { all, lacking } from "../lib/api.js";
 import { href } from "../lib/root.js";
 import { setQuery } from "../lib/route.js";
 import { useCommands } from "../lib/commands.js";
-import { useRoving } from "../lib/list.js";
+import { useAt, useRoving } from "../lib/list.js";
 import { Empty, Skeleton, useLoad } from "../lib/load.js";
 import { Trouble } from "../lib/fault.js";
 import { Button } from "../lib/field.js";
@@ -18,7 +18,7 @@ import { WebhookDrawer, stateOf } from "../part/webhook.js";
 /** @param {{params: Record<string, string>, query: URLSearchParams}} props */
 export default function Webhooks({ query }) {
   const lacks = lacking("webhooks:manage"), hooks = useLoad((signal) => all("/v1/webhooks", {}, { signal }), [], { on: ["run.changed", "resync"], every: 5000 });
-  const [secret, setSecret] = useState(/** @type {any} */ (null)), [at, setAt] = useState(-1), rows = hooks.data || [], open = query.get("hook") || "";
+  const [secret, setSecret] = useState(/** @type {any} */ (null)), rows = hooks.data || [], [at, setAt] = useAt(rows), open = query.get("hook") || "";
   const show = (/** @type {string} */ id) => setQuery({ hook: id, status: null, show: null }, { push: true }), close = () => setQuery({ hook: null, status: null, show: null, new: null, edit: null });
   const roving = useRoving({ count: rows.length, at, onMove: setAt, onOpen: (i) => show(rows[i].id), noun: "webhook" });
   useCommands([{ text: "New webhook", note: "Action", icon: "plus", run: () => setQuery({ new: "1" }, { push: true }) }], []);

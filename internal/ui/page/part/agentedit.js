@@ -54,8 +54,10 @@ export function useEdit(id, onSaved) {
     keep(id, changedFields(theirs, joined.draft).length ? { base: theirs, draft: joined.draft } : null);
     toast(`Your changes stand on v${theirs.version} now`, joined.both.length ? { detail: "Both changed: " + joined.both.join(", ") + ". Yours stand in the form." } : {});
   };
-  const done = (/** @type {any} */ made) => {
+  const done = (/** @type {any} */ made, /** @type {Draft} */ sent) => {
+    const now = unsaved.peek().get(id)?.draft, more = now ? typedSince(sent, now, made) : null;
     keep(id, null);
+    if (more && changedFields(made, more).length) keep(made.id, { base: made, draft: more });
     saved.set(() => made);
     toast(fresh ? `Created ${made.name}` : `Saved ${made.name} as v${made.version}`);
     onSaved(made);
@@ -66,12 +68,12 @@ export function useEdit(id, onSaved) {
     setBusy(true);
     setError(null);
     try {
-      done(fresh ? await post("/v1/agents", definitionOf(what).definition) : await patch(path, changesOf(upon, what), { headers: { "If-Match": `"${upon.id}/${upon.version}"` } }));
+      done(fresh ? await post("/v1/agents", definitionOf(what).definition) : await patch(path, changesOf(upon, what), { headers: { "If-Match": `"${upon.id}/${upon.version}"` } }), what);
     } catch (fault) {
       const now = /** @type {any} */ (fault).status === 412 ? await get(path).catch(() => null) : null;
       if (!now) setError(fault);
       else if (changedFields(now, what).length) saved.set(() => now);
-      else done(now);
+      else done(now, what);
     }
     setBusy(false);
   };
@@ -93,6 +95,16 @@ export function useEdit(id, onSaved) {
 }
 
 /** @typedef {ReturnType<typeof useEdit>} Edit */
+
+/**
+ * What was typed while it was saved, upon what was saved: it is in no answer, and must not
+ * go with it.
+ * @param {Draft} sent @param {Draft} now @param {any} made @returns {Draft}
+ */
+function typedSince(sent, now, made) {
+  const typed = Object.entries(now).filter(([name, is]) => JSON.stringify(is) !== JSON.stringify(/** @type {any} */ (sent)[name]));
+  return { ...draftOf(made), ...Object.fromEntries(typed) };
+}
 
 /**
  * What the server says to what stands in the form, a moment after it was typed. While it

@@ -1,5 +1,5 @@
 // An agent's versions: who made which, what differs, and back to an earlier one.
-import { html, useState } from "../lib/html.js";
+import { html, useEffect, useState } from "../lib/html.js";
 import { del, get, lacking, post } from "../lib/api.js";
 import { href } from "../lib/root.js";
 import { setQuery } from "../lib/route.js";
@@ -20,15 +20,18 @@ import { differences, fieldWords, lines } from "./agentdraft.js";
 /** @param {{agent: any, at: number, against: number, unsaved: boolean, onRestored: (agent: any) => void}} props  at: the version that is looked at; against: what it is compared with */
 export function Versions({ agent, at, against, unsaved, onRestored }) {
   const list = usePages(`/v1/agents/${agent.id}/versions`, { v: undefined }, { limit: 50 });
-  const one = list.items.find((each) => each.version === at) || list.items[0], other = against || (one ? one.version - 1 : 0);
+  const n = at || agent.version, other = against || n - 1, first = list.items[0]?.version || 0, found = list.items.find((each) => each.version === n);
+  const alone = useLoad((signal) => (found || !first ? Promise.resolve(null) : get(`/v1/agents/${agent.id}/versions/${n}`, { signal })), [n, !!found, first > 0]), one = found || (alone.data?.version === n ? alone.data : null);
+  useEffect(() => { if (first && first < agent.version) list.reload(); }, [agent.version, first > 0]); // somebody has saved since
   if (list.error) return html`<${Trouble} error=${list.error} what="The versions could not be read." retry=${list.reload} />`;
-  if (!one) return html`<${Skeleton} rows=${4} show=${list.slow} />`;
+  if (!first) return html`<${Skeleton} rows=${4} show=${list.slow} />`;
   return html`<div class="versions">
-    <ol class="vlist">${list.items.map((each) => html`<li key=${each.version}><button type="button" class="plain" aria-current=${each === one ? "true" : undefined} onClick=${() => setQuery({ v: each.version, against: null })}>
+    <ol class="vlist">${list.items.map((each) => html`<li key=${each.version}><button type="button" class="plain" aria-current=${each.version === n ? "true" : undefined} onClick=${() => setQuery({ v: each.version, against: null })}>
       <b>v${each.version}</b>${each.version === agent.version ? html`<span class="tag">current</span>` : ""}<span class="grow" /><span class="small dim"><${Ago} at=${each.updated_at} ago /></span>
       <span class="small faint by">by ${keyName(each.updated_by)}</span></button></li>`)}
       ${list.more && html`<li><button class="btn small" type="button" onClick=${list.next}>Earlier ones</button></li>`}</ol>
-    <${Compared} key=${one.version + "/" + other} agent=${agent} one=${one} other=${other} known=${list.items} unsaved=${unsaved} onRestored=${(/** @type {any} */ now) => { list.reload(); onRestored(now); }} /></div>`;
+    ${one ? html`<${Compared} key=${n + "/" + other} agent=${agent} one=${one} other=${other} known=${list.items} unsaved=${unsaved} onRestored=${onRestored} />`
+      : alone.error ? html`<${Trouble} error=${alone.error} what="This version could not be read." retry=${alone.reload} />` : html`<${Skeleton} rows=${4} />`}</div>`;
 }
 
 /** @param {{agent: any, one: any, other: number, known: any[], unsaved: boolean, onRestored: (agent: any) => void}} props */

@@ -62,7 +62,7 @@ function sum(value) {
 /** @param {ArgumentsProps} props */
 export function Arguments({ value, before, fold, compact, raw, onOpened }) {
   const [open, setOpen] = useState(/** @type {Set<string>} */ (new Set()));
-  useEffect(() => setOpen(new Set()), [value]);
+  useEffect(() => setOpen(new Set()), [json(value)]); // each reading makes a new object of the same
   if (raw) return html`<pre class="args-raw"><${Json} value=${value} /></pre>`;
   const rows = fieldsOf(value), old = new Map(before === undefined ? [] : fieldsOf(before));
   if (!rows.length) return html`<p class="dim">None: the tool is called without arguments.</p>`;

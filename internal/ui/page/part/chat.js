@@ -3,6 +3,7 @@
 import { useEffect, useRef, useState } from "../lib/html.js";
 import { ask, get, post } from "../lib/api.js";
 import { setQuery } from "../lib/route.js";
+import { toast } from "../lib/announce.js";
 import { isOver } from "../lib/glyph.js";
 
 /**
@@ -15,55 +16,69 @@ import { isOver } from "../lib/glyph.js";
 /** How many turns are read when a chat is opened. */
 const page = 20;
 
+/** What is said of what has failed when one is in another chat by then. @type {Record<string, string>} */
+const failed = { send: "The message was not sent", stop: "The run was not stopped", more: "The earlier turns were not read" };
+
 /** @param {string} last the id of the chat's last run, as the address has it */
 export function useChat(last) {
   const [turns, setTurns] = useState(/** @type {Said[]} */ ([])), [earlier, setEarlier] = useState(""), [runs, setRuns] = useState(/** @type {Record<string, any>} */ ({}));
-  const [busy, setBusy] = useState(""), [error, setError] = useState(/** @type {any} */ (null)), [reading, setReading] = useState(!!last), ours = useRef("");
-  useEffect(() => {
-    if (last === ours.current) return undefined;
-    ours.current = last;
+  const [busy, setBusy] = useState(""), [error, setError] = useState(/** @type {any} */ (null)), [reading, setReading] = useState(!!last);
+  const chat = useRef({ last: "" }); // another object is another chat: what an answer that comes later belongs to
+  const begin = (/** @type {string} */ id) => {
+    chat.current = { last: id };
     setTurns([]);
     setRuns({});
     setEarlier("");
     setError(null);
-    if (!last) return setReading(false);
+    setBusy("");
+    setReading(!!id);
+  };
+  useEffect(() => {
+    if (last === chat.current.last) return undefined;
+    begin(last);
+    if (!last) return undefined;
     const over = new AbortController();
-    setReading(true);
     back(last, over.signal).then(({ found, before }) => { setTurns(found); setEarlier(before); setReading(false); }, (fault) => { if (!over.signal.aborted) { setError(fault); setReading(false); } });
     return () => over.abort();
   }, [last]);
+  useEffect(() => () => { chat.current = { last: "" }; }, []);
   const current = turns.length ? runs[turns[turns.length - 1].id] : null, going = turns.length > 0 && (!current || !isOver(current.status));
 
-  const attempt = async (/** @type {string} */ name, /** @type {() => Promise<void>} */ what) => {
+  const attempt = async (/** @type {string} */ name, /** @type {(here: () => boolean) => Promise<void>} */ what) => {
+    const mine = chat.current, here = () => chat.current === mine;
     setBusy(name);
     setError(null);
     try {
-      await what();
-      setBusy("");
+      await what(here);
       return true;
     } catch (fault) {
-      setError(fault);
-      setBusy("");
+      if (here()) setError(fault);
+      else toast(failed[name], { s: "failed", detail: /** @type {Error} */ (fault).message });
       return false;
+    } finally {
+      if (here()) setBusy("");
     }
   };
   return {
     turns, runs, busy, error, reading, going, current, earlier,
+    leave: () => begin(""),
     /** @param {any} run */
     know: (run) => setRuns((before) => ({ ...before, [run.id]: run })),
     /** @param {string} text @param {Attached[]} files @param {With} whom */
-    send: (text, files, whom) => attempt("send", async () => {
+    send: (text, files, whom) => attempt("send", async (here) => {
       if (going && current) return void (await post(`/v1/runs/${current.id}/messages`, { content: text }));
       const before = turns.at(-1)?.id, body = { prompt: text, background: true, ...(before ? { previous_run_id: before } : {}), ...(files.length ? { files: files.map((one) => one.id) } : {}) };
       const made = whom.agent ? await post(`/v1/agents/${encodeURIComponent(whom.agent)}/run`, body)
         : await post("/v1/runs", { ...body, model: whom.model, ...(whom.instructions.trim() ? { instructions: whom.instructions } : {}), ...(whom.tools.length ? { tools: whom.tools, approval: { required_for: whom.asks } } : {}) });
-      ours.current = made.id;
+      if (!here()) return;
+      chat.current.last = made.id;
       setTurns((all) => [...all, { id: made.id, prompt: text, files: files.map((one) => one.name) }]);
       setQuery({ run: made.id });
     }),
     stop: () => attempt("stop", async () => { if (current) await post(`/v1/runs/${current.id}/cancel`); }),
-    more: () => attempt("more", async () => {
+    more: () => attempt("more", async (here) => {
       const { found, before } = await back(earlier);
+      if (!here()) return;
       setTurns((all) => [...found, ...all]);
       setEarlier(before);
     }),
@@ -103,5 +118,5 @@ export function useFiles() {
       change(key, { error: /** @type {Error} */ (error).message });
     }
   };
-  return { files, add, remove: (/** @type {number} */ key) => set((all) => all.filter((one) => one.key !== key)), clear: () => set([]), ready: files.every((one) => one.id) };
+  return { files, add, remove: (/** @type {number} */ key) => set((all) => all.filter((one) => one.key !== key)), ready: files.every((one) => one.id) };
 }

@@ -37,12 +37,12 @@ function Bar({ item, hidden, unopened = 0, compact, next, word: given }) {
   const word = /** @type {import("./word.js").Word} */ (given), unknown = item.reason === "outcome_unknown";
   const may = (/** @type {"approve"|"reject"|"edit"} */ what) => lacking("runs:approve") || (item.may && !item.may[what] ? item.may.why || "Your key may not." : "");
   const lacks = may("approve");
-  const meant = useMeant(item.run + item.id + item.digest + word.mode, () => lacks || word.early()), { press } = meant;
+  const meant = useMeant([item.run, item.id, item.digest, word.mode, word.ready].join(), () => lacks || notYet(word) || word.early()), { press } = meant;
   const approve = () => { if (!lacks && word.ready) word.approve(); };
   const reject = () => { if (!may("reject") && !word.busy) word.setMode("reject"); };
   const edit = () => { if (!may("edit") && !word.busy && !unknown) word.setMode("edit"); };
   useKeys([
-    { keys: "a", does: unknown ? "" : "Approve", where: "Approvals", run: approve, when: () => !unknown, decides: meant.guard },
+    { keys: "a", does: unknown ? "" : "Approve", where: "Approvals", run: approve, when: () => !unknown && word.mode !== "reject", decides: meant.guard },
     { keys: "r", does: unknown ? "" : "Reject…", where: "Approvals", run: reject, when: () => !unknown },
     { keys: "e", does: unknown ? "" : "Edit arguments", where: "Approvals", run: edit, when: () => !unknown },
     { keys: "Escape", does: "", run: () => word.setMode(""), when: () => word.mode !== "" },
@@ -61,6 +61,13 @@ function Bar({ item, hidden, unopened = 0, compact, next, word: given }) {
     ${unopened > 0 && html`<span class="small bad">${plural(unopened, "value")} not opened</span>`}
     ${press.held || press.why ? html`<${Pressed} press=${press} />` : !compact && html`<span class="what small faint push">${next ? html`Then the next one follows: <b>${next}</b>` : "The last one."}</span>`}
   </div>`;
+}
+
+/** Why approving does not work just now, "" = it does. @param {import("./word.js").Word} word */
+function notYet(word) {
+  if (word.ready) return "";
+  if (word.busy) return "The answer of the server has not come yet.";
+  return word.draft === null ? "One of the fields is no JSON yet." : "The server has not agreed to these arguments.";
 }
 
 /** @param {import("./word.js").Word} word @param {number} hidden */
@@ -84,7 +91,7 @@ function Rejecting({ word }) {
   const [reason, setReason] = useState(""), [goOn, setGoOn] = useState(false), field = useRef(/** @type {any} */ (null));
   useLayoutEffect(() => field.current?.focus(), []); // what is typed next is the reason
   const act = () => { if (!word.busy) word.reject(reason.trim(), goOn); };
-  useKeys([{ keys: "mod+Enter", does: "Reject, with the reason", where: "Approvals", run: act }]);
+  useKeys([{ keys: "mod+Enter", does: "Reject, with the reason", where: "Approvals", run: act, within: () => field.current?.closest(".decide") }]);
   return html`
     <label class="why grow"><span class="label">Why not? <span class="faint">It stands in the log${goOn ? ", and the model is told" : ""}.</span></span>
       <input ref=${field} class="in" maxlength="2000" value=${reason} onInput=${(/** @type {any} */ event) => setReason(event.target.value)}

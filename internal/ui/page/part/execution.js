@@ -1,6 +1,6 @@
 // An execution as a card: what it is to reach, how far it is, what it writes just now,
 // and what one can do to it. The same card stands in the talk, under Active and in the drawer.
-import { html, useEffect, useState } from "../lib/html.js";
+import { html, useEffect, useRef, useState } from "../lib/html.js";
 import { href } from "../lib/root.js";
 import { Skeleton } from "../lib/load.js";
 import { Trouble } from "../lib/fault.js";
@@ -102,7 +102,7 @@ export function Acts({ member, data, s, onGuide, onAgain }) {
     }
   };
   return html`
-    ${asks && html`<${Answer} exec=${exec} task=${asks} acts=${acts} />`}
+    ${asks && html`<${Answer} key=${asks.id + questionOf(exec, asks)} question=${questionOf(exec, asks)} task=${asks} acts=${acts} />`}
     ${guiding && !over && html`<${Guide} acts=${acts} paused=${exec.status === "paused"} onDone=${() => setGuiding(false)} />`}
     ${acts.error && html`<div><${Trouble} error=${acts.error.fault} what=${acts.error.what} /></div>`}
     <div class="row wrap acts">
@@ -116,10 +116,27 @@ export function Acts({ member, data, s, onGuide, onAgain }) {
       <span class="push small dim nowrap">${trace ? spentWord(trace, now.value) : progressWord(exec.current?.progress)}</span></div>`;
 }
 
-/** @param {{exec: any, task: any, acts: import("./execdata.js").Acts}} props */
-function Answer({ exec, task, acts }) {
-  const [text, setText] = useState(""), question = exec.results.find((/** @type {any} */ one) => one.task_id === task.id)?.input_question || "It asks for something without which it cannot go on.";
-  const send = async () => { if (text.trim() && (await acts.reply(task.id, text))) { setText(""); announce("Answered"); } };
+/** @param {any} exec @param {any} task @returns {string} */
+const questionOf = (exec, task) => exec.results.find((/** @type {any} */ one) => one.task_id === task.id)?.input_question || "It asks for something without which it cannot go on.";
+
+/** Sends once at a time: a key that is pressed again meanwhile sends nothing. @param {() => Promise<void>} send */
+function useOnce(send) {
+  const out = useRef(false);
+  return async () => {
+    if (out.current) return;
+    out.current = true;
+    try {
+      await send();
+    } finally {
+      out.current = false;
+    }
+  };
+}
+
+/** @param {{question: string, task: any, acts: import("./execdata.js").Acts}} props  another question is another field */
+function Answer({ question, task, acts }) {
+  const [text, setText] = useState("");
+  const send = useOnce(async () => { if (text.trim() && (await acts.reply(task.id, text))) { setText((now) => (now === text ? "" : now)); announce("Answered"); } });
   return html`<div class="asks stack"><p class="asked">${question}</p>
     <${TextArea} label="Your answer" rows=${2} value=${text} onInput=${setText} onKeyDown=${onSend(send)} />
     <div class="row"><${Button} kind="you small" busy=${acts.busy === "reply"} lacks=${acts.lacks} disabled=${!text.trim()} onClick=${send}>Answer<//></div></div>`;
@@ -130,7 +147,7 @@ export const onSend = (send) => (event) => {
   if (event.key !== "Enter" || !(event.metaKey || event.ctrlKey)) return;
   event.preventDefault();
   event.stopPropagation();
-  send();
+  if (!event.repeat) send(); // held down it is one press
 };
 
 /** What a message to an execution is meant as. */
@@ -138,15 +155,15 @@ export const meanings = [{ value: "", text: "Guide it" }, { value: "adjust", tex
 
 /** @param {{acts: import("./execdata.js").Acts, paused: boolean, onDone: () => void}} props */
 function Guide({ acts, paused, onDone }) {
-  const [text, setText] = useState(""), [action, setAction] = useState("");
-  const send = async () => {
+  const [text, setText] = useState(""), [action, setAction] = useState(""), box = useRef(/** @type {any} */ (null));
+  const send = useOnce(async () => {
     const said = text.trim() && (await acts.guide(text, action));
     if (!said) return;
     toast("It was told", { detail: said.message, s: "running" });
     onDone();
-  };
-  useKeys([{ keys: "mod+Enter", does: "Send", where: "Robots", modal: true, run: send }]);
-  return html`<div class="stack"><${Select} label="What it is meant as" value=${action} onChange=${setAction} options=${meanings} />
+  });
+  useKeys([{ keys: "mod+Enter", does: "Send", where: "Robots", modal: true, run: send, within: () => box.current }]);
+  return html`<div class="stack" ref=${box}><${Select} label="What it is meant as" value=${action} onChange=${setAction} options=${meanings} />
     <${TextArea} label="What it should know" rows=${3} value=${text} onInput=${setText} hint=${paused ? "It hears this when it is resumed." : "It sees this before its next step, and may change its plan."} />
     <div class="row"><${Button} kind="primary small" busy=${acts.busy === "guide"} disabled=${!text.trim()} onClick=${send}>Tell it<//><button class="btn small" type="button" onClick=${onDone}>Say nothing</button></div></div>`;
 }

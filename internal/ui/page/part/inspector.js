@@ -16,7 +16,7 @@ import { Decide } from "./decide.js";
 import { Editor } from "./editor.js";
 import { useWord } from "./word.js";
 import { Effect } from "./action.js";
-import { Answer } from "./question.js";
+import { Answer, idsOf, stillAsked } from "./question.js";
 import { StepFacts } from "./stepfacts.js";
 import { timesOf } from "./spans.js";
 
@@ -65,11 +65,11 @@ function Approve({ item, others, spans, onSelect, onDecided }) {
 
 /** @param {{run: any, reread: () => void}} props */
 function Ask({ run, reread }) {
-  const about = useLoad((signal) => get("/v1/runs/" + run.id, { query: { include_trace: false }, signal, exact: true }), [run.id, run.pending_calls.length]);
-  const calls = about.data?.pending_calls || [];
+  const about = useLoad((signal) => get("/v1/runs/" + run.id, { query: { include_trace: false }, signal, exact: true }), [run.id, idsOf(run.pending_calls)]);
+  const calls = stillAsked(about.data, run);
   if (!calls.length) return null;
   return html`<section class="panel you decision" aria-labelledby="qu"><header><h2 id="qu" class="as-h3">${plural(calls.length, "answer")} wanted</h2></header>
-    <div class="body"><${Answer} key=${calls.map((/** @type {any} */ one) => one.id).join()} run=${run} calls=${calls} onAnswered=${() => { toast("Answered", { s: "running" }); readInbox(); reread(); }} /></div></section>`;
+    <div class="body"><${Answer} key=${idsOf(calls)} run=${run} calls=${calls} onAnswered=${() => { toast("Answered", { s: "running" }); readInbox(); reread(); }} /></div></section>`;
 }
 
 /** What else went on while this span did. @param {any} span @param {any[]} spans @param {number} begin @param {number} now */

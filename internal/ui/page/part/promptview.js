@@ -15,13 +15,13 @@ import { count, plural } from "../lib/format.js";
 
 /** @param {{id: string, step: string, steps: number}} props */
 export function PromptView({ id, step, steps }) {
-  const prompt = useLoad((signal) => get(`/v1/runs/${id}/steps/${encodeURIComponent(step)}/prompt`, { signal, exact: true }), [id, step]);
-  const [view, setView] = useState("read"), n = Number(step), one = prompt.data;
+  const prompt = useLoad(async (signal) => ({ step, is: await get(`/v1/runs/${id}/steps/${encodeURIComponent(step)}/prompt`, { signal, exact: true }) }), [id, step]);
+  const [view, setView] = useState("read"), n = Number(step), one = prompt.data?.step === step ? prompt.data.is : null;
   const to = (/** @type {number} */ at) => setQuery({ prompt: at });
   return html`<${Drawer} title=${`Prompt of step ${step}`} class="wide" onClose=${() => setQuery({ prompt: null })} footer=${html`<button class="btn" type="button" disabled=${n <= 1} onClick=${() => to(n - 1)}>Step ${Math.max(1, n - 1)}</button>
       <button class="btn" type="button" disabled=${n >= steps} onClick=${() => to(n + 1)}>Step ${Math.min(steps, n + 1)}</button><span class="push" />${one && html`<${Copy} text=${json(one)} word="Copy as JSON" label="Copy the prompt as JSON" />`}`}>
     ${prompt.error && html`<${Trouble} error=${prompt.error} what="The prompt could not be made." retry=${prompt.reload} />`}
-    ${!one && !prompt.error && html`<${Skeleton} rows=${6} show=${prompt.slow} />`}
+    ${!one && !prompt.error && html`<${Skeleton} rows=${6} show=${prompt.slow || !!prompt.data} />`}
     ${one && html`<div class="prompt">
       <div class="row wrap small dim"><span>${one.model}</span><span>attempt ${String(one.attempt)}</span><span>${plural(one.messages.length, "message")}</span><span>${plural(one.tools.length, "tool")}</span>${one.required_tool && html`<span>must call <code>${one.required_tool}</code></span>`}<span class="push" />
         <${Choice} label="How it is shown" value=${view} onChange=${setView} options=${[{ value: "read", text: "Read" }, { value: "json", text: "JSON" }]} /></div>

@@ -5,7 +5,7 @@ import { href } from "../lib/root.js";
 import { Skeleton, useLoad } from "../lib/load.js";
 import { Trouble } from "../lib/fault.js";
 import { Button } from "../lib/field.js";
-import { Key, useKeys } from "../lib/keys.js";
+import { Key, isField, useKeys } from "../lib/keys.js";
 import { shortID } from "../lib/format.js";
 import { Ago } from "../lib/time.js";
 import { Arguments } from "./arguments.js";
@@ -20,6 +20,12 @@ export function questionOf(call) {
   return values.length === 1 && typeof values[0] === "string" ? values[0] : "";
 }
 
+/** Which calls they are: others are other questions. @param {any[]} calls */
+export const idsOf = (calls) => calls.map((one) => one.id).join();
+
+/** The calls as they were read exactly, as far as the run still waits with them. @param {any} read @param {any} run @returns {any[]} */
+export const stillAsked = (read, run) => (read?.pending_calls || []).filter((/** @type {any} */ one) => run.pending_calls.some((/** @type {any} */ other) => other.id === one.id));
+
 /** @param {{run: any, onAnswered: () => void}} props  run: its line in the list */
 export function Question({ run, onAnswered }) {
   const about = useLoad((signal) => get("/v1/runs/" + run.id, { signal, exact: true }), [run.id], { on: ["run.changed"], when: ({ data }) => data.run.id === run.id });
@@ -28,14 +34,16 @@ export function Question({ run, onAnswered }) {
     <div class="verb"><h2 class="as-h1">${calls.length === 1 && questionOf(calls[0]) ? "Question" : "Input wanted"}</h2><span class="push" /><a class="btn small" href=${href("/runs/" + run.id)}>Open run</a></div>
     <p class="dim">${run.agent_name || "A run"} asks in <a class="id" href=${href("/runs/" + run.id)} title=${run.id}>${shortID(run.id)}</a> “${run.title}” · waits <${Ago} at=${run.updated_at || run.created_at} /></p>
     ${about.error && html`<${Trouble} error=${about.error} what="The run could not be read." retry=${about.reload} />`}
-    ${about.data ? html`<${Answer} key=${run.id + calls.map((/** @type {any} */ one) => one.id).join()} run=${run} calls=${calls} onAnswered=${onAnswered} />` : html`<${Skeleton} rows=${3} show=${about.slow} />`}`;
+    ${about.data ? html`<${Answer} key=${run.id + idsOf(calls)} run=${run} calls=${calls} onAnswered=${onAnswered} />` : html`<${Skeleton} rows=${3} show=${about.slow} />`}`;
 }
 
 /** Where one answers, without a head. @param {{run: any, calls: any[], onAnswered: () => void}} props */
 export function Answer({ run, calls, onAnswered }) {
   const [texts, setTexts] = useState(() => calls.map(() => "")), [busy, setBusy] = useState(false), [error, setError] = useState(/** @type {any} */ (null));
-  const first = useRef(/** @type {any} */ (null)), lacks = lacking("runs:write");
-  useEffect(() => { if (matchMedia("(min-width: 901px)").matches) first.current?.focus({ preventScroll: true }); }, []);
+  const first = useRef(/** @type {any} */ (null)), box = useRef(/** @type {any} */ (null)), lacks = lacking("runs:write");
+  useEffect(() => { // whoever is writing somewhere stays there
+    if (matchMedia("(min-width: 901px)").matches && !isField(document.activeElement)) first.current?.focus({ preventScroll: true });
+  }, []);
   const act = async () => {
     if (busy || lacks || texts.some((text) => !text.trim())) return;
     setBusy(true);
@@ -48,9 +56,9 @@ export function Answer({ run, calls, onAnswered }) {
     }
     setBusy(false);
   };
-  useKeys([{ keys: "mod+Enter", does: "Send the answer", where: "Approvals", run: act }]);
+  useKeys([{ keys: "mod+Enter", does: "Send the answer", where: "Approvals", run: act, within: () => box.current }]);
   if (!calls.length) return html`<p class="dim">It does not wait for an answer any more.</p>`;
-  return html`<div class="stack answer">
+  return html`<div class="stack answer" ref=${box}>
     ${calls.map((call, i) => html`<section key=${call.id}>
       ${questionOf(call) ? html`<p class="asked">${questionOf(call)}</p>` : html`<h3><code>${call.tool}</code></h3><${Arguments} value=${call.arguments} fold />`}
       <label class="field"><span class="label">Your answer${calls.length > 1 ? " to " + call.tool : ""}</span>

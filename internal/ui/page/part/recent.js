@@ -5,7 +5,7 @@ import { get } from "../lib/api.js";
 import { href } from "../lib/root.js";
 import { useLoad, Empty, Skeleton } from "../lib/load.js";
 import { useLive } from "../lib/live.js";
-import { useRoving } from "../lib/list.js";
+import { useAt, useRoving } from "../lib/list.js";
 import { isOver, reasonWord, Status } from "../lib/glyph.js";
 import { RunStrip } from "../lib/strip.js";
 import { Ago, now } from "../lib/time.js";
@@ -45,8 +45,8 @@ export function RecentRuns() {
     return said ? { ...row, ...said.data.run, strip: row.strip } : row;
   })));
 
-  const [at, move] = useState(-1);
-  const roving = useRoving({ count: shown.length, at: Math.min(at, shown.length - 1), onMove: move, noun: "run" });
+  const [at, move] = useAt(shown);
+  const roving = useRoving({ count: shown.length, at, onMove: move, noun: "run" });
   return html`<section aria-labelledby="recent" class="recent" onPointerEnter=${() => hold(true)} onPointerLeave=${() => hold(false)} onFocusIn=${() => hold(true)} onFocusOut=${() => hold(false)}>
     <div class="head"><h2 id="recent">Recent runs</h2>
       <button class="btn small" type="button" hidden=${!held || !unseen} onClick=${showAll}>${unseen} new</button>

@@ -13,10 +13,11 @@ import { RunStrip } from "../lib/strip.js";
 import { Ago, now } from "../lib/time.js";
 import { duration, money, plural } from "../lib/format.js";
 import { Key, useKeys } from "../lib/keys.js";
-import { useRoving } from "../lib/list.js";
+import { useAt, useRoving } from "../lib/list.js";
 import { toast } from "../lib/announce.js";
 import { execPath, progressWord, statusOf, triggers, wordOf } from "./execdata.js";
 import { robotPath, runOf } from "./robotdata.js";
+import { useWords } from "./runfilter.js";
 
 const size = 40;
 
@@ -69,13 +70,7 @@ const statuses = [["confirming", "Being settled"], ["pending", "Queued"], ["runn
 
 /** @param {{query: URLSearchParams, status?: boolean, total: number|null}} props */
 function Filter({ query, status, total }) {
-  const field = useRef(/** @type {any} */ (null)), timer = useRef(0), [text, setText] = useState(query.get("q") || "");
-  const type = (/** @type {any} */ event) => {
-    setText(event.target.value);
-    clearTimeout(timer.current);
-    timer.current = setTimeout(() => setQuery({ q: event.target.value.trim() }), 250);
-  };
-  useEffect(() => () => clearTimeout(timer.current), []);
+  const field = useRef(/** @type {any} */ (null)), { text, type } = useWords(query.get("q") || "");
   useKeys([{ keys: "/", does: "Filter", where: "Robots", run: () => field.current?.focus() }]);
   const pick = (/** @type {string} */ name, /** @type {string} */ label, /** @type {string} */ any, /** @type {[string, string][]} */ options) => html`<select class="in" aria-label=${label} value=${query.get(name) || ""} onChange=${(/** @type {any} */ event) => setQuery({ [name]: event.target.value })}>
     <option value="">${any}</option>${options.map(([value, word]) => html`<option key=${value} value=${value} selected=${query.get(name) === value}>${word}</option>`)}</select>`;
@@ -105,7 +100,7 @@ function useLines(member, items) {
 /** @param {{member: string, query: URLSearchParams, onOpen: (id: string) => void}} props */
 export function History({ member, query, onOpen }) {
   const found = useNumbered(robotPath(member) + "/executions", { status: query.get("status"), trigger_type: query.get("trigger"), keyword: query.get("q") });
-  const items = found.items || [], lines = useLines(member, found.items), [at, setAt] = useState(-1), [chosen, setChosen] = useState(/** @type {string[]} */ ([]));
+  const items = found.items || [], lines = useLines(member, found.items), [at, setAt] = useAt(items), [chosen, setChosen] = useState(/** @type {string[]} */ ([]));
   const choose = (/** @type {string} */ id) => setChosen((before) => (before.includes(id) ? before.filter((one) => one !== id) : [...before.slice(-1), id]));
   const compare = () => go(`/compare?a=${runOf(chosen[0])}&b=${runOf(chosen[1])}`);
   const roving = useRoving({ count: items.length, at, onMove: setAt, onOpen: (i) => onOpen(items[i].id), noun: "execution" });
@@ -153,7 +148,7 @@ function Row({ member, one, line, current, picked, onPick, onOpen, onDone, given
 
 /** @param {{member: string, query: URLSearchParams, onOpen: (id: string) => void}} props */
 export function Results({ member, query, onOpen }) {
-  const found = useNumbered(robotPath(member) + "/results", { trigger_type: query.get("trigger"), keyword: query.get("q") }), items = found.items || [], [at, setAt] = useState(-1);
+  const found = useNumbered(robotPath(member) + "/results", { trigger_type: query.get("trigger"), keyword: query.get("q") }), items = found.items || [], [at, setAt] = useAt(items);
   const roving = useRoving({ count: items.length, at, onMove: setAt, onOpen: (i) => onOpen(items[i].id), noun: "result" });
   return html`<${Filter} query=${query} total=${found.items ? found.total : null} />
     ${found.error && html`<${Trouble} error=${found.error} what="The results could not be read." retry=${found.reload} />`}

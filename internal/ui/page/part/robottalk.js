@@ -1,6 +1,6 @@
 // The talk with a robot's host: it settles the goal, a person confirms it, and what was
 // confirmed becomes an execution that goes on in the same place.
-import { html, useEffect, useRef, useState } from "../lib/html.js";
+import { html, signal, useEffect, useRef, useState } from "../lib/html.js";
 import { ask, lacking } from "../lib/api.js";
 import { frames } from "../lib/sse.js";
 import { Trouble } from "../lib/fault.js";
@@ -16,13 +16,14 @@ import { robotPath } from "./robotdata.js";
 
 /**
  * @typedef {{who: "you"|"host"|"said"|"exec", text: string, at: number, live?: boolean}} Word  said: what has come of a message; exec: the id of an execution
- * @typedef {{words: Word[], exec: string, settled: boolean, asked: boolean}} Talk  settled: an execution goes on; asked: the host waits for a word
+ * @typedef {{words: Word[], exec: string, settled: boolean, asked: boolean, text: string, busy: boolean, error: any}} Talk  settled: an execution goes on; asked: the host
+ *   waits for a word; text: what is being written to it; busy: it answers
  */
 
-/** Talks of this page, by robot: they stay while one looks at other pages. @type {Map<string, Talk>} */
+/** Talks of this page, by robot: they stay and go on while one looks at other pages. @type {Map<string, import("../vendor/signals.js").Signal<Talk>>} */
 const talks = new Map();
 /** @type {Talk} */
-const blank = { words: [], exec: "", settled: false, asked: false };
+const blank = { words: [], exec: "", settled: false, asked: false, text: "", busy: false, error: null };
 
 /** What has come of a message, in words. @type {Record<string, string>} */
 const became = {
@@ -34,45 +35,38 @@ const became = {
 const room = 48_000;
 
 /** @param {string} member */
-function useTalk(member) {
-  const [talk, put] = useState(() => talks.get(member) || blank), latest = useRef(talk), over = useRef(/** @type {AbortController|null} */ (null));
-  const [busy, setBusy] = useState(false), [error, setError] = useState(/** @type {any} */ (null));
-  const set = (/** @type {(before: Talk) => Talk} */ change) => { latest.current = change(latest.current); talks.set(member, latest.current); put(latest.current); };
-  useEffect(() => () => over.current?.abort(), []);
+function talkWith(member) {
+  const talk = talks.get(member) || signal(blank);
+  talks.set(member, talk);
+  const set = (/** @type {Partial<Talk>} */ change) => { talk.value = { ...talk.peek(), ...change }; };
 
-  /** Sends, and takes the host's words as they come. @param {string} path @param {any} body @param {string} said what the person said, for the flow */
+  /** Sends, and takes the host's words as they come, whether or not anybody looks. @param {string} path @param {any} body @param {string} said what the person said, for the flow */
   const send = async (path, body, said) => {
-    const mine = (over.current = new AbortController());
-    setBusy(true);
-    setError(null);
-    const before = latest.current;
-    set((talk) => ({ ...talk, asked: false, words: [...talk.words, { who: "you", text: said, at: Date.now() }] }));
+    const { words, exec, settled, asked } = talk.peek();
+    set({ busy: true, error: null, asked: false, words: [...words, { who: "you", text: said, at: Date.now() }] });
     try {
-      const answer = await ask("POST", path, { body, signal: mine.signal, headers: { Accept: "text/event-stream" } });
+      const answer = await ask("POST", path, { body, headers: { Accept: "text/event-stream" } });
       let text = "", done = null;
       for await (const frame of frames(/** @type {any} */ (answer.body))) {
-        if (frame.event === "message") set((talk) => ({ ...talk, words: hostSays(talk.words, (text += JSON.parse(frame.data).content), true) }));
+        if (frame.event === "message") set({ words: hostSays(talk.peek().words, (text += JSON.parse(frame.data).content), true) });
         if (frame.event === "interact_done") done = JSON.parse(frame.data);
       }
       if (!done || done.status === "error") throw new Error(done?.message || "The connection broke before the answer was complete.");
-      set((talk) => end(talk, done));
+      set({ busy: false, ...end(talk.peek(), done) });
       announce(done.status === "confirmed" ? "Goal confirmed" : done.wait_for_more ? "The host has answered" : done.message || "");
       return true;
     } catch (fault) {
-      set(() => ({ ...before, words: before.words.filter((one) => !one.live) }));
-      if (!mine.signal.aborted) setError(fault);
+      set({ busy: false, error: fault, exec, settled, asked, words: words.filter((one) => !one.live) });
       return false;
-    } finally {
-      setBusy(false);
     }
   };
-  return { talk, busy, error, send, set };
+  return { talk, set, send };
 }
 
 /** @param {Word[]} words @param {string} text @param {boolean} live @returns {Word[]} */
 const hostSays = (words, text, live) => [...(words.at(-1)?.live ? words.slice(0, -1) : words), { who: "host", text, at: Date.now(), live }];
 
-/** @param {Talk} talk @param {any} done @returns {Talk} */
+/** What the talk is with this answer. @param {Talk} talk @param {any} done @returns {Partial<Talk>} */
 function end(talk, done) {
   const words = done.reply ? hostSays(talk.words, done.reply, false) : talk.words.map((one) => ({ ...one, live: false }));
   const settled = talk.settled || done.status === "confirmed";
@@ -84,42 +78,43 @@ function end(talk, done) {
 
 /** @param {{member: string, name: string, onClose: () => void}} props */
 export function RobotTalk({ member, name, onClose }) {
-  const { talk, busy, error, send, set } = useTalk(member), [text, setText] = useState(""), [meaning, setMeaning] = useState("");
+  const { talk: held, send, set } = talkWith(member), talk = held.value, { text, busy, error } = talk, [meaning, setMeaning] = useState("");
   const [ended, setEnded] = useState(""), over = talk.settled && ended === talk.exec, live = talk.settled && !over;
   const field = useRef(/** @type {any} */ (null)), flow = useRef(/** @type {any} */ (null)), lacks = lacking("runs:write");
   useEffect(() => { if (matchMedia("(min-width: 901px)").matches) field.current?.focus({ preventScroll: true }); }, [member]);
   useEnd(flow, talk.words);
   const say = async () => {
-    if (!text.trim() || busy || lacks) return;
-    const message = text;
-    setText("");
-    if (over) set((now) => ({ ...now, exec: "", settled: false })); // what has ended is not guided: this is the next task
-    const body = { message, ...(talk.exec && !over ? { execution_id: talk.exec } : {}), ...(live && meaning ? { action: meaning } : {}) };
-    if (!(await send(robotPath(member) + "/interact", body, message))) setText((now) => now || message);
+    if (busy) return announce("The host answers. Then you can send.");
+    if (!text.trim() || lacks) return;
+    set({ text: "", ...(over ? { exec: "", settled: false } : {}) }); // what has ended is not guided: this is the next task
     setMeaning("");
+    const body = { message: text, ...(talk.exec && !over ? { execution_id: talk.exec } : {}), ...(live && meaning ? { action: meaning } : {}) };
+    if (await send(robotPath(member) + "/interact", body, text)) return;
+    set({ text: held.peek().text || text });
+    setMeaning((now) => now || meaning);
   };
   const confirm = () => send(execPath(member, talk.exec) + "/confirm", undefined, "Yes, I confirm. Start.");
   useKeys([{ keys: "mod+Enter", does: "Send to the host", where: "Robots", run: say }]);
   const begun = talk.words.length > 0;
   return html`<aside class="talk" aria-label=${"Assign a task to " + name}>
     <header><h2 class="as-h3 nowrap">Assign a task</h2><span class="dim small cut">${name}</span><span class="push" />
-      ${begun && html`<button class="btn small quiet" type="button" disabled=${busy} onClick=${() => { set(() => blank); setText(""); field.current?.focus(); }}>New task</button>`}
+      ${begun && html`<button class="btn small quiet" type="button" disabled=${busy} onClick=${() => { set(blank); field.current?.focus(); }}>New task</button>`}
       <button class="btn icon small quiet" type="button" aria-label="Close the talk" onClick=${onClose}><${Icon} name="x" /></button></header>
     <div class="flow" tabindex="0" role="region" aria-label="Conversation" ref=${flow}><div>
       ${!begun && html`<p class="dim intro">Say what ${name} should reach. Its host asks until the goal is clear, and nothing starts before you confirm it.</p>`}
       ${talk.words.map((one, i) => (one.who === "exec" ? html`<${ExecutionCard} key=${one.text} member=${member} id=${one.text} follow=${one.text === talk.exec} open=${`/robots/${encodeURIComponent(member)}?exec=${one.text}`}
-        onGuide=${() => field.current?.focus()} onOver=${() => setEnded((now) => (one.text === talk.exec ? one.text : now))} onAgain=${(/** @type {string} */ exec) => set((now) => ({ ...now, exec, settled: true, words: [...now.words, { who: "said", text: "tried again", at: Date.now() }, { who: "exec", text: exec, at: Date.now() }] }))} />`
+        onGuide=${() => field.current?.focus()} onOver=${() => setEnded((now) => (one.text === talk.exec ? one.text : now))} onAgain=${(/** @type {string} */ exec) => set({ exec, settled: true, words: [...held.peek().words, { who: "said", text: "tried again", at: Date.now() }, { who: "exec", text: exec, at: Date.now() }] })} />`
         : html`<${Said} key=${i} one=${one} />`))}
       ${talk.asked && !talk.settled && !busy && html`<div class="confirm"><${Button} kind="you" lacks=${lacks} onClick=${confirm}>Confirm goal<//><span class="small dim">or say what should be different</span></div>`}
       ${error && html`<${Trouble} error=${error} what="The message was not answered." />`}
     </div></div>
     <form class="say" onSubmit=${(/** @type {Event} */ event) => { event.preventDefault(); say(); }}>
       ${live && html`<div class="row means" role="group" aria-label="What the message is meant as">${meanings.map((one) => html`<button key=${one.value} class="btn small" type="button" aria-pressed=${String(meaning === one.value)} onClick=${() => setMeaning(one.value)}>${one.text}</button>`)}</div>`}
-      <div class="row"><${Attach} onText=${(/** @type {string} */ more) => setText((now) => (now ? now + "\n\n" : "") + more)} />
+      <div class="row"><${Attach} onText=${(/** @type {string} */ more) => set({ text: (held.peek().text ? held.peek().text + "\n\n" : "") + more })} />
         <textarea class="in" rows="1" ref=${field} value=${text} aria-label="Message to the host" placeholder=${live ? "Guide it" : over ? "Give the next task" : begun ? "Answer the host" : "What should it reach?"}
-          onInput=${(/** @type {any} */ event) => setText(event.target.value)} onKeyDown=${onSend(say)} />
-        <button class="btn primary" type="submit" disabled=${!text.trim() || !!lacks} aria-busy=${busy ? "true" : undefined} title=${lacks || undefined} aria-label="Send"><${Icon} name="send" /></button></div>
-      <p class="keys desk"><span><${Key} k="mod+Enter" /> send</span></p></form></aside>`;
+          onInput=${(/** @type {any} */ event) => set({ text: event.target.value })} onKeyDown=${onSend(say)} />
+        <button class="btn primary" type="submit" disabled=${!text.trim() || !!lacks || busy} aria-busy=${busy ? "true" : undefined} title=${lacks || undefined} aria-label="Send"><${Icon} name="send" /></button></div>
+      <p class="keys desk"><span>${busy ? "The host answers. Then you can send." : html`<${Key} k="mod+Enter" /> send`}</span></p></form></aside>`;
 }
 
 /** Keeps the end in view while it grows, unless one has scrolled away from it. @param {{current: any}} flow @param {any[]} words */

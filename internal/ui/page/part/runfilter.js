@@ -21,9 +21,10 @@ export function RunFilter({ query }) {
   const agents = useLoad((signal) => (may("agents:read") ? all("/v1/agents", {}, { signal }) : Promise.resolve([])), []);
   useKeys([{ keys: "/", does: "Filter", where: "Lists", run: () => { field.current?.focus(); field.current?.select(); } }]);
   const some = [...filterNames, "since"].some((name) => query.has(name)), custom = query.has("created_after") || query.has("created_before");
-  const clear = () => setQuery(Object.fromEntries([...filterNames, "since"].map((name) => [name, null])), { push: true });
+  const [cleared, clearWords] = useState(0); // with the words that are still being typed
+  const clear = () => { clearWords(cleared + 1); setQuery(Object.fromEntries([...filterNames, "since"].map((name) => [name, null])), { push: true }); };
   return html`<search class=${more ? "filter open" : "filter"}>
-    <div class="with q"><${Icon} name="search" /><${Words} given=${query.get("q") || ""} input=${field} /></div>
+    <div class="with q"><${Icon} name="search" /><${Words} key=${cleared} given=${query.get("q") || ""} input=${field} /></div>
     <${Pick} label="Status" name="status" query=${query} any="Any status" options=${[{ value: going, text: "Goes on" }, { value: asks, text: "Waits for a person" }, ...statuses.map((s) => ({ value: s, text: statusWord(s) }))]} />
     ${may("agents:read") && html`<${Pick} label="Agent" name="agent" query=${query} any="Any agent" options=${(agents.data || []).map((one) => ({ value: one.id, text: one.name }))} />`}
     <${Pick} label="API" name="dialect" query=${query} any="Any API" options=${dialects.map((value) => ({ value, text: value }))} />
@@ -36,15 +37,24 @@ export function RunFilter({ query }) {
   </search>`;
 }
 
-// The words are asked for when nobody has typed for a moment.
-/** @param {{given: string, input: any}} props */
-function Words({ given, input }) {
+/**
+ * The words of a filter: they are in the address when nobody has typed for a moment, and
+ * follow it when it changes by something else, which what was being typed does not undo.
+ * @param {string} given
+ */
+export function useWords(given) {
   const [text, setText] = useState(given), timer = useRef(0), told = useRef(given);
-  useEffect(() => { if (given !== told.current) { told.current = given; setText(given); } }, [given]);
+  useEffect(() => {
+    if (given === told.current) return;
+    clearTimeout(timer.current);
+    told.current = given;
+    setText(given);
+  }, [given]);
   useEffect(() => () => clearTimeout(timer.current), []);
   const tell = (/** @type {string} */ value) => {
     clearTimeout(timer.current);
     told.current = value.trim();
+    setText(value);
     setQuery({ q: told.current });
   };
   const type = (/** @type {any} */ event) => {
@@ -53,10 +63,16 @@ function Words({ given, input }) {
     clearTimeout(timer.current);
     timer.current = setTimeout(() => tell(value), 200);
   };
+  return { text, tell, type };
+}
+
+/** @param {{given: string, input: any}} props */
+function Words({ given, input }) {
+  const { text, tell, type } = useWords(given);
   return html`<input ref=${input} class="in" type="search" maxlength="200" aria-label="Find runs by title, agent, model or id" placeholder="Title, agent, model, id" title="Words of the title, which is the first 80 characters of the prompt; an agent or a model; the beginning of an id" value=${text} onInput=${type}
     onKeyDown=${(/** @type {KeyboardEvent} */ event) => {
       if (event.key === "Enter") tell(text);
-      if (event.key === "Escape") { if (text) { setText(""); tell(""); } else input.current?.blur(); }
+      if (event.key === "Escape") { if (text) tell(""); else input.current?.blur(); }
     }} />${!text && html`<span class="hint-key"><${Key} k="/" /></span>`}`;
 }
 

@@ -2,7 +2,7 @@
 import { html, useRef, useState } from "../lib/html.js";
 import { del, get, lacking, post } from "../lib/api.js";
 import { href, server } from "../lib/root.js";
-import { go } from "../lib/route.js";
+import { go, place } from "../lib/route.js";
 import { toast } from "../lib/announce.js";
 import { confirm } from "../lib/dialog.js";
 import { Button } from "../lib/field.js";
@@ -33,10 +33,10 @@ export function RunHead({ run, trace, limit, act, onAgain, onCurl }) {
   return html`<div class="title">
     <div class="row1"><h1><${Seen} text=${firstLine(run.prompt) || "A run without a prompt"} /></h1><span class="push" />
       <span class="row btns-r">
-        ${run.status === "paused" && html`<${Button} kind="primary" busy=${act.busy === "resume"} lacks=${lacks} onClick=${act.resume}><${Icon} name="go" />Resume<//>`}
-        ${!over && run.status !== "paused" && html`<${Button} busy=${act.busy === "pause"} lacks=${lacks} onClick=${act.pause}><${Icon} name="pause" />Pause<//>`}
-        ${!over && html`<${Button} kind="danger" busy=${act.busy === "cancel"} lacks=${lacks} onClick=${act.cancel}><${Icon} name="stop" />Cancel<//>`}
-        ${over && html`<${Button} busy=${act.busy === "retry"} lacks=${lacks} title="A new run of the same, as it was" onClick=${act.retry}><${Icon} name="retry" />Retry<//>
+        ${run.status === "paused" && html`<${Button} kind="primary" busy=${act.busy.includes("resume")} lacks=${lacks} onClick=${act.resume}><${Icon} name="go" />Resume<//>`}
+        ${!over && run.status !== "paused" && html`<${Button} busy=${act.busy.includes("pause")} lacks=${lacks} onClick=${act.pause}><${Icon} name="pause" />Pause<//>`}
+        ${!over && html`<${Button} kind="danger" busy=${act.busy.includes("cancel")} lacks=${lacks} onClick=${act.cancel}><${Icon} name="stop" />Cancel<//>`}
+        ${over && html`<${Button} busy=${act.busy.includes("retry")} lacks=${lacks} title="A new run of the same, as it was" onClick=${act.retry}><${Icon} name="retry" />Retry<//>
           <${Button} lacks=${lacks} onClick=${onAgain}>Run again…<//>`}
         <${More} run=${run} act=${act} onCurl=${onCurl} />
       </span></div>
@@ -57,15 +57,15 @@ function Elapsed({ run }) {
 
 /** @param {{run: any, act: ReturnType<typeof useActs>, onCurl: () => void}} props */
 function More({ run, act, onCurl }) {
-  const box = useRef(/** @type {any} */ (null)), over = isOver(run.status);
+  const box = useRef(/** @type {any} */ (null)), over = isOver(run.status), saves = act.busy.includes("save"), removes = act.busy.includes("delete");
   const then = (/** @type {() => void} */ what) => () => { box.current?.hidePopover(); what(); };
-  return html`<button class="btn icon" type="button" popovertarget="run-more" aria-label="More: compare, copy, save, delete"><${Icon} name="more" /></button>
+  return html`<button class="btn icon" type="button" popovertarget="run-more" aria-busy=${saves || removes ? "true" : undefined} aria-label="More: compare, copy, save, delete">${!saves && !removes && html`<${Icon} name="more" />`}</button>
     <div id="run-more" popover class="pop menu" ref=${box}>
       <button type="button" onClick=${then(() => go("/compare?a=" + run.id))}><${Icon} name="compare" />Compare with… <span class="push" /><${Key} k="v" /></button>
       <button type="button" onClick=${then(onCurl)}><${Icon} name="copy" />Copy as curl <span class="push" /><${Key} k="c" /></button>
       <button type="button" onClick=${then(act.copyLink)}><${Icon} name="link" />Copy link <span class="push" /><${Key} k="l" /></button>
-      <button type="button" onClick=${then(act.save)}><${Icon} name="doc" />Save events as JSON</button>
-      <button type="button" class="danger" disabled=${!!lacking("runs:write") || !(over || ["awaiting_approval", "awaiting_input", "paused"].includes(run.status))} onClick=${then(act.remove)}><${Icon} name="trash" />Delete run…</button>
+      <button type="button" disabled=${saves} onClick=${then(act.save)}><${Icon} name="doc" />Save events as JSON</button>
+      <button type="button" class="danger" disabled=${removes || !!lacking("runs:write") || !(over || ["awaiting_approval", "awaiting_input", "paused"].includes(run.status))} onClick=${then(act.remove)}><${Icon} name="trash" />Delete run…</button>
     </div>`;
 }
 
@@ -82,22 +82,26 @@ export async function readEvents(id) {
 
 /**
  * What can be done with a run. Nothing shows as done before the server has said so.
+ * Each act goes out by itself: one that a person has confirmed does not depend on what
+ * else is under way, and the server says which of two it takes. busy: those under way.
  * @param {any} run @param {() => void} reread
  */
 export function useActs(run, reread) {
-  const [busy, setBusy] = useState("");
+  const [busy, setBusy] = useState(/** @type {string[]} */ ([])), under = useRef(/** @type {Set<string>} */ (new Set())); // a ref: what is confirmed was asked for seconds ago
   const attempt = async (/** @type {string} */ name, /** @type {string} */ failed, /** @type {() => Promise<void>} */ what) => {
-    if (busy) return;
-    setBusy(name);
+    if (under.current.has(name)) return; // its button says so
+    setBusy([...under.current.add(name)]);
     try {
       await what();
       reread();
     } catch (error) {
       toast(failed, { detail: /** @type {any} */ (error).message, s: "failed" });
     }
-    setBusy("");
+    under.current.delete(name);
+    setBusy([...under.current]);
   };
   const path = `/v1/runs/${run?.id}`;
+  const leave = (/** @type {string} */ to, replace = false) => { if (place.peek().path === "/runs/" + run.id) go(to, { replace }); }; // whoever has gone elsewhere stays there
   const ask = (/** @type {any} */ what, /** @type {() => any} */ then) => async () => { if (await confirm(what)) then(); };
   return {
     busy,
@@ -108,10 +112,10 @@ export function useActs(run, reread) {
     retry: () => attempt("retry", "The run could not be started again", async () => {
       const made = await post(path + "/retry", { background: true });
       toast("Started again", { s: "running", path: "/compare?a=" + run.id + "&b=" + made.id, link: "Compare" });
-      go("/runs/" + made.id);
+      leave("/runs/" + made.id);
     }),
     remove: ask({ title: "Delete this run?", body: "Its log goes, with all that it says. What it has cost stays in the sums. This can’t be undone.", act: "Delete run", keep: "Keep run" },
-      () => attempt("delete", "The run could not be deleted", async () => { await del(path); toast("Deleted", { detail: firstLine(run.prompt), s: "cancelled" }); go("/runs", { replace: true }); })),
+      () => attempt("delete", "The run could not be deleted", async () => { await del(path); toast("Deleted", { detail: firstLine(run.prompt), s: "cancelled" }); leave("/runs", true); })),
     save: () => attempt("save", "The events could not be read", async () => {
       const file = URL.createObjectURL(new Blob([json(await readEvents(run.id))], { type: "application/json" }));
       Object.assign(document.createElement("a"), { href: file, download: run.id + ".json" }).click();

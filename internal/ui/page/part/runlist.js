@@ -42,7 +42,7 @@ export const ages = { "1h": 1, "24h": 24, "7d": 168, "30d": 720 };
 export function useRunList(filter, held, atLeast) {
   const pages = usePages("/v1/runs", { ...filter, include: "strip" }, { limit: 50, atLeast });
   const [newer, setNewer] = useState(/** @type {any[]} */ ([])), [arrived, setArrived] = useState(/** @type {Set<string>} */ (new Set()));
-  const key = JSON.stringify(filter), timer = useRef(0), read = useRef(0), oldest = filter.order === "oldest";
+  const key = JSON.stringify(filter), timer = useRef(0), read = useRef(0), asked = useRef(0), shown = useRef(0), oldest = filter.order === "oldest";
   const now = useRef({ items: pages.items, held, key });
   now.current = { items: pages.items, held, key };
 
@@ -55,9 +55,10 @@ export function useRunList(filter, held, atLeast) {
   // The newest are read again, since the server alone knows whether a run fits the filter.
   const look = async () => {
     read.current = performance.now();
-    const of = now.current.key;
+    const of = now.current.key, mine = ++asked.current;
     const page = await get("/v1/runs", { query: { ...JSON.parse(of), include: "strip", limit: 50 } }).catch(() => null);
-    if (!page || of !== now.current.key) return; // the stream's state is in the rail; the next change asks again
+    if (!page || of !== now.current.key || mine < shown.current) return; // the stream's state is in the rail; the next change asks again
+    shown.current = mine; // and what was asked before it comes too late
     const said = new Map(page.data.map((/** @type {any} */ one) => [one.id, one]));
     const known = new Set(now.current.items.map((one) => one.id));
     pages.change((items) => items.map((one) => renewed(one, said.get(one.id))));

@@ -1,6 +1,6 @@
 // The rows of the list of runs: only those in view are in the document, so that the
 // end of a million is as near as the beginning.
-import { cx, html, useRef } from "../lib/html.js";
+import { cx, html, useLayoutEffect, useRef } from "../lib/html.js";
 import { href } from "../lib/root.js";
 import { useRoving, useWindow } from "../lib/list.js";
 import { go, place, setQuery } from "../lib/route.js";
@@ -27,6 +27,10 @@ export function RunTable({ list, runs: rows, waits, at, onMove, chosen, onChoose
   const head = waits.rows.length ? 1 : 0; // a line above those that wait, as high as a row
   const window = useWindow({ count: rows.length + head, row, onEnd: list.next, spare: 6 });
   const roving = useRoving({ count: rows.length, at, onMove, onOpen: (i) => go("/runs/" + rows[i].id), noun: "run" });
+  useLayoutEffect(() => { // the focus goes with its run
+    const on = document.activeElement, to = window.ref.current?.querySelector("tr[data-current] .main-cell a");
+    if (to && to !== on && on?.matches(".main-cell a") && window.ref.current.contains(on)) to.focus({ preventScroll: true });
+  }, [rows]);
   // A row is drawn anew only when something of it has changed: while many runs go on,
   // most rows are as they were. A row’s element is that of its place, not of its run:
   // when new ones arrive, texts change and nothing moves.

@@ -21,7 +21,7 @@ const room = 5, fresh = 1000; // they are read again at most once in so many ms
 export function useWaits(filter, held) {
   const off = ["status", "q", "cost_min", "cost_max"].some((name) => filter[name]), key = off ? "" : JSON.stringify(filter);
   const [state, put] = useState({ rows: /** @type {any[]} */ ([]), more: false, of: "", error: /** @type {any} */ (null) });
-  const now = useRef({ key, held, rows: state.rows, of: state.of }), timer = useRef(0), last = useRef(0), owed = useRef(false);
+  const now = useRef({ key, held, rows: state.rows, of: state.of }), timer = useRef(0), last = useRef(0), asking = useRef(0), shown = useRef(0), owed = useRef(false);
   now.current = { key, held, rows: state.rows, of: state.of };
 
   const look = async (asked = false) => {
@@ -29,13 +29,15 @@ export function useWaits(filter, held) {
     const of = now.current.key;
     if (!of) return;
     last.current = performance.now();
+    const mine = ++asking.current, late = () => of !== now.current.key || mine < shown.current; // what was asked after it is there already
     try {
       const page = await get("/v1/runs", { query: { ...JSON.parse(of), status: asks, include: "strip", limit: room } });
-      if (of !== now.current.key) return;
+      if (late()) return;
+      shown.current = mine;
       if (!asked && now.current.held && now.current.of === of) owed.current = true; // nothing moves under a hand
       else put({ rows: page.data, more: page.has_more, of, error: null });
     } catch (error) {
-      if (of === now.current.key) put((before) => ({ ...before, of, error })); // the list says what is wrong
+      if (!late()) put((before) => ({ ...before, of, error })); // the list says what is wrong
     }
   };
   const soon = () => {

@@ -15,7 +15,7 @@ import { duration, money, tokens } from "../lib/format.js";
 import { now, Until } from "../lib/time.js";
 import { Code } from "../lib/snippet.js";
 import { Effect } from "./action.js";
-import { Answer } from "./question.js";
+import { Answer, idsOf, stillAsked } from "./question.js";
 import { Arguments, longFields } from "./arguments.js";
 import { Decide } from "./decide.js";
 import { callsOf } from "./runlog.js";
@@ -135,6 +135,6 @@ function Approve({ item, more, reread }) {
 
 /** @param {{run: any, reread: () => void}} props */
 function Ask({ run, reread }) {
-  const about = useLoad((signal) => get("/v1/runs/" + run.id, { query: { include_trace: false }, signal, exact: true }), [run.id, run.pending_calls.length]), calls = about.data?.pending_calls || [];
-  return calls.length ? html`<section class="panel turn-decide" aria-label="The run asks you"><div class="body"><${Answer} key=${calls.map((/** @type {any} */ one) => one.id).join()} run=${run} calls=${calls} onAnswered=${() => { readInbox(); reread(); }} /></div></section>` : null;
+  const about = useLoad((signal) => get("/v1/runs/" + run.id, { query: { include_trace: false }, signal, exact: true }), [run.id, idsOf(run.pending_calls)]), calls = stillAsked(about.data, run);
+  return calls.length ? html`<section class="panel turn-decide" aria-label="The run asks you"><div class="body"><${Answer} key=${idsOf(calls)} run=${run} calls=${calls} onAnswered=${() => { readInbox(); reread(); }} /></div></section>` : null;
 }
