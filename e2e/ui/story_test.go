@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,8 +22,9 @@ func TestStory(t *testing.T) {
 		"parameters": object{"type": "object", "properties": object{"amount": object{"type": "number"}, "payee": object{"type": "string"}}, "required": []string{"amount", "payee"}},
 	}, nil)
 	seen := make(chan struct{}) // the page shows what is written, and is asked how the run stands
-	desk := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { close(seen) }))
-	t.Cleanup(desk.Close)
+	show := sync.OnceFunc(func() { close(seen) })
+	desk := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { show() }))
+	t.Cleanup(func() { show(); desk.Close() })
 	s.knows("seen", desk.URL)
 	s.Model.Paces(60 * time.Millisecond)
 	s.Model.Plays(func(c rig.Conversation) rig.Turn {

@@ -87,9 +87,10 @@ await visit("approvals-story", async (v) => {
   await page.locator(".pressed", { hasText: "had only just appeared, so nothing was done" }).waitFor();
   await page.waitForTimeout(350); // from here on A counts, but for what follows it
   // By timers of the page: they keep their order, and a slow machine only brings the letters nearer together.
-  const write = (text, gap) => page.evaluate(([text, gap]) => {
+  const write = (text, gap) => page.evaluate(([text, gap]) => new Promise((done) => {
     [...text].forEach((key, i) => setTimeout(() => dispatchEvent(new KeyboardEvent("keydown", { key, shiftKey: key !== key.toLowerCase() })), i * gap));
-  }, [text, gap]);
+    setTimeout(done, text.length * gap);
+  }), [text, gap]);
   for (const [text, gap] of [["a small amount, as agreed", 0], ["a bad idea", 160], ["Ask Ana about an answer", 0]]) {
     await write(text, gap);
     await page.locator(".pressed", { hasText: "You were typing, so A did nothing" }).waitFor();

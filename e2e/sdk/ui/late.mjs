@@ -14,7 +14,7 @@ try {
   await v.page.route(/\/(v1|api)\//, async (route) => {
     if (route.request().method() !== "GET" || /\/(stream|events)\b/.test(route.request().url())) return route.continue();
     open++;
-    await new Promise((done) => setTimeout(done, Math.max(50, 1000 - 150 * nth++)));
+    await new Promise((done) => setTimeout(done, Math.max(30, 500 - 75 * nth++)));
     await route.continue().catch(() => {}); // the page has gone on
     return open--;
   });

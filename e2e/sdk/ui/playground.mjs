@@ -54,6 +54,21 @@ await visit("playground", async (v) => {
   await answers("Price comes first.");
   await until("two turns of the chat", async () => (await page.locator("article").count()) === 2);
 
+  // What could not be sent is there again, before what was typed meanwhile.
+  let fails = null;
+  await page.route("**/v1/agents/*/run", async (route) => {
+    await new Promise((done) => { fails = done; });
+    await route.fulfill({ status: 503, contentType: "application/json", body: '{"error":{"code":"unavailable","message":"The store is away."}}' });
+  });
+  await say("A first thought");
+  await until("it is being sent", () => fails);
+  await message.fill("A second one");
+  fails();
+  await until("both stand there", async () => (await message.inputValue()) === "A first thought\n\nA second one");
+  await page.unroute("**/v1/agents/*/run");
+  v.forgive(/503/);
+  await message.fill("");
+
   // What needs a person is decided in place. What is said in the chat before comes into no other.
   const late = await v.hold("**/v1/agents/*/run", "POST");
   await say("Thank you.");

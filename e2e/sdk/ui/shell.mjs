@@ -1,5 +1,5 @@
 // The shell: finding and doing, keys, theme, session, a stream that breaks.
-import { api, seed, until, url, visit } from "./visit.mjs";
+import { api, key, seed, until, url, visit } from "./visit.mjs";
 
 const same = (what, got, want) => { if (got !== want) throw new Error(`${what}: ${JSON.stringify(got)}, want ${JSON.stringify(want)}`); };
 
@@ -116,6 +116,8 @@ await visit("shell", async (v) => {
   same("what is kept", await page.evaluate(() => JSON.stringify({ ...localStorage, ...sessionStorage })), JSON.stringify({ "errand.in": "1" }));
 
   // The way out, and what stays behind.
+  await v.to("/robots?talk=night-auditor");
+  await page.getByLabel("Message to the host").fill("For my eyes");
   await page.getByRole("button", { name: "Your session" }).click();
   await page.getByText("admin").first().waitFor();
   await v.check("session");
@@ -130,5 +132,8 @@ await visit("shell", async (v) => {
   same("what a script can read", kept, "{}");
   const cookies = (await v.context.cookies(url + "/")).filter((one) => one.name.includes("session"));
   same("cookies of the session that is over", cookies.length, 0);
+  await page.getByLabel("Key").fill(key);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  same("what the next one finds", await page.getByLabel("Message to the host").inputValue(), "");
   v.forgive(/401/); // at the end: the console says it a moment after the page does
 });

@@ -4,6 +4,7 @@ import { all, get, may } from "./api.js";
 import { onChanges } from "./live.js";
 import { computed, signal } from "./html.js";
 import { waiting } from "./route.js";
+import { onLeaving } from "./session.js";
 
 /**
  * @typedef {{object: "approval", run: string, agent: string|null, agent_name: string|null, title: string, since: string, id: string, tool: string,
@@ -24,6 +25,12 @@ export const inboxCount = computed(() => (approvals.value?.length || 0) + questi
 
 /** @param {Approval} a @param {Approval} b */
 const sooner = (a, b) => (a.expires_at ? Date.parse(a.expires_at) : Infinity) - (b.expires_at ? Date.parse(b.expires_at) : Infinity) || Date.parse(a.since) - Date.parse(b.since);
+
+onLeaving(() => {
+  approvals.value = null;
+  questions.value = [];
+  waiting.value = 0;
+});
 
 let reading = false, again = false;
 

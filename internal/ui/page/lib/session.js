@@ -2,10 +2,25 @@
 // is in no storage of the browser.
 import { get, post, del, session, sessionEnded, Fault } from "./api.js";
 
+/** @type {(() => void)[]} */
+const forgets = [];
+let last = ""; // who was here
+
+/** Calls this when somebody else may come: what one has written is nobody else's. @param {() => void} forget */
+export function onLeaving(forget) { forgets.push(forget); }
+
+/** @param {import("./api.js").Session|false} now */
+function comes(now) {
+  const who = now ? now.project + " " + now.key.id : "";
+  if (!now || (last && who !== last)) for (const forget of forgets) forget();
+  last = who;
+  session.value = now;
+}
+
 /** Finds out who one is. */
 export async function whoami() {
   try {
-    session.value = await get("/v1/session");
+    comes(await get("/v1/session"));
   } catch (error) {
     if (!(error instanceof Fault) || error.status !== 401) throw error;
     session.value = false;
@@ -17,7 +32,7 @@ export async function whoami() {
  * @param {{key: string}|{link: string}} proof
  */
 export async function signIn(proof) {
-  session.value = await post("/v1/session", proof);
+  comes(await post("/v1/session", proof));
   sessionEnded.value = false;
 }
 
@@ -33,6 +48,6 @@ export async function signOut() {
   try {
     await del("/v1/session");
   } finally {
-    session.value = false;
+    comes(false);
   }
 }

@@ -82,8 +82,11 @@ function blocked(edit, faults = edit.faults) {
 /** @param {import("../part/agentedit.js").Edit} edit */
 function byKey(edit) {
   const why = blocked(edit, edit.sure);
-  if (!why) edit.save();
-  else announce(why);
+  if (!why) {
+    edit.save();
+    return;
+  }
+  announce(why);
   if (Object.keys(edit.sure).length) toFirst();
 }
 

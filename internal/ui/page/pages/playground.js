@@ -113,10 +113,12 @@ function Composer({ chat, whom, name }) {
   const send = async () => {
     if (!ready) return;
     const added = chat.going ? [] : files.files;
-    setText(""); // what is typed from now on is the next message
+    setText(""); // what is typed and chosen from now on is the next message
+    for (const one of added) files.remove(one.key);
     field.current?.focus();
-    if (!(await chat.send(text, added, whom))) setText((now) => now || text);
-    else for (const one of added) files.remove(one.key);
+    if (await chat.send(text, added, whom)) return;
+    setText((now) => [text, now].filter(Boolean).join("\n\n"));
+    files.put(added);
   };
   const take = (/** @type {FileList|undefined|null} */ list) => { if (!noFiles && !chat.going) for (const one of list || []) files.add(one); };
   const empty = !chat.turns.length && !chat.reading;

@@ -8,6 +8,7 @@ import { copy } from "../lib/clip.js";
 import { curl } from "../lib/snippet.js";
 import { Empty, Skeleton } from "../lib/load.js";
 import { Trouble } from "../lib/fault.js";
+import { approvals, inboxError } from "../lib/inbox.js";
 import { isOver } from "../lib/glyph.js";
 import { useKeys } from "../lib/keys.js";
 import { useCommands } from "../lib/commands.js";
@@ -44,7 +45,8 @@ function One({ id, query }) {
   ]);
   const error = data.run.error || data.trace.error || data.lost;
   if (data.gone || (!run && error?.status === 404)) return html`<div class="alone"><h1>Run</h1><${Empty} what=${run ? "This run was deleted." : "There is no such run."} how=${run ? "Somebody has deleted it while you were looking, or its time was up." : "It was deleted, or its id is another project’s."}><a class="btn" href=${href("/runs")}>All runs</a><//></div>`;
-  if (!run || !trace) return html`<div class="alone"><h1 class=${error ? "" : "sr"}>Run</h1>${error ? html`<${Trouble} error=${error} what="The run could not be read." retry=${() => { data.run.reload(); data.trace.reload(); }} />` : html`<${Skeleton} rows=${10} show=${data.run.slow} />`}</div>`;
+  const asks = run?.pending_actions.length > 0 && !approvals.value && !inboxError.value; // what waits stands above all else
+  if (!run || !trace || asks) return html`<div class="alone"><h1 class=${error ? "" : "sr"}>Run</h1>${error ? html`<${Trouble} error=${error} what="The run could not be read." retry=${() => { data.run.reload(); data.trace.reload(); }} />` : html`<${Skeleton} rows=${10} show=${data.run.slow} />`}</div>`;
   return html`<${Shown} id=${id} run=${run} trace=${trace} data=${data} query=${query} error=${error} />`;
 }
 

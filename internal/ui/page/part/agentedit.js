@@ -3,6 +3,7 @@
 // Drafts outlive their page: what was not saved is there when one comes back.
 import { signal, useEffect, useState } from "../lib/html.js";
 import { get, may, patch, post } from "../lib/api.js";
+import { onLeaving } from "../lib/session.js";
 import { toast } from "../lib/announce.js";
 import { useLoad } from "../lib/load.js";
 import { changedFields, changesOf, definitionOf, draftOf, rebased } from "./agentdraft.js";
@@ -12,6 +13,7 @@ import { changedFields, changesOf, definitionOf, draftOf, rebased } from "./agen
 /** What is not saved, by the agent's id, "new" for one that is to be. @type {import("../vendor/signals.js").Signal<Map<string, {base: any, draft: Draft}>>} */
 export const unsaved = signal(new Map());
 
+onLeaving(() => { unsaved.value = new Map(); });
 addEventListener("beforeunload", (event) => { if (unsaved.peek().size) event.preventDefault(); });
 
 /** @param {string} id @param {{base: any, draft: Draft}|null} what */

@@ -3,6 +3,7 @@
 import { html, useState } from "../lib/html.js";
 import { lacking, post } from "../lib/api.js";
 import { href } from "../lib/root.js";
+import { onLeaving } from "../lib/session.js";
 import { Button, Check, TextArea } from "../lib/field.js";
 import { Trouble } from "../lib/fault.js";
 import { Key, shortcut, useKeys } from "../lib/keys.js";
@@ -13,6 +14,7 @@ import { Turn, Used } from "./turn.js";
 
 /** The task that was typed last, for the next agent that one looks at. */
 let lastTask = "";
+onLeaving(() => { lastTask = ""; });
 
 /**
  * What is sent: the fields of the form, as a run without a saved agent.

@@ -118,5 +118,8 @@ export function useFiles() {
       change(key, { error: /** @type {Error} */ (error).message });
     }
   };
-  return { files, add, remove: (/** @type {number} */ key) => set((all) => all.filter((one) => one.key !== key)), ready: files.every((one) => one.id) };
+  return {
+    files, add, remove: (/** @type {number} */ key) => set((all) => all.filter((one) => one.key !== key)),
+    put: (/** @type {Attached[]} */ list) => set((all) => [...list, ...all.filter((one) => !list.includes(one))]), ready: files.every((one) => one.id),
+  };
 }

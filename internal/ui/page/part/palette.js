@@ -2,7 +2,6 @@
 import { html, signal, useEffect, useMemo, useRef, useState } from "../lib/html.js";
 import { Glyph, Icon } from "../lib/glyph.js";
 import { Key } from "../lib/keys.js";
-import { announce } from "../lib/announce.js";
 import { pageCommands } from "../lib/commands.js";
 import { useEarly } from "../lib/deliberate.js";
 import { byID, matching, places, runs, things } from "./found.js";
@@ -57,14 +56,14 @@ function Box() {
     if (!one) return;
     const against = one.acts ? late() : "";
     say(against);
-    if (against) return announce(against);
+    if (against) return;
     close();
     one.run();
   };
   const press = (/** @type {KeyboardEvent} */ event) => {
     const { found, here } = now(), by = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
     if (by && found.length) pick.value = nameOf(found[Math.min(Math.max(here + by, 0), found.length - 1)]);
-    else if (event.key === "Enter") take(found[here], () => (pick.value ? "" : lateFirst()));
+    else if (event.key === "Enter") take(found[here], () => (nameOf(found[here]) === pick.value ? "" : lateFirst()));
     else return;
     event.preventDefault();
   };
@@ -76,7 +75,7 @@ function Box() {
         <li id=${"found-" + i} key=${nameOf(one)} role="option" aria-selected=${String(i === chosen)} onPointerMove=${() => { pick.value = nameOf(one); }} onClick=${() => take(one, lateAny)}>
           ${one.s ? html`<span class="st" data-s=${one.s}><${Glyph} s=${one.s} /></span>` : html`<${Icon} name=${one.icon || "chev"} />`}
           <span class="grow cut">${one.text}</span>${one.keys && html`<span class="row"><${Key} k=${one.keys} /></span>`}<span class="faint small">${one.note}</span></li>`)}</ul>
-      ${why && html`<p class="small bad palette-none">${why}</p>`}
+      ${why && html`<p class="small bad palette-none" role="alert">${why}</p>`}
       ${!list.length && html`<p class="dim palette-none">Nothing has this name, these words or this id.</p>`}
     </div>
   </dialog>`;

@@ -13,6 +13,7 @@ import { Markdown } from "../lib/markdown.js";
 import { ExecutionCard, meanings, onSend } from "./execution.js";
 import { execPath } from "./execdata.js";
 import { robotPath } from "./robotdata.js";
+import { onLeaving } from "../lib/session.js";
 
 /**
  * @typedef {{who: "you"|"host"|"said"|"exec", text: string, at: number, live?: boolean}} Word  said: what has come of a message; exec: the id of an execution
@@ -22,8 +23,12 @@ import { robotPath } from "./robotdata.js";
 
 /** Talks of this page, by robot: they stay and go on while one looks at other pages. @type {Map<string, import("../vendor/signals.js").Signal<Talk>>} */
 const talks = new Map();
+onLeaving(() => talks.clear());
 /** @type {Talk} */
 const blank = { words: [], exec: "", settled: false, asked: false, text: "", busy: false, error: null };
+
+/** What ends the exchange that a talk is in. @type {WeakMap<import("../vendor/signals.js").Signal<Talk>, AbortController>} */
+const exchanges = new WeakMap();
 
 /** What has come of a message, in words. @type {Record<string, string>} */
 const became = {
@@ -42,10 +47,11 @@ function talkWith(member) {
 
   /** Sends, and takes the host's words as they come, whether or not anybody looks. @param {string} path @param {any} body @param {string} said what the person said, for the flow */
   const send = async (path, body, said) => {
-    const { words, exec, settled, asked } = talk.peek();
+    const { words, exec, settled, asked } = talk.peek(), over = new AbortController();
+    exchanges.set(talk, over);
     set({ busy: true, error: null, asked: false, words: [...words, { who: "you", text: said, at: Date.now() }] });
     try {
-      const answer = await ask("POST", path, { body, headers: { Accept: "text/event-stream" } });
+      const answer = await ask("POST", path, { body, signal: over.signal, headers: { Accept: "text/event-stream" } });
       let text = "", done = null;
       for await (const frame of frames(/** @type {any} */ (answer.body))) {
         if (frame.event === "message") set({ words: hostSays(talk.peek().words, (text += JSON.parse(frame.data).content), true) });
@@ -53,14 +59,19 @@ function talkWith(member) {
       }
       if (!done || done.status === "error") throw new Error(done?.message || "The connection broke before the answer was complete.");
       set({ busy: false, ...end(talk.peek(), done) });
-      announce(done.status === "confirmed" ? "Goal confirmed" : done.wait_for_more ? "The host has answered" : done.message || "");
+      if (talks.get(member) === talk) announce(done.status === "confirmed" ? "Goal confirmed" : done.wait_for_more ? "The host has answered" : done.message || "");
       return true;
     } catch (fault) {
+      if (over.signal.aborted) return true; // nobody waits for it any more
       set({ busy: false, error: fault, exec, settled, asked, words: words.filter((one) => !one.live) });
       return false;
     }
   };
-  return { talk, set, send };
+  const begin = () => {
+    exchanges.get(talk)?.abort();
+    set(blank);
+  };
+  return { talk, set, send, begin };
 }
 
 /** @param {Word[]} words @param {string} text @param {boolean} live @returns {Word[]} */
@@ -76,9 +87,12 @@ function end(talk, done) {
   return { exec, settled, asked: !!done.wait_for_more, words };
 }
 
+/** Two texts of which neither is lost. @param {string} first @param {string} then */
+export const joined = (first, then) => [first, then].filter(Boolean).join("\n\n");
+
 /** @param {{member: string, name: string, onClose: () => void}} props */
 export function RobotTalk({ member, name, onClose }) {
-  const { talk: held, send, set } = talkWith(member), talk = held.value, { text, busy, error } = talk, [meaning, setMeaning] = useState("");
+  const { talk: held, send, set, begin } = talkWith(member), talk = held.value, { text, busy, error } = talk, [meaning, setMeaning] = useState("");
   const [ended, setEnded] = useState(""), over = talk.settled && ended === talk.exec, live = talk.settled && !over;
   const field = useRef(/** @type {any} */ (null)), flow = useRef(/** @type {any} */ (null)), lacks = lacking("runs:write");
   useEffect(() => { if (matchMedia("(min-width: 901px)").matches) field.current?.focus({ preventScroll: true }); }, [member]);
@@ -90,7 +104,7 @@ export function RobotTalk({ member, name, onClose }) {
     setMeaning("");
     const body = { message: text, ...(talk.exec && !over ? { execution_id: talk.exec } : {}), ...(live && meaning ? { action: meaning } : {}) };
     if (await send(robotPath(member) + "/interact", body, text)) return;
-    set({ text: held.peek().text || text });
+    set({ text: joined(text, held.peek().text) });
     setMeaning((now) => now || meaning);
   };
   const confirm = () => send(execPath(member, talk.exec) + "/confirm", undefined, "Yes, I confirm. Start.");
@@ -98,7 +112,7 @@ export function RobotTalk({ member, name, onClose }) {
   const begun = talk.words.length > 0;
   return html`<aside class="talk" aria-label=${"Assign a task to " + name}>
     <header><h2 class="as-h3 nowrap">Assign a task</h2><span class="dim small cut">${name}</span><span class="push" />
-      ${begun && html`<button class="btn small quiet" type="button" disabled=${busy} onClick=${() => { set(blank); field.current?.focus(); }}>New task</button>`}
+      ${begun && html`<button class="btn small quiet" type="button" onClick=${() => { begin(); field.current?.focus(); }}>New task</button>`}
       <button class="btn icon small quiet" type="button" aria-label="Close the talk" onClick=${onClose}><${Icon} name="x" /></button></header>
     <div class="flow" tabindex="0" role="region" aria-label="Conversation" ref=${flow}><div>
       ${!begun && html`<p class="dim intro">Say what ${name} should reach. Its host asks until the goal is clear, and nothing starts before you confirm it.</p>`}
@@ -110,7 +124,7 @@ export function RobotTalk({ member, name, onClose }) {
     </div></div>
     <form class="say" onSubmit=${(/** @type {Event} */ event) => { event.preventDefault(); say(); }}>
       ${live && html`<div class="row means" role="group" aria-label="What the message is meant as">${meanings.map((one) => html`<button key=${one.value} class="btn small" type="button" aria-pressed=${String(meaning === one.value)} onClick=${() => setMeaning(one.value)}>${one.text}</button>`)}</div>`}
-      <div class="row"><${Attach} onText=${(/** @type {string} */ more) => set({ text: (held.peek().text ? held.peek().text + "\n\n" : "") + more })} />
+      <div class="row"><${Attach} onText=${(/** @type {string} */ more) => set({ text: joined(held.peek().text, more) })} />
         <textarea class="in" rows="1" ref=${field} value=${text} aria-label="Message to the host" placeholder=${live ? "Guide it" : over ? "Give the next task" : begun ? "Answer the host" : "What should it reach?"}
           onInput=${(/** @type {any} */ event) => set({ text: event.target.value })} onKeyDown=${onSend(say)} />
         <button class="btn primary" type="submit" disabled=${!text.trim() || !!lacks || busy} aria-busy=${busy ? "true" : undefined} title=${lacks || undefined} aria-label="Send"><${Icon} name="send" /></button></div>
