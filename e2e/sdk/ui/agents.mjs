@@ -62,7 +62,9 @@ await visit("agents", async (v) => {
   await page.keyboard.press("Control+s");
   await creating.came();
   await field("Description").fill("And brief."); // while it is saved
+  const known = page.waitForResponse((answer) => answer.request().method() === "GET" && /\/v1\/agents\/agt_\w+$/.test(answer.url())); // its first reading is not the one that is held below
   await creating.release();
+  await known;
   await page.getByRole("heading", { name: "quick-" + mark, level: 1 }).waitFor();
   await page.getByText("1 change", { exact: true }).waitFor();
   equal(await field("Description").inputValue(), "And brief.", "what was typed while it was created");
