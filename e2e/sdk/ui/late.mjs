@@ -1,14 +1,8 @@
 // Answers that come late, the first that was asked for last: what is on a page already
 // stays where it is. (What is known of a step is read behind it, and may push a little.)
-import { arrive, launch, seed } from "./visit.mjs";
+import { everyPage, tour } from "./visit.mjs";
 
-const pages = ["/", "/approvals", `/approvals/${seed.payment}/act_02`, "/runs", "/runs/" + seed.payment, "/runs/" + seed.running, `/compare?a=${seed.digest}&b=${seed.ticket}`, "/agents", "/agents/" + seed["invoice-clerk"],
-  "/robots", "/robots?talk=night-auditor", "/robots/night-auditor", "/robots/night-auditor?tab=configuration", "/playground", "/workflows", "/tools", "/tools/payments.transfer", "/webhooks", "/schedules", "/index",
-  ...["keys", "models", "budgets", "audit", "system"].map((one) => "/settings/" + one)];
-
-const browser = await launch();
-const v = await arrive(browser, "late", { theme: "dark", width: 390 }); // where everything stands below everything else
-try {
+await tour("late", { theme: "dark", width: 390 }, async (v) => { // where everything stands below everything else
   await v.open("/");
   let nth = 0, open = 0;
   await v.page.route(/\/(v1|api)\//, async (route) => {
@@ -18,19 +12,11 @@ try {
     await route.continue().catch(() => {}); // the page has gone on
     return open--;
   });
-  for (const path of pages) {
+  for (const [path] of everyPage) {
     nth = 0;
     await v.open(path);
     for (let quiet = 0; quiet < 4; quiet = open ? 0 : quiet + 1) await v.page.waitForTimeout(60);
     const { shift, shifts } = await v.seen();
     if (shift > 0.05) v.faults.push(`${path} has shifted by ${shift.toFixed(3)}: ${shifts.join(" || ")}`);
   }
-} catch (error) {
-  v.faults.push(error.stack);
-} finally {
-  await browser.close();
-}
-if (v.faults.length) {
-  console.error(v.faults.join("\n"));
-  process.exitCode = 1;
-}
+});

@@ -19,6 +19,15 @@ export const key = process.env.ERRAND_API_KEY;
 /** What the test has made: ids by their names, see e2e/ui/seed_test.go. */
 export const seed = JSON.parse(process.env.ERRAND_SEED || "{}");
 
+/** Every page: the address, the page's name, and what stands there when it has come. @type {[string, string, string][]} */
+export const everyPage = [["/", "home", "Summarise build 3200"], ["/approvals", "approvals", "What it would do"], [`/approvals/${seed.payment}/act_02`, "approvals", "25 items"], ["/runs", "runs", "Match October invoices"],
+  ["/runs/" + seed.payment, "run", "A person has to decide about this call."], ["/runs/" + seed.running, "run", "The tool is called."], [`/compare?a=${seed.digest}&b=${seed.ticket}`, "compare", "What they were made of"],
+  ["/agents", "agents", "7 agents"], ["/agents/" + seed["invoice-clerk"], "agents", "Tools that the agent may call"], ["/robots", "robots", "Tender Watch"], ["/robots?talk=night-auditor", "robots", "Say what Night Auditor should reach."],
+  ["/robots/night-auditor", "robot", "It does nothing just now."], ["/robots/night-auditor?tab=configuration", "robot", "What it is told of itself"], ["/playground", "playground", "Talk to log-triage."], ["/workflows", "workflows", "No workflows yet."],
+  ["/tools", "tools", "payments.transfer"], ["/tools/payments.transfer", "tools", "after a crash it halts"], ["/webhooks", "webhooks", "The chat of the back office"], ["/schedules", "schedules", "churn-digest"], ["/index", "index", "handbook"],
+  ["/settings/keys", "settings", "ops-desk"], ["/settings/models", "settings", "offline"], ["/settings/budgets", "settings", "the whole project"], ["/settings/audit", "settings", "agent.created"], ["/settings/system", "settings", "Storage: sqlite"],
+  ["/nowhere", "nowhere", "No page has this address."]];
+
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const shots = process.env.ERRAND_SHOTS || "";
 
@@ -81,6 +90,22 @@ export async function visit(name, story, choose = () => true) {
     shared = null;
     await browser.close();
   }, 100);
+}
+
+/** A visit of a kind of its own, to many pages: fails at its end, with all that it has found. */
+export async function tour(name, kind, story) {
+  const browser = await launch(), v = await arrive(browser, name, kind);
+  try {
+    await story(v);
+  } catch (error) {
+    v.faults.push(error.stack);
+  } finally {
+    await browser.close();
+  }
+  if (v.faults.length) {
+    console.error(v.faults.join("\n"));
+    process.exitCode = 1;
+  }
 }
 
 /** A new browser context, watched from its first byte. */

@@ -2,6 +2,7 @@
 // a person is decided in place, and each turn is a run that can be opened.
 import { html, useEffect, useRef, useState } from "../lib/html.js";
 import { all, get, lacking, may } from "../lib/api.js";
+import { joined } from "../lib/draft.js";
 import { href } from "../lib/root.js";
 import { crumbs, go, setQuery } from "../lib/route.js";
 import { Skeleton, useLoad } from "../lib/load.js";
@@ -117,7 +118,7 @@ function Composer({ chat, whom, name }) {
     for (const one of added) files.remove(one.key);
     field.current?.focus();
     if (await chat.send(text, added, whom)) return;
-    setText((now) => [text, now].filter(Boolean).join("\n\n"));
+    setText((now) => joined(text, now));
     files.put(added);
   };
   const take = (/** @type {FileList|undefined|null} */ list) => { if (!noFiles && !chat.going) for (const one of list || []) files.add(one); };

@@ -3,6 +3,7 @@
 // Drafts outlive their page: what was not saved is there when one comes back.
 import { signal, useEffect, useState } from "../lib/html.js";
 import { get, may, patch, post } from "../lib/api.js";
+import { typedSince } from "../lib/draft.js";
 import { onLeaving } from "../lib/session.js";
 import { toast } from "../lib/announce.js";
 import { useLoad } from "../lib/load.js";
@@ -57,7 +58,7 @@ export function useEdit(id, onSaved) {
     toast(`Your changes stand on v${theirs.version} now`, joined.both.length ? { detail: "Both changed: " + joined.both.join(", ") + ". Yours stand in the form." } : {});
   };
   const done = (/** @type {any} */ made, /** @type {Draft} */ sent) => {
-    const now = unsaved.peek().get(id)?.draft, more = now ? typedSince(sent, now, made) : null;
+    const now = unsaved.peek().get(id)?.draft, more = now ? typedSince(sent, now, draftOf(made)) : null;
     keep(id, null);
     if (more && changedFields(made, more).length) keep(made.id, { base: made, draft: more });
     saved.set(() => made);
@@ -97,16 +98,6 @@ export function useEdit(id, onSaved) {
 }
 
 /** @typedef {ReturnType<typeof useEdit>} Edit */
-
-/**
- * What was typed while it was saved, upon what was saved: it is in no answer, and must not
- * go with it.
- * @param {Draft} sent @param {Draft} now @param {any} made @returns {Draft}
- */
-function typedSince(sent, now, made) {
-  const typed = Object.entries(now).filter(([name, is]) => JSON.stringify(is) !== JSON.stringify(/** @type {any} */ (sent)[name]));
-  return { ...draftOf(made), ...Object.fromEntries(typed) };
-}
 
 /**
  * What the server says to what stands in the form, a moment after it was typed. While it

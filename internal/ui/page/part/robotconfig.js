@@ -11,6 +11,7 @@ import { Icon } from "../lib/glyph.js";
 import { Key, useKeys } from "../lib/keys.js";
 import { Copy } from "../lib/clip.js";
 import { toast } from "../lib/announce.js";
+import { typedSince } from "../lib/draft.js";
 import { Ago } from "../lib/time.js";
 import { plural } from "../lib/format.js";
 import { changesOf, draftOf, faultsOf, put, wrongIn } from "./robotdraft.js";
@@ -30,7 +31,7 @@ export function RobotConfig({ robot, onSaved }) {
   const choices = useLoad(readChoices, []), before = useMemo(() => draftOf(base), [base]), changes = useMemo(() => changesOf(before, draft), [before, draft]);
   const count = Object.keys(changes).length, faults = useMemo(() => faultsOf(error), [error]), off = !!lacking("agents:write"), broken = useMemo(() => hasBroken(draft), [draft]);
   const form = { draft, off, set: (/** @type {string} */ path, /** @type {any} */ value) => setDraft((now) => (typeof now.robot_config === "string" && path.startsWith("robot_config.") ? now : put(now, path, value))), wrong: (/** @type {string} */ path) => wrongIn(faults, path) };
-  const take = (/** @type {any} */ other) => { setBase(other); setDraft((now) => typedSince(draft, now, other)); setError(null); setTheirs(null); onSaved(other); };
+  const take = (/** @type {any} */ other) => { setBase(other); setDraft((now) => typedSince(draft, now, draftOf(other))); setError(null); setTheirs(null); onSaved(other); };
   const save = async (/** @type {boolean} */ over = false) => {
     if (busy || !count || off || broken) return;
     setBusy(true);
@@ -77,9 +78,6 @@ export function RobotConfig({ robot, onSaved }) {
         <button class="btn" type="button" disabled=${!count || busy} onClick=${() => { setDraft(draftOf(base)); setError(null); }}>Discard</button>
         <${Button} kind="primary" busy=${busy} lacks=${lacking("agents:write")} disabled=${!count || broken} onClick=${() => save()}>Save <${Key} k="mod+s" /><//></div>`}</div></div>`;
 }
-
-/** What was typed while it was saved, upon what was saved, field by field. @param {any} sent @param {any} now @param {any} saved */
-const typedSince = (sent, now, saved) => Object.fromEntries(Object.entries(draftOf(saved)).map(([name, is]) => [name, now[name] === sent[name] ? is : now[name]]));
 
 /** What both have changed, or all of one's own. @param {any} base @param {any} theirs @param {any} mine */
 function sharedFields(base, theirs, mine) {

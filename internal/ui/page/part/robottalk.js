@@ -13,6 +13,7 @@ import { Markdown } from "../lib/markdown.js";
 import { ExecutionCard, meanings, onSend } from "./execution.js";
 import { execPath } from "./execdata.js";
 import { robotPath } from "./robotdata.js";
+import { joined } from "../lib/draft.js";
 import { onLeaving } from "../lib/session.js";
 
 /**
@@ -86,9 +87,6 @@ function end(talk, done) {
   if (done.status === "confirmed" && !words.some((one) => one.text === exec)) words.push({ who: "exec", text: exec, at: now });
   return { exec, settled, asked: !!done.wait_for_more, words };
 }
-
-/** Two texts of which neither is lost. @param {string} first @param {string} then */
-export const joined = (first, then) => [first, then].filter(Boolean).join("\n\n");
 
 /** @param {{member: string, name: string, onClose: () => void}} props */
 export function RobotTalk({ member, name, onClose }) {
